@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A scripted plain-RTP IMS UE over UDP: registers with Digest at the core, calls, is called,
+// rings, rejects, cancels, hangs up; sends a tone, detects one, echoes any payload type.
+// Everything is explicit: a test says what the UE does, nothing happens by timer.
+import { SipEndpoint } from './endpoint.js';
+import { SipMessage, branch, digestAuthorize, param, parseUri, token, uriOf } from './sip.js';
+import { parseSdp, plainAnswer, plainSdp, audioLine, videoLine } from './sdp.js';
+import { RtpPort } from './rtp.js';
+import { Inbox, SECOND, within } from './wait.js';
+
+const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, NOTIFY';
+
+export class Ue {
+	#calls = new Map();
+	incomingCalls = new Inbox();
+	#cseq = 1;
+	#regCallId = token();
+
+	/** core: { host, port }. rtpPorts: function giving the next even port to try. */
+	static async start({ user, password = user, domain = 'ims.test', host = '127.0.0.1', port = 0, core,
+		rtpPorts }) {
+		const ue = new Ue();
+
+		Object.assign(ue, { user, password, domain, host, core, rtpPorts });
+		ue.sip = await SipEndpoint.open({ host, port, tcp: false });
+		ue.port = ue.sip.port;
+		ue.aor = `sip:${user}@${domain}`;
+		ue.contact = `sip:${user}@${host}:${ue.port}`;
+		ue.sip.onRequest = (item) => ue.#onRequest(item);
+		ue.sip.onResponse = (item) => ue.#onResponse(item);
+		return ue;
+	}
+
+	get calls() {
+		return [...this.#calls.values()];
+	}
+
+	via(b = branch()) {
+		return `SIP/2.0/UDP ${this.host}:${this.port};branch=${b};rport`;
+	}
+
+	/** REGISTER, answering one challenge. Returns the final response. */
+	async register(expires = 600) {
+		const uri = `sip:${this.domain}`;
+		const make = (auth) => new SipMessage(`REGISTER ${uri} SIP/2.0`, [['Via', this.via()],
+			['Max-Forwards', 70], ['From', `<${this.aor}>;tag=${token(4)}`], ['To', `<${this.aor}>`],
+			['Call-ID', this.#regCallId], ['CSeq', `${this.#cseq++} REGISTER`],
+			['Contact', `<${this.contact}>`], ['Expires', expires],
+			...(auth ? [['Authorization', auth]] : [])]);
+		const first = await this.sip.request(make(), this.core);
+
+		if (first.status !== 401)
+			return first;
+		return this.sip.request(make(digestAuthorize(first.get('WWW-Authenticate'),
+			{ method: 'REGISTER', uri, username: this.user, password: this.password })), this.core);
+	}
+
+	unregister() {
+		return this.register(0);
+	}
+
+	/** Start a call; resolves when the INVITE left. Await call.answered for the outcome. */
+	async call(uri, { video = false, lateOffer = false, headers = [] } = {}) {
+		const call = new Call(this, { outgoing: true, remoteUri: uri });
+
+		await call.openMedia(video ? ['audio', 'video'] : ['audio']);
+		await call.invite({ lateOffer, headers });
+		return call;
+	}
+
+	/** The next incoming call; its INVITE was answered 100 only. */
+	incoming(ms = 20 * SECOND) {
+		return this.incomingCalls.next(() => true, { ms, what: `INVITE at UE ${this.user}` });
+	}
+
+	add(call) {
+		this.#calls.set(call.callId, call);
+	}
+
+	#onRequest(item) {
+		const { msg } = item;
+		const call = this.#calls.get(msg.callId);
+
+		if (msg.method === 'OPTIONS') {
+			item.reply(200, 'OK', { toTag: token(4), headers: [['Allow', ALLOW]] });
+		} else if (msg.method === 'INVITE' && !call && !msg.toTag) {
+			const fresh = new Call(this, { outgoing: false, invite: item });
+
+			this.add(fresh);
+			item.reply(100, 'Trying');
+			this.incomingCalls.push(fresh);
+		} else if (call) {
+			call.onRequest(item);
+		} else if (msg.method !== 'ACK') {
+			item.reply(481, 'Call/Transaction Does Not Exist', { toTag: token(4) });
+		}
+		return true;
+	}
+
+	#onResponse(item) {
+		const call = this.#calls.get(item.msg.callId);
+
+		if (!call || item.msg.cseqMethod !== 'INVITE')
+			return false;
+		call.onInviteResponse(item.msg);
+		return true;
+	}
+
+	async close() {
+		await Promise.all(this.calls.map((c) => c.closeMedia()));
+		await this.sip.close();
+	}
+}
+
+export class Call {
+	state = 'new';
+	/** RtpPort per m-line, in the order of the m-lines. */
+	media = [];
+	requests = [];
+	progress = new Inbox();
+	#version = 1;
+	#resolve = {};
+	#ended = false;
+
+	constructor(ue, { outgoing, remoteUri, invite }) {
+		this.ue = ue;
+		this.outgoing = outgoing;
+		this.answered = new Promise((resolve) => {
+			this.#resolve.answered = resolve;
+		});
+		this.ended = new Promise((resolve) => {
+			this.#resolve.ended = resolve;
+		});
+		if (outgoing) {
+			Object.assign(this, { remoteUri, callId: token(), localTag: token(4), localCseq: 1, routes: [],
+				target: remoteUri });
+			this.local = `<${ue.aor}>;tag=${this.localTag}`;
+			this.remote = `<${remoteUri}>`;
+			ue.add(this);
+			return;
+		}
+		const { msg } = invite;
+		Object.assign(this, { invited: invite, callId: msg.callId, localTag: token(4), localCseq: 100,
+			routes: msg.all('Record-Route'), target: uriOf(msg.get('Contact')), remote: msg.get('From') });
+		this.local = `${msg.get('To')};tag=${this.localTag}`;
+		this.offer = msg.body ? parseSdp(msg.body) : undefined;
+	}
+
+	async openMedia(types) {
+		for (const type of types.slice(this.media.length)) {
+			const port = await RtpPort.open(this.ue.host, this.ue.rtpPorts);
+
+			port.type = type;
+			this.media.push(port);
+		}
+	}
+
+	get audio() {
+		return this.media.find((m) => m.type === 'audio');
+	}
+
+	get video() {
+		return this.media.find((m) => m.type === 'video');
+	}
+
+	#request(method, { cseq = ++this.localCseq, b, headers = [], body = '' } = {}) {
+		return new SipMessage(`${method} ${this.target} SIP/2.0`, [['Via', this.ue.via(b)],
+			['Max-Forwards', 70], ...this.routes.map((r) => ['Route', r]), ['From', this.local],
+			['To', this.remote], ['Call-ID', this.callId], ['CSeq', `${cseq} ${method}`],
+			...(method === 'INVITE' ? [['Contact', `<${this.ue.contact}>`], ['Allow', ALLOW]] : []),
+			...headers, ...(body ? [['Content-Type', 'application/sdp']] : [])], body);
+	}
+
+	#nextHop() {
+		const uri = this.routes.length ? parseUri(uriOf(this.routes[0])) : undefined;
+
+		return uri ? { host: uri.host, port: uri.port ?? 5060 } : this.ue.core;
+	}
+
+	ownSdp(dir) {
+		const rtp = (type) => this.media.find((m) => m.type === type)?.port;
+		const lines = [audioLine(rtp('audio'), dir)];
+
+		if (this.video)
+			lines.push(videoLine(rtp('video'), dir));
+		return plainSdp(this.ue.host, lines, { version: this.#version++ });
+	}
+
+	async invite({ lateOffer = false, headers = [] } = {}) {
+		this.lateOffer = lateOffer;
+		this.inviteBranch = branch();
+		this.inviteMsg = this.#request('INVITE', { cseq: this.localCseq, b: this.inviteBranch, headers,
+			body: lateOffer ? '' : this.ownSdp() });
+		this.state = 'calling';
+		await this.ue.sip.send(this.inviteMsg, this.ue.core);
+	}
+
+	onInviteResponse(msg) {
+		if (msg.topBranch !== this.inviteBranch)
+			return;
+		this.progress.push(msg);
+		if (msg.status < 200)
+			return;
+		if (msg.status >= 300) {
+			const ack = this.#request('ACK', { cseq: msg.cseq, b: this.inviteBranch });
+
+			ack.set('To', msg.get('To'));
+			this.ue.sip.send(ack, this.ue.core);
+			this.#finish(`rejected ${msg.status}`);
+			this.#resolve.answered(msg);
+			return;
+		}
+		this.remote = msg.get('To');
+		this.target = uriOf(msg.get('Contact'));
+		this.routes = msg.all('Record-Route').reverse();
+		this.ue.sip.send(this.#request('ACK', { cseq: msg.cseq,
+			body: this.lateOffer && this.state === 'calling' ? this.#takeOffer(parseSdp(msg.body)) : '' }),
+		this.#nextHop());
+		if (this.state !== 'calling')
+			return;
+		this.state = 'up';
+		if (!this.lateOffer)
+			this.#takeRemote(parseSdp(msg.body));
+		this.#resolve.answered(msg);
+	}
+
+	#takeRemote(sdp) {
+		this.remoteSdp = sdp;
+		sdp.media.forEach((m, i) => {
+			if (m.port && this.media[i])
+				this.media[i].setRemote(m.host, m.port);
+		});
+	}
+
+	#takeOffer(offer) {
+		const ports = offer.media.map((m, i) => this.media[i]?.port);
+
+		this.#takeRemote(offer);
+		return plainAnswer(offer, this.ue.host, ports, { version: this.#version++ });
+	}
+
+	ring() {
+		this.state = 'ringing';
+		this.invited.reply(180, 'Ringing', { toTag: this.localTag,
+			headers: [['Contact', `<${this.ue.contact}>`]] });
+	}
+
+	/** 200 with SDP; refuse video by { video: false }. Resolves when the ACK came. */
+	async answer({ video = true, headers = [] } = {}) {
+		const types = this.offer?.media.map((m) => m.type) ?? ['audio'];
+
+		await this.openMedia(video ? types : types.filter((t) => t !== 'video'));
+		const body = this.offer ? this.#takeOffer(this.offer) : this.ownSdp();
+		this.state = 'answered';
+		const acked = new Promise((resolve) => {
+			this.#resolve.ack = resolve;
+		});
+		this.invited.reply(200, 'OK', { toTag: this.localTag, body, headers: [
+			['Contact', `<${this.ue.contact}>`], ['Allow', ALLOW], ['Content-Type', 'application/sdp'],
+			...headers] });
+		const ack = await within(acked, 10 * SECOND, `ACK at UE ${this.ue.user}`);
+		if (!this.offer && ack.body)
+			this.#takeRemote(parseSdp(ack.body));
+		this.state = 'up';
+		this.#resolve.answered(ack);
+		return this;
+	}
+
+	/** Final negative answer to the INVITE. */
+	reject(status, reason, headers = []) {
+		this.invited.reply(status, reason, { toTag: this.localTag, headers });
+		this.#finish(`rejected ${status}`);
+	}
+
+	/** CANCEL our INVITE; await call.answered for the 487. */
+	async cancel(headers = []) {
+		const msg = this.#request('CANCEL', { cseq: this.localCseq, b: this.inviteBranch, headers });
+
+		msg.start = `CANCEL ${this.inviteMsg.uri} SIP/2.0`;
+		return this.ue.sip.request(msg, this.ue.core);
+	}
+
+	/** Any request in the dialog; resolves with its final answer. */
+	async send(method, options) {
+		const msg = this.#request(method, options);
+
+		await this.ue.sip.send(msg, this.#nextHop());
+		return (await this.ue.sip.response(msg)).msg;
+	}
+
+	/** re-INVITE with the given direction (hold: 'sendonly', 'inactive'); ACKs a 2xx. */
+	async reinvite(dir = 'sendrecv') {
+		const b = branch();
+
+		this.inviteBranch = b;
+		const msg = this.#request('INVITE', { b, body: this.ownSdp(dir) });
+		await this.ue.sip.send(msg, this.#nextHop());
+		const final = await this.progress.next((m) => m.topBranch === b && m.status >= 200,
+			{ what: 'answer to re-INVITE' });
+		if (final.status < 300)
+			this.#takeRemote(parseSdp(final.body));
+		return final;
+	}
+
+	async bye(headers = []) {
+		const res = await this.send('BYE', { headers });
+
+		this.#finish('bye sent');
+		return res;
+	}
+
+	onRequest(item) {
+		const { msg } = item;
+
+		this.requests.push(msg);
+		if (msg.method === 'ACK') {
+			this.#resolve.ack?.(msg);
+		} else if (msg.method === 'CANCEL') {
+			item.reply(200, 'OK', { toTag: this.localTag });
+			if (this.state === 'new' || this.state === 'ringing') {
+				this.invited.reply(487, 'Request Terminated', { toTag: this.localTag });
+				this.#finish('cancelled');
+			}
+		} else if (msg.method === 'BYE') {
+			item.reply(200, 'OK');
+			this.#finish('bye received');
+		} else if (msg.method === 'INVITE' || (msg.method === 'UPDATE' && msg.body)) {
+			const body = msg.body ? this.#takeOffer(parseSdp(msg.body)) : this.ownSdp();
+
+			item.reply(200, 'OK', { body, headers: [['Contact', `<${this.ue.contact}>`],
+				['Content-Type', 'application/sdp']] });
+		} else {
+			item.reply(200, 'OK');
+		}
+	}
+
+	#finish(why) {
+		if (this.#ended)
+			return;
+		this.#ended = true;
+		this.state = 'ended';
+		this.why = why;
+		for (const m of this.media)
+			m.stop();
+		this.#resolve.ended(why);
+	}
+
+	async closeMedia() {
+		await Promise.all(this.media.splice(0).map((m) => m.close()));
+	}
+}
+
+export { param };
