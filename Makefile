@@ -68,6 +68,8 @@ BIN_MORE := $(addprefix $(B)/bin/,$(PROGRAMS))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 TEST_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(TEST_SRC))
 
+.SECONDARY:
+.DELETE_ON_ERROR:
 .PHONY: all $(MODES) programs
 $(MODES): ## build the programs in that mode into build/<mode>/bin (default: debug)
 	@$(MAKE) --no-print-directory MODE=$@ programs

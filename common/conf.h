@@ -18,14 +18,14 @@
 #include <stdio.h>
 
 enum gw_conf_type {
-	GW_CONF_BOOL,        /* field: bool */
-	GW_CONF_INT,         /* field: int64_t; min..max */
-	GW_CONF_DURATION,    /* field: int64_t in milliseconds; "500ms", "10s", "2m", "1h", bare = s */
-	GW_CONF_SIZE,        /* field: int64_t in octets; "64k", "1m", "1MiB" or plain */
-	GW_CONF_STR,         /* field: char *; never NULL, "" when not given */
-	GW_CONF_STR_LIST,    /* field: struct gw_conf_list; YAML sequence, or "a,b" in text */
-	GW_CONF_ENUM,        /* field: int; index into choices */
-	GW_CONF_RANGE,       /* field: struct gw_conf_range; "20000-29999", within min..max */
+	GW_CONF_BOOL,     /* field: bool */
+	GW_CONF_INT,      /* field: int64_t; min..max */
+	GW_CONF_DURATION, /* field: int64_t in milliseconds; "500ms", "10s", "2m", "1h", bare = s */
+	GW_CONF_SIZE,     /* field: int64_t in octets; "64k", "1m", "1MiB" or plain */
+	GW_CONF_STR,      /* field: char *; never NULL, "" when not given */
+	GW_CONF_STR_LIST, /* field: struct gw_conf_list; YAML sequence, or "a,b" in text */
+	GW_CONF_ENUM,     /* field: int; index into choices */
+	GW_CONF_RANGE,    /* field: struct gw_conf_range; "20000-29999", within min..max */
 };
 
 struct gw_conf_list {
@@ -39,7 +39,7 @@ struct gw_conf_range {
 };
 
 struct gw_conf_key {
-	const char *name;           /* dotted: "ws.listen" is `listen:` under `ws:` */
+	const char *name; /* dotted: "ws.listen" is `listen:` under `ws:` */
 	enum gw_conf_type type;
 	size_t offset;              /* of the field in the process's config struct */
 	const char *def;            /* as one would write it; NULL = "" or empty */
@@ -51,10 +51,10 @@ struct gw_conf_key {
 };
 
 struct gw_conf_source {
-	const char *file;           /* YAML file, or NULL */
-	const char *const *set;     /* "key=value" of --set, in order; may be NULL when n_set is 0 */
+	const char *file;       /* YAML file, or NULL */
+	const char *const *set; /* "key=value" of --set, in order; may be NULL when n_set is 0 */
 	size_t n_set;
-	bool use_env;               /* read WICGATE_* */
+	bool use_env; /* read WICGATE_* */
 };
 
 /**

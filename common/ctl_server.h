@@ -38,9 +38,9 @@ struct gw_ctl_command {
  * @param commands  borrowed: static
  * @return GW_OK; GW_ERR_IO; GW_ERR_NOMEM; GW_ERR_INVAL path too long
  */
-enum gw_err gw_ctl_server_new(struct gw_ctl_server **out, struct event_base *base,
-			      const char *path, const struct gw_ctl_command *commands,
-			      size_t n_commands, void *arg) GW_MUST_CHECK;
+enum gw_err gw_ctl_server_new(struct gw_ctl_server **out, struct event_base *base, const char *path,
+			      const struct gw_ctl_command *commands, size_t n_commands,
+			      void *arg) GW_MUST_CHECK;
 /** Close the socket and every client; the file is removed. NULL is legal. */
 void gw_ctl_server_free(struct gw_ctl_server *s);
 

@@ -8,7 +8,7 @@
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
-#define GW_MUST_CHECK __attribute__((warn_unused_result))
+#define GW_MUST_CHECK        __attribute__((warn_unused_result))
 #define GW_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* name, word used in logs, metrics and JSON */
@@ -45,7 +45,7 @@ enum gw_err {
 #define X(name, word) GW_##name,
 	GW_ERR_LIST(X)
 #undef X
-		GW_ERR_COUNT
+	    GW_ERR_COUNT
 };
 
 /** Word of an error, never NULL ("ok", "no-memory", …; "unknown" outside the enum). */

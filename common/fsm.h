@@ -11,9 +11,10 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define GW_BIT(n) (UINT64_C(1) << (n))
+#define GW_BIT(n)       (UINT64_C(1) << (n))
 #define GW_FSM_NO_TIMER 0
 
 struct event;

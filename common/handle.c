@@ -11,9 +11,9 @@
 #define NO_SLOT     UINT32_MAX
 
 struct slot {
-	void *object;    /* borrowed; NULL when free */
-	uint32_t gen;    /* of the object now in the slot, or of the next one */
-	uint32_t next;   /* next free slot; only when free */
+	void *object;  /* borrowed; NULL when free */
+	uint32_t gen;  /* of the object now in the slot, or of the next one */
+	uint32_t next; /* next free slot; only when free */
 };
 
 struct gw_handle_table {

@@ -40,8 +40,8 @@ bool gw_log_level_parse(const char *word, enum gw_log_level *out);
 void gw_log_set_fd(int fd);
 
 bool gw_log_enabled(enum gw_log_level level);
-void gw_log_write(enum gw_log_level level, const char *mod, const char *event, const char *fmt,
-		  ...) GW_PRINTF(4, 5);
+void gw_log_write(enum gw_log_level level, const char *mod, const char *event, const char *fmt, ...)
+    GW_PRINTF(4, 5);
 
 /* GW_LOG(GW_LOG_INFO, "reg.accepted", "impu=%s expires_s=%u", …); GW_LOG_MOD names the module */
 #define GW_LOG(level, event, ...)                                                                  \

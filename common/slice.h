@@ -18,7 +18,7 @@ struct gw_slice {
 	size_t n;
 };
 
-#define GW_SLICE_NONE ((struct gw_slice){NULL, 0})
+#define GW_SLICE_NONE   ((struct gw_slice){NULL, 0})
 #define GW_SLICE_LIT(s) ((struct gw_slice){"" s, sizeof(s) - 1})
 /* For printf: "%.*s", GW_SLICE_FMT(s) */
 #define GW_SLICE_FMT(s) (int)(s).n, (s).p != NULL ? (s).p : ""

@@ -25,10 +25,12 @@ struct gw_addr {
 #define GW_ADDR_STRLEN 64 /* "[v6]:port" with terminator */
 
 /** Parse "1.2.3.4:5060", "[::1]:5060", ":5060" (any IPv4), or with no port (default_port). */
-enum gw_err gw_addr_parse(struct gw_addr *out, const char *text, uint16_t default_port) GW_MUST_CHECK;
+enum gw_err gw_addr_parse(struct gw_addr *out, const char *text,
+			  uint16_t default_port) GW_MUST_CHECK;
 /** Parse an address without port ("1.2.3.4", "::1", "[::1]"). */
 enum gw_err gw_addr_parse_ip(struct gw_addr *out, const char *ip, uint16_t port) GW_MUST_CHECK;
-enum gw_err gw_addr_from_sa(struct gw_addr *out, const struct sockaddr *sa, socklen_t len) GW_MUST_CHECK;
+enum gw_err gw_addr_from_sa(struct gw_addr *out, const struct sockaddr *sa,
+			    socklen_t len) GW_MUST_CHECK;
 
 /** "1.2.3.4:5060" or "[::1]:5060" into buf (GW_ADDR_STRLEN is enough); returns buf. */
 const char *gw_addr_str(const struct gw_addr *a, char *buf, size_t n);
