@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * UDP sockets of the media plane: non-blocking, never fragment-refusing (RTP-22), read and
+ * written in batches. Nothing here logs: the caller counts.
+ * Thread: opening on the control thread; afterwards the owning worker.
+ */
+#ifndef AGW_NET_UDP_H
+#define AGW_NET_UDP_H
+
+#include "common/err.h"
+#include "common/sockaddr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AGW_UDP_BATCH 16
+#define AGW_UDP_MTU   2048 /* largest datagram taken (RTP-22) */
+#define AGW_UDP_HEAD  64   /* room in front, for what RTCP conversion prepends */
+#define AGW_UDP_TAIL  192  /* room behind, for the SRTP trailer */
+#define AGW_UDP_BUF   (AGW_UDP_HEAD + AGW_UDP_MTU + AGW_UDP_TAIL)
+
+/** @return GW_OK; GW_ERR_EXISTS address in use; GW_ERR_LIMIT no descriptors; GW_ERR_IO */
+enum gw_err agw_udp_open(int *fd, const struct gw_addr *bind) GW_MUST_CHECK;
+/** Mark sent packets (RTP-15). -1 = leave alone. Failure is not fatal and ignored. */
+void agw_udp_set_dscp(int fd, bool v6, int dscp);
+/** Fix the peer, or set it free again (to NULL); the local port stays. */
+enum gw_err agw_udp_connect(int fd, const struct gw_addr *to) GW_MUST_CHECK;
+/** Drop whatever arrives from now on inside the kernel, silently (no ICMP; ICE-20). */
+void agw_udp_mute(int fd);
+/** Address the socket is bound to. */
+enum gw_err agw_udp_local(int fd, struct gw_addr *out) GW_MUST_CHECK;
+
+/* Datagrams of one read of one socket; buffers are reused by the next read. */
+struct agw_udp_in;
+
+struct agw_udp_pkt {
+	uint8_t
+	    *data; /* AGW_UDP_HEAD octets before and AGW_UDP_TAIL behind may be used; 8-aligned */
+	size_t len;
+	const struct gw_addr *from;
+	bool truncated; /* was larger than AGW_UDP_MTU: drop it */
+};
+
+enum gw_err agw_udp_in_new(struct agw_udp_in **out) GW_MUST_CHECK;
+void agw_udp_in_free(struct agw_udp_in *in);
+/** Read what waits, at most AGW_UDP_BATCH. @return how many; 0 = nothing, or an error of a peer */
+size_t agw_udp_recv(struct agw_udp_in *in, int fd);
+/** The i-th datagram of the last read. */
+void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out);
+
+/* Datagrams waiting to be sent by one sendmmsg; they borrow their octets until flushed. */
+struct agw_udp_out;
+
+enum gw_err agw_udp_out_new(struct agw_udp_out **out) GW_MUST_CHECK;
+void agw_udp_out_free(struct agw_udp_out *out);
+/**
+ * Queue one datagram; flushes first when the socket changes or the batch is full.
+ * @param to NULL on a connected socket; copied
+ */
+void agw_udp_out_add(struct agw_udp_out *out, int fd, const struct gw_addr *to, const void *data,
+		     size_t len);
+/** Send what is queued. */
+void agw_udp_out_flush(struct agw_udp_out *out);
+/** How many datagrams the kernel refused since the last call of this. */
+size_t agw_udp_out_failed(struct agw_udp_out *out);
+
+/** Send one datagram now (STUN, DTLS). @return false when the kernel refused it */
+bool agw_udp_send(int fd, const struct gw_addr *to, const void *data, size_t len);
+
+#endif
