@@ -1,2 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-# Test tiers and checks; included by the Makefile.
+# Test tiers and checks; included by the Makefile. Each tier prints its progress and ends with
+# a line "TIER: N passed, N failed"; `make test` runs them all and sums.
+
+TIERS ?= unit-asan unit-tsan integration e2e compose fuzz-smoke trace lint
+C_FILES = $(shell git ls-files '*.c' '*.h')
+TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
+FUZZ_SECONDS ?= 10
+
+.PHONY: deps deps-npm test check tier-% integration e2e compose unit-asan unit-tsan
+deps: ## install what is missing (Debian packages, npm modules); quick when all is there
+	@deploy/setup/install.sh build test browser docker
+	@$(MAKE) --no-print-directory deps-npm
+deps-npm:
+	@tests/lib/npm-install.sh tests deploy/softphone
+
+test: deps ## everything: all tiers, from a fresh clone on a fresh machine
+	@tests/lib/run-tiers.sh $(TIERS)
+
+unit-asan: ## unit tests under address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory MODE=asan unit
+unit-tsan: ## unit tests of what has threads (the media workers, the ring) under the thread sanitizer
+	@$(MAKE) --no-print-directory MODE=tsan unit \
+		TEST_SRC="$(filter tests/unit/common/% tests/unit/agw/worker/% tests/unit/agw/context/%,$(TEST_SRC))"
+integration: asan ## both processes on this machine against real peers
+	@tests/lib/run-node.sh integration tests/integration
+e2e: asan ## Chromium and JsSIP through both processes to the core
+	@tests/lib/run-node.sh e2e tests/e2e
+compose: ## the two images, scaled, with core and browser in the compose network
+	@tests/lib/run-node.sh compose tests/compose
+
+.PHONY: trace lint lint-format lint-arrows lint-cppcheck lint-tidy lint-spelling format fuzz-smoke
+trace: ## requirement IDs against tests, both ways (tests/REQUIREMENTS.md)
+	@node tests/lib/trace.mjs && echo "trace: 1 passed, 0 failed"
+lint: lint-format lint-arrows lint-spelling lint-shell lint-cppcheck lint-tidy ## all static checks
+	@echo "lint: 1 passed, 0 failed"
+format: ## rewrite all C files in house style
+	@clang-format -i $(C_FILES)
+lint-format:
+	@clang-format --dry-run -Werror $(C_FILES)
+lint-arrows: ## who may include whom
+	@node tests/lib/include-arrows.mjs
+lint-spelling:
+	@codespell -q 3 -L mis,invite,ue,ans,te,nd,iff,ser,hist,inout -S '*.sdp,package-lock.json,node_modules,build' \
+		common proto cscf agw deploy tests README.md Makefile
+.PHONY: lint-shell
+lint-shell:
+	@shellcheck $$(git ls-files '*.sh')
+lint-cppcheck:
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j2 -I. \
+		common proto cscf agw
+# clang-tidy is slow: a file is checked again only when it, a header or the rules changed.
+TIDY_STAMPS = $(patsubst %.c,build/tidy/%.ok,$(TIDY_FILES))
+lint-tidy: ; @$(MAKE) --no-print-directory -j2 MODE=debug $(TIDY_STAMPS)
+build/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(C_FILES)) | build/debug/gen/iq.pb-c.h
+	@mkdir -p $(@D)
+	@echo "  TIDY  $<"
+	@clang-tidy --quiet $< -- $(BASE) -DGW_DEBUG=1 2>build/tidy/$(subst /,_,$*).err || \
+		{ grep -v 'warnings generated' build/tidy/$(subst /,_,$*).err; exit 1; }
+	@touch $@
+
+# libFuzzer harnesses: tests/fuzz/<process>/fuzz_*.c, each LLVMFuzzerTestOneInput.
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*/fuzz_*.c))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(FUZZ_SRC))
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -DGW_DEBUG=1
+fuzz_src = $(if $(filter tests/fuzz/cscf/%,$(1)),$(CSCF_SRC))$(if \
+	$(filter tests/fuzz/agw/%,$(1)),$(AGW_SRC)) $(PROTO_SRC) $(COMMON_SRC)
+build/fuzz/obj/%.o: %.c | build/debug/gen/iq.pb-c.h
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	@clang $(subst build/$(MODE)/gen,build/debug/gen,$(BASE)) $(FUZZ_FLAGS) -w -MMD -MP -c -o $@ $<
+build/fuzz/obj/iq.pb-c.o: build/debug/gen/iq.pb-c.c
+	@mkdir -p $(@D)
+	@clang $(BASE) $(FUZZ_FLAGS) -w -c -o $@ $<
+define fuzz_rule
+$(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(1)): $(patsubst %.c,build/fuzz/obj/%.o,$(1) $(call fuzz_src,$(1))) \
+		build/fuzz/obj/iq.pb-c.o
+	@mkdir -p $$(@D) && echo "  LINK  $$@" && clang -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(LIBS)
+endef
+$(foreach f,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(f))))
+.PHONY: fuzz-build fuzz
+fuzz-build: $(FUZZ_BIN)
+fuzz-smoke: fuzz-build ## every fuzz target for FUZZ_SECONDS (default 10)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
+fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
+
+check: lint unit-asan unit-tsan ## what to run before each push
+
+.PHONY: run
+run: ## install, build, start everything, place one call, keep running with a softphone page
+	@deploy/run/run.sh
