@@ -135,7 +135,7 @@ include tests/tests.mk
 clean: ## remove everything built
 	rm -rf build
 help: ## list the targets
-	@grep -hE '^[a-z][a-zA-Z_ $$()-]*:.*##' Makefile tests/tests.mk | sed 's/\$$(MODES)/debug release asan tsan/' | \
+	@grep -hE '^[a-z$$(][a-zA-Z0-9_ $$()-]*:.*##' Makefile tests/tests.mk | sed 's|$$(MODES)|debug release asan tsan|' | \
 	awk -F ':.*## ' '{printf "  %-28s %s\n", $$1, $$2}'
 
 ALL_OBJ := $(call obj,$(COMMON_SRC) $(PROTO_SRC) $(CSCF_SRC) $(AGW_SRC) $(TEST_SRC) $(TEST_LIB_SRC))
