@@ -4,15 +4,24 @@
 // its own PID, its output kept. Never waits for time; never touches a process it did not start.
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { SECOND, until, within } from './wait.js';
 
 const KEEP = 20000;
 const live = new Set();
 
 process.on('exit', () => {
-	for (const child of live)
-		child.kill('SIGKILL');
+	// Each child leads its own process group, so its children go with it.
+	for (const child of live) {
+		try {
+			process.kill(-child.pid, 'SIGKILL');
+		} catch {
+			// Gone already.
+		}
+	}
 });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+	process.once(signal, () => process.exit(128 + constants.signals[signal]));
 
 export class Process {
 	/** Lines of stdout and stderr, oldest first, at most KEEP. */
@@ -23,7 +32,8 @@ export class Process {
 	constructor(name, command, args = [], { env = {}, cwd, stdin = 'ignore' } = {}) {
 		this.name = name;
 		this.child = spawn(command, args.map(String),
-			{ stdio: [stdin, 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd });
+			{ stdio: [stdin, 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd,
+				detached: true });
 		live.add(this.child);
 		this.pid = this.child.pid;
 		this.#collect(this.child.stdout);
