@@ -207,6 +207,7 @@ function automatic() {
 
 async function start() {
   const file = await fetch('config.json').then((r) => (r.ok ? r.json() : {}), () => ({})).catch(() => ({}));
+  if (file.wssPort) file.wss ??= `wss://${location.hostname}:${file.wssPort}/sip`;
   Object.assign(settings, file, Object.fromEntries([...query].filter(([k]) => ['wss', 'domain', 'user', 'impi', 'number'].includes(k))));
   for (const id of ['wss', 'domain', 'user', 'number']) $(id).value = settings[id];
   $('password').value = query.get('password') ?? '';

@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Start the core stand-in on this container's address; --ready asks a running one. DOMAIN: home domain.
+set -euo pipefail
+
+address=$(hostname -i)
+address=${address%% *}
+if [ "${1:-}" = --ready ]; then
+	exec 3<>"/dev/tcp/$address/5060"
+	printf 'GET /ready HTTP/1.0\r\n\r\n' >&3
+	IFS= read -r -t 2 line <&3
+	[[ $line == *" 200 "* ]]
+	exit
+fi
+exec /opt/core/start-core.sh --addr "$address" --port 5060 --domain "${DOMAIN:-ims.test}" --dir "$(mktemp -d)" "$@"

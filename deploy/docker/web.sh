@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Serve the softphone; --ready asks a running one.
+# DOMAIN, NUMBER: what the page's form starts with. WSS: the gateway's URL as browsers see it,
+# empty = this host, port WSS_PORT (8443).
+set -euo pipefail
+
+if [ "${1:-}" = --ready ]; then
+	exec 3<>/dev/tcp/127.0.0.1/8080
+	exit 0
+fi
+dir=$(mktemp -d)
+resolver=$(sed -n 's/^nameserver \([^ ]*\).*/\1/p' /etc/resolv.conf | head -n 1)
+sed -e "s/@RESOLVER@/$resolver/" -e "s|@DIR@|$dir|g" /etc/wicgate/nginx.conf >"$dir/nginx.conf"
+config="\"domain\":\"${DOMAIN:-ims.test}\",\"number\":\"${NUMBER:-echo}\",\"user\":\"${SIP_USER:-alice}\""
+[ -z "${WSS:-}" ] || config+=",\"wss\":\"$WSS\""
+[ -n "${WSS:-}" ] || config+=",\"wssPort\":${WSS_PORT:-8443}"
+printf '{%s}\n' "$config" >"$dir/config.json"
+exec nginx -c "$dir/nginx.conf" -g 'daemon off;'
