@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Audit (IQ-15): after each reconnect and every iq.audit_interval the AGW lists the contexts it
+ * holds for us. What we do not know is released there; what it does not know has lost its media
+ * and is told to its call. Contexts younger than ten seconds are left alone: their Reserve or
+ * Release may be under way.
+ * Thread: the cscf loop.
+ */
+#include "cscf/iq/iq_int.h"
+
+#define GW_LOG_MOD "iq"
+
+static void ask_page(struct cscf_iq_link *link, const char *cursor)
+{
+	struct iq_txn_params p = {.op = IQ_OP_AUDIT};
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(AUDIT), 0);
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (env != NULL) {
+		env->audit->limit = IQ_MAX_AUDIT;
+		err = iq_str_set(&env->audit->cursor, cursor);
+	}
+	if (err == GW_OK)
+		err = iq_txn_start(link->iq, link, env, &p);
+	if (err != GW_OK)
+		GW_LOG(GW_LOG_WARN, "iq.audit_failed", "agw=%s err=%s", link->agw_id,
+		       gw_err_name(err));
+	iq_envelope_free(env);
+}
+
+static void arm_next(struct cscf_iq_link *link)
+{
+	struct timeval tv = {(time_t)(link->iq->cfg.audit_interval / 1000), 0};
+
+	if (link->iq->cfg.audit_interval > 0 && link->audit_timer != NULL)
+		event_add(link->audit_timer, &tv);
+}
+
+static void on_audit_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	iq_audit_start(arg);
+}
+
+void iq_audit_start(struct cscf_iq_link *link)
+{
+	if (link->audit_timer == NULL)
+		link->audit_timer = evtimer_new(link->iq->base, on_audit_timer, link);
+	link->audit_gen++;
+	arm_next(link);
+	ask_page(link, "");
+}
+
+void iq_audit_stop(struct cscf_iq_link *link)
+{
+	if (link->audit_timer != NULL)
+		event_free(link->audit_timer);
+	link->audit_timer = NULL;
+}
+
+/* The list is complete: contexts of ours on that AGW that it did not name are gone. */
+static void lose_unlisted(struct cscf_iq_link *link)
+{
+	struct cscf_iq *iq = link->iq;
+	uint64_t now = iq_now_ms();
+	bool again;
+
+	do {
+		struct iq_ctx *ctx, *tmp;
+
+		again = false;
+		HASH_ITER (hh, iq->ctx_by_id, ctx, tmp)
+			if (ctx->link == link && !ctx->reserving &&
+			    ctx->audit_gen != link->audit_gen &&
+			    now - ctx->since_ms > IQ_AUDIT_GRACE_S * 1000U) {
+				iq_ctx_lost(ctx, "unknown to the AGW");
+				again = true;
+				break;
+			}
+	} while (again);
+}
+
+void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply)
+{
+	struct cscf_iq *iq = link->iq;
+
+	for (size_t i = 0; i < reply->n_contexts; i++) {
+		const IqContextInfo *info = reply->contexts[i];
+		struct iq_ctx *ctx = iq_ctx_find_id(iq, info->ctx_id);
+
+		if (ctx != NULL && ctx->link == link) {
+			ctx->audit_gen = link->audit_gen;
+		} else if (info->age_s >= IQ_AUDIT_GRACE_S) {
+			GW_LOG(GW_LOG_WARN, "iq.audit_release", "ctx=%s agw=%s call_id=%s age_s=%u",
+			       info->ctx_id, link->agw_id, info->call_id, info->age_s);
+			gw_metric_inc(&cscf_iq_metrics[IQ_M_AUDIT_RELEASED]);
+			iq_release_stray(link, info->ctx_id, "audit: unknown to the controller");
+		}
+	}
+	if (reply->next_cursor[0] != '\0')
+		ask_page(link, reply->next_cursor);
+	else
+		lose_unlisted(link);
+}

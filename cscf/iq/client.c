@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One link: the connection to one AGW address, from dialling to heartbeats.
+ *
+ *   BACKOFF ─> CONNECTING ─> HELLO ─> UP ─> (lost) BACKOFF …        0.2 s → 5 s, jittered
+ *
+ * The AGW is dead to us when nothing came for three heartbeat intervals, when it answers none
+ * of five requests in a row, or when T_agwdead has passed since the link went down. A boot id
+ * other than the last one means that every context there is gone.
+ * Not here: which requests are under way (txn.c), which AGW gets a call (agw_pool.c).
+ * Thread: the cscf loop. Spec: calls-and-media 5.3 Hello, Heartbeat; IQ-14, IQ-17.
+ */
+#include "cscf/iq/iq_int.h"
+
+#include "common/rand.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+
+#define GW_LOG_MOD "iq"
+
+static const char *const state_names[IQ_LINK_STATE_COUNT] = {"backoff", "connecting", "hello",
+							     "up"};
+
+uint64_t iq_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000U + (uint64_t)ts.tv_nsec / 1000000U;
+}
+
+const char *iq_link_state_name(enum iq_link_state state)
+{
+	return state < IQ_LINK_STATE_COUNT ? state_names[state] : "?";
+}
+
+bool iq_link_in_service(const struct cscf_iq_link *link)
+{
+	return link->state == IQ_LINK_UP && link->wanted && !link->suspect && !link->duplicate &&
+	       link->agw_state == IQ_V(AGW_STATE__STATE__IN_SERVICE) && link->overload_level < 2;
+}
+
+static void arm(struct event *ev, uint64_t ms)
+{
+	struct timeval tv = {(time_t)(ms / 1000U), (suseconds_t)(ms % 1000U * 1000U)};
+
+	event_add(ev, &tv);
+}
+
+static void close_connection(struct cscf_iq_link *link)
+{
+	if (link->bev != NULL)
+		bufferevent_free(link->bev);
+	link->bev = NULL;
+	iq_frame_reader_free(link->reader);
+	link->reader = NULL;
+	event_del(link->timer);
+}
+
+void iq_link_fail(struct cscf_iq_link *link, const char *why)
+{
+	bool was_up = link->state == IQ_LINK_UP;
+	uint32_t wait_ms;
+
+	close_connection(link);
+	link->state = IQ_LINK_BACKOFF;
+	if (link->backoff_ms == 0)
+		link->backoff_ms = IQ_BACKOFF_MIN;
+	wait_ms = link->backoff_ms / 2 + (uint32_t)(gw_rand_u64() % (link->backoff_ms / 2 + 1));
+	if (link->duplicate)
+		wait_ms = IQ_BACKOFF_MAX;
+	link->backoff_ms =
+	    link->backoff_ms * 2 > IQ_BACKOFF_MAX ? IQ_BACKOFF_MAX : link->backoff_ms * 2;
+	arm(link->timer, wait_ms);
+	if (!was_up) {
+		GW_LOG_LIMITED(GW_LOG_WARN, "iq.connect_failed",
+			       "peer=%s agw=%s reason=\"%s\" retry_ms=%u", link->addr_text,
+			       link->agw_id, why, wait_ms);
+		return;
+	}
+	GW_LOG(GW_LOG_WARN, "iq.link_down", "peer=%s agw=%s reason=\"%s\" contexts=%zu retry_ms=%u",
+	       link->addr_text, link->agw_id, why, link->n_ctx, wait_ms);
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINK_LOST]);
+	gw_metric_dec(&cscf_iq_metrics[IQ_M_LINKS_UP]);
+	link->timeouts_in_a_row = 0;
+	arm(link->dead_timer, (uint64_t)link->iq->cfg.agw_dead);
+	iq_audit_stop(link);
+	iq_on_link_down(link);
+}
+
+enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame, size_t n)
+{
+	struct evbuffer *out;
+
+	if (link->state != IQ_LINK_UP && link->state != IQ_LINK_HELLO)
+		return GW_ERR_GONE;
+	out = bufferevent_get_output(link->bev);
+	if (evbuffer_get_length(out) > IQ_LINK_QUEUE_MAX)
+		return GW_ERR_LIMIT; /* the AGW does not read: the heartbeat will notice */
+	return evbuffer_add(out, frame, n) == 0 ? GW_OK : GW_ERR_NOMEM;
+}
+
+enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env)
+{
+	uint8_t *frame;
+	size_t n;
+	enum gw_err err = iq_pack_frame(env, &frame, &n);
+
+	if (err != GW_OK)
+		return err;
+	iq_trace(IQ_TX, link->addr_text, env, n);
+	err = iq_link_send_frame(link, frame, n);
+	free(frame);
+	return err;
+}
+
+static enum gw_err send_hello(struct cscf_iq_link *link)
+{
+	const struct cscf_iq_config *cfg = &link->iq->cfg;
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(HELLO), 0);
+	enum gw_err err;
+
+	if (env == NULL)
+		return GW_ERR_NOMEM;
+	err = iq_str_set(&env->hello->controller_id, cfg->controller_id);
+	if (err == GW_OK)
+		err = iq_str_set(&env->hello->software, "wicgate-cscf");
+	if (err == GW_OK)
+		err = iq_str_set(&env->hello->token, cfg->token != NULL ? cfg->token : "");
+	env->hello->epoch = link->iq->epoch;
+	env->hello->version_min = IQ_VERSION;
+	env->hello->version_max = IQ_VERSION;
+	env->hello->resume = link->boot_id != 0;
+	if (err == GW_OK)
+		err = iq_link_send(link, env);
+	iq_envelope_free(env);
+	return err;
+}
+
+static void send_heartbeat(struct cscf_iq_link *link)
+{
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(HEARTBEAT), 0);
+
+	if (env == NULL)
+		return;
+	env->heartbeat->sequence = ++link->heartbeat_seq;
+	if (iq_link_send(link, env) != GW_OK)
+		GW_LOG_LIMITED(GW_LOG_WARN, "iq.heartbeat_not_sent", "peer=%s", link->addr_text);
+	iq_envelope_free(env);
+}
+
+static void take_load(struct cscf_iq_link *link, const IqLoad *load)
+{
+	if (load == NULL)
+		return;
+	link->cpu_permille = load->cpu_permille;
+	link->contexts = load->contexts;
+	link->overload_level = load->overload_level;
+	link->fresh = 0;
+}
+
+static void take_state(struct cscf_iq_link *link, const IqAgwState *state)
+{
+	if (state == NULL)
+		return;
+	if ((int)state->state != link->agw_state)
+		GW_LOG(GW_LOG_INFO, "iq.agw_state", "agw=%s state=%d reason=\"%s\"", link->agw_id,
+		       (int)state->state, state->reason);
+	link->agw_state = (int)state->state;
+	take_load(link, state->load);
+}
+
+/* The AGW's answer to our Hello: who it is, and whether it still knows our contexts. */
+static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
+{
+	struct cscf_iq_link *twin;
+	bool new_boot;
+
+	if (link->state != IQ_LINK_HELLO) {
+		iq_link_fail(link, "HelloAck out of turn");
+		return;
+	}
+	if (ack->error != NULL && ack->error->code != IQ_V(ERROR_CODE__OK)) {
+		iq_link_fail(link, iq_code_name(ack->error->code));
+		return;
+	}
+	if (ack->version != IQ_VERSION || ack->boot_id == 0 || ack->agw_id[0] == '\0') {
+		iq_link_fail(link, "HelloAck without version, boot or id");
+		return;
+	}
+	new_boot = link->boot_id != 0 && link->boot_id != ack->boot_id;
+	if (link->boot_id != ack->boot_id)
+		link->last_event_seq = 0;
+	snprintf(link->agw_id, sizeof(link->agw_id), "%s", ack->agw_id);
+	link->boot_id = ack->boot_id;
+	link->max_contexts = ack->capabilities != NULL ? ack->capabilities->max_contexts : 0;
+	twin = iq_pool_find_twin(link);
+	link->duplicate = twin != NULL;
+	if (twin != NULL) {
+		iq_link_fail(link, "another address of an AGW that is connected already");
+		return;
+	}
+	link->state = IQ_LINK_UP;
+	link->backoff_ms = 0;
+	link->dead = false;
+	link->agw_state = IQ_V(AGW_STATE__STATE__IN_SERVICE);
+	take_state(link, ack->state);
+	event_del(link->dead_timer);
+	arm(link->timer, (uint64_t)link->iq->cfg.heartbeat);
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINKS_UP]);
+	GW_LOG(GW_LOG_INFO, "iq.link_up",
+	       "peer=%s agw=%s boot=%016" PRIx64 " new_boot=%d contexts=%zu max_contexts=%u",
+	       link->addr_text, link->agw_id, link->boot_id, new_boot, link->n_ctx,
+	       link->max_contexts);
+	iq_on_link_up(link, new_boot);
+}
+
+/* The link's own messages; the rest goes up. @return false when the connection was dropped */
+static bool on_envelope(struct cscf_iq_link *link, const IqEnvelope *env)
+{
+	switch ((int)env->body_case) { /* a wire value: has a default */
+	case IQ_BODY(HELLO_ACK):
+		on_hello_ack(link, env->hello_ack);
+		break;
+	case IQ_BODY(HEARTBEAT):
+		take_load(link, env->heartbeat->load);
+		break;
+	case IQ_BODY(AGW_STATE):
+		take_state(link, env->agw_state);
+		break;
+	case IQ_BODY(GOODBYE):
+		iq_link_fail(link,
+			     env->goodbye->error != NULL ? env->goodbye->error->detail : "goodbye");
+		break;
+	case IQ_BODY(HELLO):
+	case IQ_BODY(RESERVE):
+	case IQ_BODY(CONFIGURE):
+	case IQ_BODY(RELEASE):
+	case IQ_BODY(AUDIT):
+	case IQ_BODY(DRAIN):
+	case IQ_BODY(RELEASE_ALL):
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_BAD_MESSAGE]);
+		GW_LOG_LIMITED(GW_LOG_WARN, "iq.unexpected", "peer=%s msg=%s", link->addr_text,
+			       iq_msg_name(env));
+		break;
+	default:
+		if (link->state == IQ_LINK_UP)
+			iq_on_message(link, env);
+		break;
+	}
+	return link->bev != NULL;
+}
+
+static bool on_frame(struct cscf_iq_link *link, const uint8_t *payload, size_t n)
+{
+	IqEnvelope *env = NULL;
+	struct iq_fault fault;
+	bool alive;
+
+	if (iq_unpack(&env, payload, n) != GW_OK) {
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_BAD_MESSAGE]);
+		iq_link_fail(link, "not a message");
+		return false;
+	}
+	iq_trace(IQ_RX, link->addr_text, env, n);
+	if (iq_check(env, &fault) != GW_OK) {
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_BAD_MESSAGE]);
+		GW_LOG_LIMITED(GW_LOG_WARN, "iq.bad_message",
+			       "peer=%s msg=%s field=%s detail=\"%s\"", link->addr_text,
+			       iq_msg_name(env), fault.field, fault.detail);
+		iq_envelope_free(env);
+		return true;
+	}
+	alive = on_envelope(link, env);
+	iq_envelope_free(env);
+	return alive;
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct cscf_iq_link *link = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+	const uint8_t *payload;
+	uint8_t chunk[16384];
+	size_t n;
+	int got;
+
+	link->last_rx_ms = iq_now_ms();
+	while ((got = evbuffer_remove(in, chunk, sizeof(chunk))) > 0) {
+		enum gw_err err = iq_frame_feed(link->reader, chunk, (size_t)got);
+
+		while (err == GW_OK && (err = iq_frame_next(link->reader, &payload, &n)) == GW_OK)
+			if (!on_frame(link, payload, n) || link->bev != bev)
+				return;
+		if (err != GW_OK && err != GW_ERR_AGAIN) {
+			gw_metric_inc(&cscf_iq_metrics[IQ_M_BAD_MESSAGE]);
+			iq_link_fail(link, gw_err_name(err));
+			return;
+		}
+	}
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct cscf_iq_link *link = arg;
+	char buf[160];
+	int one = 1;
+
+	if ((what & BEV_EVENT_CONNECTED) != 0) {
+		evutil_socket_t fd = bufferevent_getfd(bev);
+
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		link->state = IQ_LINK_HELLO;
+		link->last_rx_ms = iq_now_ms();
+		arm(link->timer, IQ_HELLO_TIMEOUT_MS);
+		if (send_hello(link) != GW_OK)
+			iq_link_fail(link, "cannot send Hello");
+		return;
+	}
+	if ((what & BEV_EVENT_ERROR) != 0 && EVUTIL_SOCKET_ERROR() != 0 && link->iq->tls == NULL)
+		snprintf(buf, sizeof(buf), "%s",
+			 evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	else if (link->iq->tls != NULL)
+		iq_tls_error(bev, buf, sizeof(buf));
+	else
+		snprintf(buf, sizeof(buf), "closed by the AGW");
+	iq_link_fail(link, buf);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_iq_link *link = arg;
+	uint64_t beat = (uint64_t)link->iq->cfg.heartbeat;
+
+	(void)fd;
+	(void)what;
+	switch (link->state) {
+	case IQ_LINK_BACKOFF:
+		iq_link_start(link);
+		break;
+	case IQ_LINK_CONNECTING:
+		iq_link_fail(link, "connect timed out");
+		break;
+	case IQ_LINK_HELLO:
+		iq_link_fail(link, "no HelloAck");
+		break;
+	case IQ_LINK_UP:
+		if (iq_now_ms() - link->last_rx_ms > IQ_HEARTBEAT_MISSED * beat) {
+			iq_link_fail(link, "heartbeats missing");
+			break;
+		}
+		send_heartbeat(link);
+		arm(link->timer, beat);
+		break;
+	case IQ_LINK_STATE_COUNT:
+		break;
+	}
+}
+
+static void on_dead(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_iq_link *link = arg;
+
+	(void)fd;
+	(void)what;
+	link->dead = true;
+	GW_LOG(GW_LOG_ERROR, "iq.agw_lost", "peer=%s agw=%s contexts=%zu", link->addr_text,
+	       link->agw_id, link->n_ctx);
+	iq_on_link_dead(link);
+}
+
+void iq_link_start(struct cscf_iq_link *link)
+{
+	struct cscf_iq *iq = link->iq;
+
+	/* While the AGW is reached by another address, do not push that connection out. */
+	if (link->duplicate && iq_pool_find_twin(link) != NULL) {
+		arm(link->timer, IQ_BACKOFF_MAX);
+		return;
+	}
+	link->duplicate = false;
+	link->state = IQ_LINK_CONNECTING;
+	arm(link->timer, IQ_CONNECT_TIMEOUT);
+	link->bev = iq->tls != NULL ? iq_tls_bufferevent(iq->tls, iq->base)
+				    : bufferevent_socket_new(iq->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (link->bev == NULL || iq_frame_reader_new(&link->reader) != GW_OK) {
+		iq_link_fail(link, "no memory");
+		return;
+	}
+	bufferevent_setcb(link->bev, on_read, NULL, on_event, link);
+	bufferevent_enable(link->bev, EV_READ | EV_WRITE);
+	/* A failure here is told by on_event as well. */
+	if (bufferevent_socket_connect(link->bev, &link->addr.u.sa, (int)link->addr.len) != 0 &&
+	    link->state == IQ_LINK_CONNECTING && link->bev != NULL)
+		iq_link_fail(link, "cannot connect");
+}
+
+enum gw_err iq_link_new(struct cscf_iq_link **out, struct cscf_iq *iq, struct iq_source *source,
+			const struct gw_addr *addr)
+{
+	struct cscf_iq_link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		return GW_ERR_NOMEM;
+	link->iq = iq;
+	link->source = source;
+	link->addr = *addr;
+	link->wanted = true;
+	gw_addr_str(addr, link->addr_text, sizeof(link->addr_text));
+	link->timer = evtimer_new(iq->base, on_timer, link);
+	link->dead_timer = evtimer_new(iq->base, on_dead, link);
+	if (link->timer == NULL || link->dead_timer == NULL) {
+		iq_link_free(link);
+		return GW_ERR_NOMEM;
+	}
+	*out = link;
+	return GW_OK;
+}
+
+void iq_link_free(struct cscf_iq_link *link)
+{
+	if (link == NULL)
+		return;
+	if (link->state == IQ_LINK_UP)
+		gw_metric_dec(&cscf_iq_metrics[IQ_M_LINKS_UP]);
+	if (link->timer != NULL) {
+		close_connection(link);
+		event_free(link->timer);
+	}
+	if (link->dead_timer != NULL)
+		event_free(link->dead_timer);
+	iq_audit_stop(link);
+	free(link);
+}

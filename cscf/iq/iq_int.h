@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of cscf/iq share: the pool object, a link, a context, a transaction.
+ *
+ *   procedures.c ─> txn.c ─> client.c (link) ══TCP/TLS══> AGW
+ *         ^           ^          │ on_up, on_down, on_message
+ *         └ agw_pool.c┴─ notify.c, audit.c <┘
+ *
+ * Thread: the cscf loop.
+ */
+#ifndef CSCF_IQ_INT_H
+#define CSCF_IQ_INT_H
+
+#include "common/log.h"
+#include "common/metric.h"
+#include "common/sockaddr.h"
+#include "cscf/iq/procedures.h"
+#include "proto/frame.h"
+#include "proto/iq_codec.h"
+
+#include <event2/event.h>
+#include <event2/util.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define IQ_MAX_LINKS        64
+#define IQ_SUSPECT_TIMEOUTS 5U
+#define IQ_RESERVE_DEADLINE 3000U /* ms, all AGWs together (IQ-23) */
+#define IQ_RESERVE_AGWS     3U
+#define IQ_BACKOFF_MIN      200U
+#define IQ_BACKOFF_MAX      5000U
+#define IQ_CONNECT_TIMEOUT  3000U
+#define IQ_LINK_QUEUE_MAX   (4U * 1024U * 1024U)
+#define IQ_AUDIT_GRACE_S    10U
+#define IQ_DEFAULT_PORT     7070
+#define IQ_CTX_ID_LEN       32
+
+enum iq_metric {
+	IQ_M_LINKS_UP,
+	IQ_M_CONTEXTS,
+	IQ_M_TXNS,
+	IQ_M_RESERVE,
+	IQ_M_CONFIGURE,
+	IQ_M_RELEASE,
+	IQ_M_AUDIT,
+	IQ_M_REJECTED,
+	IQ_M_TIMEOUT,
+	IQ_M_RESENT,
+	IQ_M_FAILOVER,
+	IQ_M_NO_AGW,
+	IQ_M_LATE,
+	IQ_M_EVENTS,
+	IQ_M_EVENTS_DUP,
+	IQ_M_EVENTS_UNKNOWN,
+	IQ_M_LINK_LOST,
+	IQ_M_BAD_MESSAGE,
+	IQ_M_CTX_LOST,
+	IQ_M_AUDIT_RELEASED,
+	IQ_M_COUNT
+};
+extern struct gw_metric cscf_iq_metrics[IQ_M_COUNT];
+
+enum iq_link_state {
+	IQ_LINK_BACKOFF,
+	IQ_LINK_CONNECTING,
+	IQ_LINK_HELLO,
+	IQ_LINK_UP,
+	IQ_LINK_STATE_COUNT
+};
+
+struct iq_source;
+
+/* One connection to one AGW address. */
+struct cscf_iq_link {
+	struct cscf_iq *iq;
+	struct cscf_iq_link *prev, *next; /* utlist */
+	struct iq_source *source;         /* borrowed: lives as long as the pool */
+	struct gw_addr addr;
+	char addr_text[GW_ADDR_STRLEN];
+	enum iq_link_state state;
+	struct bufferevent *bev;        /* owned; NULL while in BACKOFF */
+	struct iq_frame_reader *reader; /* owned */
+	struct event *timer;            /* owned: connect, hello, back-off, heartbeat */
+	struct event *dead_timer;       /* owned: T_agwdead */
+	uint32_t backoff_ms;
+	uint64_t last_rx_ms;
+	uint64_t heartbeat_seq;
+	bool wanted;    /* still configured or still in the DNS */
+	bool suspect;   /* does not answer requests */
+	bool duplicate; /* another link reaches the same AGW */
+	bool dead;      /* T_agwdead has passed since the link was lost */
+	unsigned timeouts_in_a_row;
+	/* what the AGW said */
+	char agw_id[IQ_MAX_ID + 1];
+	uint64_t boot_id; /* 0 = never up */
+	uint64_t last_event_seq;
+	int agw_state; /* IqAgwState state */
+	uint32_t cpu_permille, contexts, max_contexts, overload_level;
+	uint32_t fresh; /* contexts reserved since its last load report */
+	/* audit under way */
+	struct event *audit_timer; /* owned */
+	uint32_t audit_gen;
+	size_t n_ctx; /* contexts of ours on it */
+};
+
+struct iq_ctx {
+	UT_hash_handle hh; /* by id */
+	gw_handle self;
+	gw_handle call;
+	char id[IQ_CTX_ID_LEN + 1];
+	struct cscf_iq_link *link; /* borrowed: a link with contexts is not freed */
+	bool reserving;            /* its first Reserve is not answered yet */
+	uint64_t since_ms;
+	uint32_t audit_gen; /* last audit of its AGW that listed it */
+};
+
+enum iq_op { IQ_OP_RESERVE, IQ_OP_RESERVE_MORE, IQ_OP_CONFIGURE, IQ_OP_RELEASE, IQ_OP_AUDIT };
+
+struct iq_txn {
+	UT_hash_handle hh; /* by id */
+	uint64_t id;
+	struct cscf_iq *iq;
+	enum iq_op op;
+	gw_handle call;
+	gw_handle ctx; /* handle; may be dead */
+	char ctx_id[IQ_CTX_ID_LEN + 1];
+	uint32_t tag;
+	cscf_iq_done_fn *done; /* NULL: nobody waits */
+	struct cscf_iq_link *link;
+	uint8_t *frame; /* owned: as sent, for the resend */
+	size_t frame_n;
+	struct event *timer; /* owned */
+	unsigned sent;
+	/* Reserve only */
+	uint64_t deadline_ms;
+	struct cscf_iq_link *tried[IQ_RESERVE_AGWS];
+	unsigned n_tried;
+};
+
+struct cscf_iq {
+	struct event_base *base;
+	struct cscf_iq_config cfg;
+	struct cscf_iq_cbs cbs;
+	void *arg;
+	bool attached;
+	uint64_t epoch;
+	uint64_t last_txn;
+	struct cscf_iq_link *links; /* owned */
+	size_t n_links;
+	struct iq_source *sources; /* owned array */
+	size_t n_sources;
+	struct iq_dns *dns; /* owned; NULL when no names are configured */
+	struct iq_tls *tls; /* owned; NULL = plain TCP */
+	struct event *resolve_timer;
+	struct gw_handle_table *ctx_table;
+	struct iq_ctx *ctx_by_id;
+	struct iq_txn *txns;
+};
+
+uint64_t iq_now_ms(void);
+
+/* client.c: one link */
+enum gw_err iq_link_new(struct cscf_iq_link **out, struct cscf_iq *iq, struct iq_source *source,
+			const struct gw_addr *addr) GW_MUST_CHECK;
+void iq_link_free(struct cscf_iq_link *link);
+/** Dial now. */
+void iq_link_start(struct cscf_iq_link *link);
+/** Drop the connection (if any) and dial again after the back-off. */
+void iq_link_fail(struct cscf_iq_link *link, const char *why);
+/** @return GW_ERR_GONE when the link is not up; GW_ERR_LIMIT queue full (the link is dropped) */
+enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame,
+			       size_t n) GW_MUST_CHECK;
+/** Pack, trace and send; the envelope stays the caller's. */
+enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MUST_CHECK;
+const char *iq_link_state_name(enum iq_link_state state);
+/** May it take new contexts? */
+bool iq_link_in_service(const struct cscf_iq_link *link);
+
+/* agw_pool.c */
+enum gw_err iq_pool_open(struct cscf_iq *iq, char *errbuf, size_t errlen) GW_MUST_CHECK;
+void iq_pool_close(struct cscf_iq *iq);
+/** Lowest load of two random in-service AGWs, none of `not_these` (IQ-22); NULL when none. */
+struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *const *not_these,
+				    size_t n);
+/** Another link that is up and reaches the same process. */
+struct cscf_iq_link *iq_pool_find_twin(const struct cscf_iq_link *link);
+/** A link lost its last context, or its use: free it when it is not wanted. */
+void iq_pool_reap(struct cscf_iq *iq);
+
+/* events of a link, told by client.c */
+void iq_on_link_up(struct cscf_iq_link *link, bool new_boot);
+void iq_on_link_down(struct cscf_iq_link *link);
+void iq_on_link_dead(struct cscf_iq_link *link);
+void iq_on_message(struct cscf_iq_link *link, const IqEnvelope *env);
+
+/* txn.c */
+struct iq_txn_params {
+	enum iq_op op;
+	struct iq_ctx *ctx; /* NULL for audit and stray releases */
+	const char *ctx_id; /* used when ctx is NULL; may be NULL */
+	uint32_t tag;
+	cscf_iq_done_fn *done;
+};
+/** Take env's frame, send it (or hold it until the link is back), await the reply. */
+enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelope *env,
+			 const struct iq_txn_params *p) GW_MUST_CHECK;
+void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env);
+void iq_txn_on_link_up(struct cscf_iq_link *link, bool new_boot);
+void iq_txn_on_link_down(struct cscf_iq_link *link);
+/** Nobody waits for the context's answers any more. */
+void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx);
+/** End every transaction of a link that will not come back. */
+void iq_txn_end_link(struct cscf_iq_link *link, const char *why);
+void iq_txn_free_all(struct cscf_iq *iq);
+
+/* procedures.c */
+struct iq_ctx *iq_ctx_find_id(const struct cscf_iq *iq, const char *ctx_id);
+void iq_ctx_move(struct iq_ctx *ctx, struct cscf_iq_link *link);
+void iq_ctx_lost(struct iq_ctx *ctx, const char *why);
+/** Every context of that link is gone. */
+void iq_ctx_lose_link(struct cscf_iq_link *link, const char *why);
+/** Release a context that is on the AGW and not ours to keep. */
+void iq_release_stray(struct cscf_iq_link *link, const char *ctx_id, const char *reason);
+
+/* notify.c, audit.c */
+void iq_on_notification(struct cscf_iq_link *link, const IqNotification *n);
+void iq_audit_start(struct cscf_iq_link *link);
+void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply);
+void iq_audit_stop(struct cscf_iq_link *link);
+
+/* dns.c: A and AAAA of a name, by c-ares on the loop */
+typedef void iq_dns_fn(void *arg, const struct gw_addr *addrs, size_t n);
+enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base) GW_MUST_CHECK;
+void iq_dns_free(struct iq_dns *dns);
+/** @param fn called once, n = 0 on failure; possibly from within this call */
+void iq_dns_query(struct iq_dns *dns, const char *host, uint16_t port, iq_dns_fn *fn, void *arg);
+
+/* tls.c: mutual TLS of the links */
+enum gw_err iq_tls_new(struct iq_tls **out, const struct cscf_iq_config *cfg, char *errbuf,
+		       size_t errlen) GW_MUST_CHECK;
+void iq_tls_free(struct iq_tls *tls);
+/** A bufferevent that will connect by TLS; NULL on failure. */
+struct bufferevent *iq_tls_bufferevent(struct iq_tls *tls, struct event_base *base);
+/** Why the handshake failed, for the log. */
+const char *iq_tls_error(struct bufferevent *bev, char *buf, size_t n);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests awaiting replies (5.2). Each has 2 s, one resend of the same octets with the same
+ * txn_id (also on a new connection to the same incarnation of the AGW), then its outcome is
+ * unknown: a Release follows, which is always safe. A first Reserve is tried on up to two other
+ * AGWs within three seconds instead (IQ-23).
+ *
+ * The caller is told by handle; a context or call that has gone meanwhile is a normal case.
+ * Thread: the cscf loop. Spec: IQ-08, IQ-19, IQ-23.
+ */
+#include "cscf/iq/iq_int.h"
+
+#define GW_LOG_MOD "iq"
+
+static const char *const op_names[] = {"reserve", "reserve_more", "configure", "release", "audit"};
+
+static void free_txn(struct iq_txn *t)
+{
+	HASH_DEL(t->iq->txns, t);
+	gw_metric_dec(&cscf_iq_metrics[IQ_M_TXNS]);
+	if (t->timer != NULL)
+		event_free(t->timer);
+	free(t->frame);
+	free(t);
+}
+
+/* Tell the owner, once; the transaction is over before that. */
+static void finish(struct iq_txn *t, struct cscf_iq_outcome *out)
+{
+	struct cscf_iq *iq = t->iq;
+	cscf_iq_done_fn *done = t->done;
+	gw_handle call = t->call;
+	uint32_t tag = t->tag;
+
+	if (out->detail == NULL)
+		out->detail = "";
+	if (t->op == IQ_OP_RESERVE) {
+		struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, t->ctx);
+
+		if (ctx != NULL)
+			ctx->reserving = false;
+	}
+	if (out->err != GW_OK)
+		GW_LOG_LIMITED(GW_LOG_WARN, "iq.request_failed",
+			       "proc=%s ctx=%s agw=%s err=%s code=%s detail=\"%s\"",
+			       op_names[t->op], t->ctx_id, t->link->agw_id, gw_err_name(out->err),
+			       iq_code_name(out->code), out->detail);
+	free_txn(t);
+	if (done != NULL && iq->attached)
+		done(iq->arg, call, tag, out);
+}
+
+static void fail(struct iq_txn *t, enum gw_err err, const char *detail)
+{
+	struct cscf_iq_outcome out = {.err = err, .detail = detail};
+
+	finish(t, &out);
+}
+
+static void arm(struct iq_txn *t, uint64_t ms)
+{
+	struct timeval tv = {(time_t)(ms / 1000U), (suseconds_t)(ms % 1000U * 1000U)};
+
+	event_add(t->timer, &tv);
+}
+
+static void send_now(struct iq_txn *t)
+{
+	enum gw_err err = iq_link_send_frame(t->link, t->frame, t->frame_n);
+
+	if (err == GW_OK) {
+		if (t->sent++ > 0)
+			gw_metric_inc(&cscf_iq_metrics[IQ_M_RESENT]);
+	} /* else: held until the link is back or the time is over */
+}
+
+/* The same Reserve to another AGW, as a new transaction there. */
+static bool try_other_agw(struct iq_txn *t)
+{
+	struct cscf_iq *iq = t->iq;
+	struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, t->ctx);
+	struct cscf_iq_link *link;
+	IqEnvelope *env = NULL;
+	uint64_t now = iq_now_ms(), wait;
+
+	if (t->op != IQ_OP_RESERVE || ctx == NULL || t->n_tried >= IQ_RESERVE_AGWS ||
+	    now >= t->deadline_ms)
+		return false;
+	link = iq_pool_choose(iq, t->tried, t->n_tried);
+	if (link == NULL ||
+	    iq_unpack(&env, t->frame + IQ_FRAME_HEADER, t->frame_n - IQ_FRAME_HEADER) != GW_OK)
+		return false;
+	free(t->frame);
+	t->frame = NULL;
+	HASH_DEL(iq->txns, t);
+	t->id = ++iq->last_txn;
+	HASH_ADD(hh, iq->txns, id, sizeof(t->id), t);
+	env->txn_id = t->id;
+	if (iq_pack_frame(env, &t->frame, &t->frame_n) != GW_OK) {
+		iq_envelope_free(env);
+		return false;
+	}
+	GW_LOG(GW_LOG_INFO, "iq.failover", "ctx=%s call_id=%s from=%s to=%s", t->ctx_id,
+	       env->reserve->call_id, t->link->agw_id, link->agw_id);
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_FAILOVER]);
+	iq_trace(IQ_TX, link->addr_text, env, t->frame_n);
+	iq_envelope_free(env);
+	iq_ctx_move(ctx, link);
+	t->link = link;
+	t->tried[t->n_tried++] = link;
+	t->sent = 0;
+	wait = t->deadline_ms - now;
+	if (wait > (uint64_t)iq->cfg.request_timeout)
+		wait = (uint64_t)iq->cfg.request_timeout;
+	arm(t, wait);
+	send_now(t);
+	return true;
+}
+
+/* Five requests in a row without an answer: heartbeats alone do not make an AGW healthy. */
+static void count_timeout(struct cscf_iq_link *link)
+{
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_TIMEOUT]);
+	if (link->state != IQ_LINK_UP || ++link->timeouts_in_a_row < IQ_SUSPECT_TIMEOUTS)
+		return;
+	link->suspect = true;
+	iq_link_fail(link, "suspect: answers no requests");
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct iq_txn *t = arg;
+	struct cscf_iq_link *link = t->link;
+	char ctx_id[IQ_CTX_ID_LEN + 1];
+
+	(void)fd;
+	(void)what;
+	memcpy(ctx_id, t->ctx_id, sizeof(ctx_id));
+	if (t->op == IQ_OP_RESERVE && try_other_agw(t)) {
+		iq_release_stray(link, ctx_id, "no answer to Reserve");
+		count_timeout(link);
+		return;
+	}
+	if (t->sent == 1 && t->op != IQ_OP_AUDIT) {
+		arm(t, (uint64_t)t->iq->cfg.request_timeout);
+		send_now(t);
+		return;
+	}
+	if (t->op == IQ_OP_RESERVE)
+		iq_release_stray(link, ctx_id, "no answer to Reserve");
+	fail(t, GW_ERR_TIMEOUT, "no answer");
+	count_timeout(link);
+}
+
+enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelope *env,
+			 const struct iq_txn_params *p)
+{
+	static const enum iq_metric counter[] = {IQ_M_RESERVE, IQ_M_RESERVE, IQ_M_CONFIGURE,
+						 IQ_M_RELEASE, IQ_M_AUDIT};
+	struct iq_txn *t = calloc(1, sizeof(*t));
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (t == NULL)
+		return err;
+	t->iq = iq;
+	t->op = p->op;
+	t->link = link;
+	t->tag = p->tag;
+	t->done = p->done;
+	if (p->ctx != NULL) {
+		t->ctx = p->ctx->self;
+		t->call = p->ctx->call;
+	}
+	memcpy(t->ctx_id,
+	       p->ctx != NULL      ? p->ctx->id
+	       : p->ctx_id != NULL ? p->ctx_id
+				   : "",
+	       p->ctx != NULL      ? IQ_CTX_ID_LEN
+	       : p->ctx_id != NULL ? strnlen(p->ctx_id, 32)
+				   : 0);
+	t->id = ++iq->last_txn;
+	t->timer = evtimer_new(iq->base, on_timeout, t);
+	if (t->timer == NULL)
+		goto fail;
+	env->txn_id = t->id;
+	err = iq_pack_frame(env, &t->frame, &t->frame_n);
+	if (err != GW_OK)
+		goto fail;
+	HASH_ADD(hh, iq->txns, id, sizeof(t->id), t);
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_TXNS]);
+	gw_metric_inc(&cscf_iq_metrics[counter[p->op]]);
+	if (p->op == IQ_OP_RESERVE) {
+		t->deadline_ms = iq_now_ms() + IQ_RESERVE_DEADLINE;
+		t->tried[t->n_tried++] = link;
+	}
+	iq_trace(IQ_TX, link->addr_text, env, t->frame_n);
+	arm(t, (uint64_t)iq->cfg.request_timeout);
+	send_now(t);
+	return GW_OK;
+fail:
+	if (t->timer != NULL)
+		event_free(t->timer);
+	free(t->frame);
+	free(t);
+	return err;
+}
+
+static bool reply_fits(const struct iq_txn *t, const IqEnvelope *env)
+{
+	switch (t->op) {
+	case IQ_OP_RESERVE:
+	case IQ_OP_RESERVE_MORE:
+		return env->body_case == IQ_BODY(RESERVE_REPLY);
+	case IQ_OP_CONFIGURE:
+		return env->body_case == IQ_BODY(CONFIGURE_REPLY);
+	case IQ_OP_RELEASE:
+		return env->body_case == IQ_BODY(RELEASE_REPLY);
+	case IQ_OP_AUDIT:
+		return env->body_case == IQ_BODY(AUDIT_REPLY);
+	}
+	return false;
+}
+
+void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
+{
+	struct cscf_iq *iq = link->iq;
+	const IqError *error = iq_msg_error(env);
+	struct cscf_iq_outcome out = {.err = GW_OK};
+	struct iq_txn *t;
+
+	HASH_FIND(hh, iq->txns, &env->txn_id, sizeof(env->txn_id), t);
+	if (t == NULL || t->link != link) {
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_LATE]);
+		return;
+	}
+	link->timeouts_in_a_row = 0;
+	link->suspect = false;
+	if (error != NULL && error->code != IQ_V(ERROR_CODE__OK)) {
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_REJECTED]);
+		if (iq_code_retryable(error->code) && try_other_agw(t))
+			return;
+		out.err = error->code == IQ_V(ERROR_CODE__UNKNOWN_CONTEXT) ? GW_ERR_GONE
+									   : GW_ERR_REJECTED;
+		out.code = error->code;
+		out.detail = error->detail;
+	} else if (!reply_fits(t, env)) {
+		out.err = GW_ERR_PROTO;
+		out.detail = "reply of another kind";
+	} else if (t->op == IQ_OP_RELEASE) {
+		out.n_stats = env->release_reply->n_stats;
+		out.stats = env->release_reply->stats;
+	} else if (t->op == IQ_OP_CONFIGURE) {
+		out.n_streams = env->configure_reply->n_streams;
+		out.streams = env->configure_reply->streams;
+	} else if (t->op == IQ_OP_AUDIT) {
+		finish(t, &out);
+		iq_audit_on_reply(link, env->audit_reply);
+		return;
+	} else {
+		link->fresh += t->op == IQ_OP_RESERVE ? 1 : 0;
+		out.n_streams = env->reserve_reply->n_streams;
+		out.streams = env->reserve_reply->streams;
+	}
+	finish(t, &out);
+}
+
+/* Answers on that link cannot come any more: Reserves move on, the rest waits for the link. */
+void iq_txn_on_link_down(struct cscf_iq_link *link)
+{
+	struct iq_txn *t, *tmp;
+
+	HASH_ITER (hh, link->iq->txns, t, tmp) {
+		if (t->link != link)
+			continue;
+		if (t->op == IQ_OP_RESERVE)
+			(void)try_other_agw(t);
+		else if (t->op == IQ_OP_AUDIT)
+			fail(t, GW_ERR_GONE, "link lost");
+	}
+}
+
+void iq_txn_on_link_up(struct cscf_iq_link *link, bool new_boot)
+{
+	struct iq_txn *t, *tmp;
+
+	if (new_boot) {
+		iq_txn_end_link(link, "AGW restarted");
+		return;
+	}
+	HASH_ITER (hh, link->iq->txns, t, tmp)
+		if (t->link == link)
+			send_now(t);
+}
+
+void iq_txn_end_link(struct cscf_iq_link *link, const char *why)
+{
+	struct cscf_iq *iq = link->iq;
+	bool again;
+
+	/* An owner told of a failure may start or end others: look anew each time. */
+	do {
+		struct iq_txn *t, *tmp;
+
+		again = false;
+		HASH_ITER (hh, iq->txns, t, tmp)
+			if (t->link == link && !try_other_agw(t)) {
+				fail(t, GW_ERR_GONE, why);
+				again = true;
+				break;
+			}
+	} while (again);
+}
+
+void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx)
+{
+	struct iq_txn *t, *tmp;
+
+	HASH_ITER (hh, iq->txns, t, tmp)
+		if (t->ctx == ctx && t->op != IQ_OP_RELEASE)
+			free_txn(t);
+}
+
+void iq_txn_free_all(struct cscf_iq *iq)
+{
+	struct iq_txn *t, *tmp;
+
+	HASH_ITER (hh, iq->txns, t, tmp)
+		free_txn(t);
+}
