@@ -6,10 +6,7 @@ SOFTPHONE := deploy/softphone
 .PHONY: softphone
 softphone: build/softphone/app.js
 build/softphone/app.js: $(wildcard $(SOFTPHONE)/src/* $(SOFTPHONE)/*.mjs $(SOFTPHONE)/*.html \
-		$(SOFTPHONE)/*.svg) $(SOFTPHONE)/node_modules/.package-lock.json
+		$(SOFTPHONE)/*.svg) $(SOFTPHONE)/package-lock.json
+	@tests/lib/npm-install.sh $(SOFTPHONE)
 	@node $(SOFTPHONE)/build.mjs $(@D)
-	@touch $@
-$(SOFTPHONE)/node_modules/.package-lock.json: $(SOFTPHONE)/package-lock.json
-	@echo "  NPM   $(SOFTPHONE)"
-	@cd $(SOFTPHONE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
