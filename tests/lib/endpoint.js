@@ -20,7 +20,7 @@ export class SipEndpoint {
 	#retries = new Set();
 
 	static async open({ host = '127.0.0.1', port = 0, tcp = true, udp = true } = {}) {
-		const self = new SipEndpoint();
+		const self = new this();
 
 		self.host = host;
 		if (udp) {

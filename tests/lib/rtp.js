@@ -4,8 +4,10 @@
 // and a UDP port pair that sends a tone, echoes or only counts. No SIP, no SDP.
 import dgram from 'node:dgram';
 import { randomBytes, randomInt } from 'node:crypto';
+import { uePorts } from './ports.js';
 
 export const RATE = 8000;
+const defaultPorts = uePorts();
 
 export function ulawEncode(sample) {
 	const sign = sample < 0 ? 0x80 : 0;
@@ -128,11 +130,11 @@ function bind(host, port) {
 
 /** One m-line's RTP + RTCP sockets. Counts everything; sends a tone or echoes when told. */
 export class RtpPort {
-	static async open(host, ports) {
+	static async open(host, ports = defaultPorts) {
 		const self = new RtpPort();
 
 		for (let tries = 0; tries < 50; tries++) {
-			const port = ports ? ports() : 42600 + 2 * randomInt(200);
+			const port = ports();
 
 			try {
 				self.rtp = await bind(host, port);

@@ -5,7 +5,7 @@
 // RawSocket below speaks bytes: HTTP upgrade and frames exactly as the test writes them.
 import net from 'node:net';
 import tls from 'node:tls';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { SipMessage, branch, digestAuthorize, token, uriOf } from './sip.js';
 import { browserAnswer, browserOffer } from './sdp.js';
@@ -26,7 +26,7 @@ export class WsClient {
 
 		Object.assign(self, { user, password, domain, impi, host, aor: `sip:${user}@${domain}`,
 			contactUri: `sip:${token(4)}@${host};transport=ws`, regCallId: token(), regTag: token(4),
-			instance: `<urn:uuid:${crypto.randomUUID()}>`, viaTransport: url.startsWith('wss') ? 'WSS' : 'WS' });
+			instance: `<urn:uuid:${randomUUID()}>`, viaTransport: url.startsWith('wss') ? 'WSS' : 'WS' });
 		self.ws = new WebSocket(url, protocols, { origin, rejectUnauthorized: false, headers,
 			perMessageDeflate: false });
 		self.closed = new Promise((resolve) => {
