@@ -92,7 +92,8 @@ struct cscf_ws_counts cscf_ws_listener_counts(const struct cscf_ws_listener *l);
 /** Port the wss (tls) or plain ws socket is bound to, for listeners on port 0; 0 = none. */
 uint16_t cscf_ws_listener_port(const struct cscf_ws_listener *l, bool tls);
 
-/** Walk the open connections: start with *cursor = 0; NULL at the end. Do not close while walking.
+/** Walk the open connections: start with *cursor = 0; NULL at the end. The one returned may be
+ * closed.
  */
 struct cscf_ws_conn *cscf_ws_conn_next(const struct cscf_ws_listener *l, uint64_t *cursor);
 

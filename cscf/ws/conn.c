@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One connection from accept to death: its pump, its queue, its end. See conn.h and ws_int.h. */
+#include "cscf/ws/conn.h"
+
+#include "common/log.h"
+#include "cscf/ws/ws_int.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define GW_LOG_MOD     "ws"
+#define READ_CHUNK     16384
+#define READS_PER_TURN 4 /* then the others have their turn */
+#define REASON_MAX     123
+#define FRAME_HEAD_MAX 10
+
+/* clang-format off */
+static const struct { const char *name; enum gw_log_level level; } causes[CSCF_WS_CAUSE_COUNT] = {
+	[CSCF_WS_CAUSE_PEER_CLOSE] = {"peer-close", GW_LOG_INFO},
+	[CSCF_WS_CAUSE_PEER_LOST] = {"peer-lost", GW_LOG_INFO},
+	[CSCF_WS_CAUSE_LOCAL] = {"local", GW_LOG_INFO},
+	[CSCF_WS_CAUSE_PROTOCOL] = {"protocol", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_TOO_BIG] = {"too-big", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_QUEUE_FULL] = {"queue-full", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_FLOOD] = {"flood", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_UNAUTH_TIMEOUT] = {"unauth-timeout", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_PING_TIMEOUT] = {"ping-timeout", GW_LOG_INFO},
+	[CSCF_WS_CAUSE_TLS] = {"tls", GW_LOG_WARN},
+	[CSCF_WS_CAUSE_NOMEM] = {"no-memory", GW_LOG_ERROR},
+};
+/* clang-format on */
+
+const char *cscf_ws_cause_name(enum cscf_ws_cause cause)
+{
+	return (unsigned)cause < CSCF_WS_CAUSE_COUNT ? causes[cause].name : "unknown";
+}
+
+int64_t cscf_ws_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void cscf_ws_conn_arm(struct event *timer, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	(void)event_add(timer, &tv);
+}
+
+void cscf_ws_conn_account(struct cscf_ws_conn *c)
+{
+	size_t now = c->out != NULL ? evbuffer_get_length(c->out) : 0;
+
+	c->l->queued = c->l->queued - c->out_counted + now;
+	gw_metric_add(&cscf_ws_stat[CSCF_WS_STAT_QUEUED], (int64_t)now - (int64_t)c->out_counted);
+	c->out_counted = now;
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void log_close(const struct cscf_ws_conn *c)
+{
+	char peer[GW_ADDR_STRLEN];
+
+	GW_LOG_LIMITED(causes[c->cause].level, "ws.close",
+		       "conn=%llu source=%s origin=\"%s\" cause=%s code=%u age_s=%u",
+		       (unsigned long long)c->id, gw_addr_str(&c->peer, peer, sizeof(peer)),
+		       c->origin != NULL ? c->origin : "", cscf_ws_cause_name(c->cause), c->code,
+		       cscf_ws_conn_age_s(c));
+}
+
+void cscf_ws_conn_kill(struct cscf_ws_conn *c, enum cscf_ws_cause cause, uint16_t code)
+{
+	if (c->phase == CSCF_WS_PHASE_DEAD)
+		return;
+	/* the first reason is the true one */
+	if (c->phase < CSCF_WS_PHASE_CLOSING) {
+		c->cause = cause;
+		c->code = code;
+	}
+	if (!c->opened)
+		gw_metric_dec(&cscf_ws_stat[CSCF_WS_STAT_HANDSHAKES]);
+	c->phase = CSCF_WS_PHASE_DEAD;
+	cscf_ws_stream_close(&c->stream);
+	(void)evbuffer_drain(c->out, evbuffer_get_length(c->out));
+	cscf_ws_conn_account(c);
+	(void)event_del(c->deadline);
+	(void)event_del(c->ping);
+	c->next = c->l->dead;
+	c->l->dead = c;
+	event_active(c->l->reap, EV_TIMEOUT, 0);
+}
+
+void cscf_ws_conn_free(struct cscf_ws_conn *c)
+{
+	struct cscf_ws_listener *l = c->l;
+	uint8_t key[8];
+
+	if (c->opened) {
+		gw_metric_inc(&cscf_ws_closes[c->cause]);
+		gw_metric_dec(&cscf_ws_stat[CSCF_WS_STAT_OPEN]);
+		log_close(c);
+		if (l->cbs.on_close != NULL)
+			l->cbs.on_close(l->arg, c, c->cause, c->code);
+		l->n_open--;
+	}
+	if (c->refuse != CSCF_WS_REJECT_NONE)
+		l->n_refusing--;
+	if (c->counted_source)
+		cscf_ws_tally_del(&l->sources, key, cscf_ws_source_key(&c->peer, key));
+	if (c->counted_origin)
+		cscf_ws_tally_del(&l->origins, c->origin, strlen(c->origin));
+	if (c->hh.tbl != NULL) {
+		HASH_DELETE(hh, l->conns, c);
+		l->n_conns--;
+	}
+	cscf_ws_stream_close(&c->stream);
+	if (c->out != NULL)
+		evbuffer_free(c->out);
+	if (c->deadline != NULL)
+		event_free(c->deadline);
+	if (c->ping != NULL)
+		event_free(c->ping);
+	cscf_ws_upgrade_free(c->upgrade);
+	cscf_ws_frames_free(c->frames);
+	free(c->proxy);
+	free(c->origin);
+	free(c);
+}
+
+void cscf_ws_conn_linger(struct cscf_ws_conn *c)
+{
+	c->phase = CSCF_WS_PHASE_LINGER;
+	(void)event_del(c->ping);
+	cscf_ws_conn_arm(c->deadline, CSCF_WS_LINGER_MS);
+}
+
+/* Length of a reason cut so that no UTF-8 sequence is broken. */
+static size_t reason_len(const char *reason)
+{
+	size_t n = reason != NULL ? strlen(reason) : 0;
+
+	if (n <= REASON_MAX)
+		return n;
+	n = REASON_MAX;
+	while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+void cscf_ws_conn_start_close(struct cscf_ws_conn *c, enum cscf_ws_cause cause, uint16_t code,
+			      const char *reason)
+{
+	uint8_t payload[2 + REASON_MAX] = {(uint8_t)(code >> 8), (uint8_t)(code & 0xff)};
+	size_t n = reason_len(reason);
+
+	if (c->phase != CSCF_WS_PHASE_OPEN)
+		return;
+	if (n > 0)
+		memcpy(payload + 2, reason, n);
+	if (cscf_ws_frame_write(c->out, CSCF_WS_OP_CLOSE, payload, 2 + n) != GW_OK) {
+		cscf_ws_conn_kill(c, CSCF_WS_CAUSE_NOMEM, CSCF_WS_ABNORMAL);
+		return;
+	}
+	cscf_ws_conn_account(c);
+	c->cause = cause;
+	c->code = code;
+	c->phase = CSCF_WS_PHASE_CLOSING;
+	(void)event_del(c->ping);
+	cscf_ws_conn_arm(c->deadline, CSCF_WS_CLOSE_TIMEOUT_MS);
+	if (!c->in_pump)
+		cscf_ws_stream_want(&c->stream, true, true);
+}
+
+/* --- the pump ------------------------------------------------------------------------------- */
+
+static void stream_failed(struct cscf_ws_conn *c, enum gw_err err)
+{
+	if (!c->opened && c->phase < CSCF_WS_PHASE_LINGER)
+		cscf_ws_handshake_drop(c, err == GW_ERR_CRYPTO ? CSCF_WS_REJECT_TLS
+							       : CSCF_WS_REJECT_LOST);
+	else
+		cscf_ws_conn_kill(
+		    c, err == GW_ERR_CRYPTO ? CSCF_WS_CAUSE_TLS : CSCF_WS_CAUSE_PEER_LOST,
+		    CSCF_WS_ABNORMAL);
+}
+
+static void flush(struct cscf_ws_conn *c)
+{
+	enum gw_err err;
+
+	if (c->phase < CSCF_WS_PHASE_HTTP || c->phase == CSCF_WS_PHASE_DEAD || c->shut)
+		return;
+	err = cscf_ws_stream_write(&c->stream, c->out);
+	cscf_ws_conn_account(c);
+	if (err == GW_OK && c->phase == CSCF_WS_PHASE_LINGER) {
+		c->shut = true;
+		cscf_ws_stream_shutdown(&c->stream);
+	} else if (err != GW_OK && err != GW_ERR_AGAIN) {
+		stream_failed(c, err);
+	}
+}
+
+/* Who does not read what we send is not read from either (WS-37). */
+static bool wants_read(const struct cscf_ws_conn *c)
+{
+	if (c->phase != CSCF_WS_PHASE_OPEN)
+		return c->phase != CSCF_WS_PHASE_DEAD;
+	return evbuffer_get_length(c->out) <= (size_t)c->l->cfg.send_queue_max / 2;
+}
+
+static enum gw_err read_once(struct cscf_ws_conn *c)
+{
+	uint8_t bytes[READ_CHUNK];
+	size_t n = 0;
+	enum gw_err err;
+
+	if (c->phase < CSCF_WS_PHASE_HTTP)
+		return cscf_ws_handshake_step(c);
+	err = cscf_ws_stream_read(&c->stream, bytes, sizeof(bytes), &n);
+	if (err == GW_ERR_AGAIN)
+		return err;
+	if (err != GW_OK) {
+		stream_failed(c, err);
+		return err;
+	}
+	c->last_rx_ms = cscf_ws_now_ms();
+	c->pings_missed = 0;
+	if (c->phase == CSCF_WS_PHASE_HTTP)
+		cscf_ws_handshake_feed(c, bytes, n);
+	else if (c->phase == CSCF_WS_PHASE_OPEN || c->phase == CSCF_WS_PHASE_CLOSING)
+		cscf_ws_session_feed(c, bytes, n);
+	return GW_OK;
+}
+
+static void pump(void *arg)
+{
+	struct cscf_ws_conn *c = arg;
+	enum gw_err err = GW_OK;
+	int turn;
+
+	c->in_pump = true;
+	flush(c);
+	for (turn = 0; turn < READS_PER_TURN && err == GW_OK && wants_read(c); turn++)
+		err = read_once(c);
+	flush(c);
+	c->in_pump = false;
+	if (c->phase == CSCF_WS_PHASE_DEAD)
+		return;
+	cscf_ws_stream_want(&c->stream, wants_read(c), evbuffer_get_length(c->out) > 0);
+	if (turn == READS_PER_TURN && wants_read(c))
+		cscf_ws_stream_again(&c->stream);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_ws_conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	switch (c->phase) {
+	case CSCF_WS_PHASE_PROXY:
+	case CSCF_WS_PHASE_TLS:
+	case CSCF_WS_PHASE_HTTP:
+		cscf_ws_handshake_drop(c, CSCF_WS_REJECT_TIMEOUT);
+		break;
+	case CSCF_WS_PHASE_OPEN:
+		cscf_ws_conn_start_close(c, CSCF_WS_CAUSE_UNAUTH_TIMEOUT, CSCF_WS_POLICY,
+					 "not registered in time");
+		break;
+	case CSCF_WS_PHASE_CLOSING:
+	case CSCF_WS_PHASE_LINGER:
+		cscf_ws_conn_kill(c, c->cause, c->code);
+		break;
+	case CSCF_WS_PHASE_DEAD:
+		break;
+	}
+}
+
+static void on_ping(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	cscf_ws_ping_fire(arg);
+}
+
+/* --- birth ---------------------------------------------------------------------------------- */
+
+static bool believed_balancer(const struct cscf_ws_listener *l, const struct gw_addr *peer)
+{
+	const struct gw_conf_list *from = l->cfg.proxy_protocol_from;
+
+	for (size_t i = 0; from != NULL && i < from->n; i++)
+		if (gw_addr_in_range(peer, from->item[i]))
+			return true;
+	return false;
+}
+
+static enum gw_err attach(struct cscf_ws_conn *c, int fd)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	int on = 1;
+	enum gw_err err = cscf_ws_stream_open(&c->stream, c->l->base, fd, pump, c);
+
+	if (err != GW_OK)
+		return err;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
+		err = gw_addr_from_sa(&c->local, (const struct sockaddr *)&local, len);
+	c->out = evbuffer_new();
+	c->deadline = event_new(c->l->base, -1, 0, on_deadline, c);
+	c->ping = event_new(c->l->base, -1, 0, on_ping, c);
+	if (c->out == NULL || c->deadline == NULL || c->ping == NULL)
+		return GW_ERR_NOMEM;
+	return err;
+}
+
+enum gw_err cscf_ws_conn_new(struct cscf_ws_listener *l, int fd, bool tls,
+			     const struct gw_addr *peer, enum cscf_ws_reject refuse)
+{
+	struct cscf_ws_conn *c = calloc(1, sizeof(*c));
+	enum gw_err err;
+
+	if (c == NULL) {
+		(void)evutil_closesocket(fd);
+		return GW_ERR_NOMEM;
+	}
+	c->l = l;
+	c->id = l->next_id++;
+	c->tls = tls;
+	c->peer = *peer;
+	c->refuse = refuse;
+	if (refuse != CSCF_WS_REJECT_NONE)
+		l->n_refusing++;
+	c->phase = CSCF_WS_PHASE_PROXY;
+	err = attach(c, fd);
+	if (err != GW_OK)
+		goto fail;
+	if (believed_balancer(l, peer)) {
+		c->proxy = calloc(1, sizeof(*c->proxy));
+		if (c->proxy == NULL) {
+			err = GW_ERR_NOMEM;
+			goto fail;
+		}
+	}
+	HASH_ADD(hh, l->conns, id, sizeof(c->id), c);
+	if (c->hh.tbl == NULL) {
+		err = GW_ERR_NOMEM;
+		goto fail;
+	}
+	l->n_conns++;
+	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_HANDSHAKES]);
+	cscf_ws_conn_arm(c->deadline, l->cfg.handshake_timeout);
+	cscf_ws_stream_want(&c->stream, true, false);
+	cscf_ws_stream_again(&c->stream);
+	return GW_OK;
+fail:
+	cscf_ws_conn_free(c);
+	return err;
+}
+
+/* --- public --------------------------------------------------------------------------------- */
+
+uint64_t cscf_ws_conn_id(const struct cscf_ws_conn *c)
+{
+	return c->id;
+}
+
+struct cscf_ws_conn *cscf_ws_conn_find(const struct cscf_ws_listener *l, uint64_t id)
+{
+	struct cscf_ws_conn *c = NULL;
+
+	HASH_FIND(hh, l->conns, &id, sizeof(id), c);
+	return c != NULL && c->phase == CSCF_WS_PHASE_OPEN ? c : NULL;
+}
+
+enum gw_err cscf_ws_conn_send(struct cscf_ws_conn *c, const void *bytes, size_t len, bool binary)
+{
+	enum gw_err err;
+
+	if (c->phase != CSCF_WS_PHASE_OPEN)
+		return GW_ERR_GONE;
+	if (evbuffer_get_length(c->out) + len + FRAME_HEAD_MAX > (size_t)c->l->cfg.send_queue_max) {
+		cscf_ws_conn_start_close(c, CSCF_WS_CAUSE_QUEUE_FULL, CSCF_WS_TRY_LATER,
+					 "send queue full");
+		return GW_ERR_LIMIT;
+	}
+	err = cscf_ws_frame_write(c->out, binary ? CSCF_WS_OP_BINARY : CSCF_WS_OP_TEXT, bytes, len);
+	if (err != GW_OK)
+		return err;
+	cscf_ws_conn_account(c);
+	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_MSG_OUT]);
+	if (!c->in_pump)
+		cscf_ws_stream_want(&c->stream, wants_read(c), true);
+	return GW_OK;
+}
+
+void cscf_ws_conn_close(struct cscf_ws_conn *c, uint16_t code, const char *reason)
+{
+	cscf_ws_conn_start_close(c, CSCF_WS_CAUSE_LOCAL, code, reason);
+}
+
+const struct gw_addr *cscf_ws_conn_peer(const struct cscf_ws_conn *c)
+{
+	return &c->peer;
+}
+
+const struct gw_addr *cscf_ws_conn_local(const struct cscf_ws_conn *c)
+{
+	return &c->local;
+}
+
+bool cscf_ws_conn_is_tls(const struct cscf_ws_conn *c)
+{
+	return c->tls;
+}
+
+const char *cscf_ws_conn_origin(const struct cscf_ws_conn *c)
+{
+	return c->origin != NULL ? c->origin : "";
+}
+
+void cscf_ws_conn_mark_authenticated(struct cscf_ws_conn *c)
+{
+	if (c->phase == CSCF_WS_PHASE_OPEN)
+		(void)event_del(c->deadline);
+}
+
+void cscf_ws_conn_mark_unauthenticated(struct cscf_ws_conn *c)
+{
+	if (c->phase == CSCF_WS_PHASE_OPEN && c->l->cfg.unauth_timeout > 0)
+		cscf_ws_conn_arm(c->deadline, c->l->cfg.unauth_timeout);
+}
+
+bool cscf_ws_conn_take_token(struct cscf_ws_conn *c)
+{
+	if (cscf_ws_bucket_take(&c->messages, cscf_ws_now_ms()))
+		return true;
+	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_RATE_LIMITED]);
+	return false;
+}
+
+void cscf_ws_conn_set_user(struct cscf_ws_conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *cscf_ws_conn_user(const struct cscf_ws_conn *c)
+{
+	return c->user;
+}
+
+size_t cscf_ws_conn_queued(const struct cscf_ws_conn *c)
+{
+	return c->out_counted;
+}
+
+unsigned cscf_ws_conn_age_s(const struct cscf_ws_conn *c)
+{
+	return (unsigned)((cscf_ws_now_ms() - c->opened_ms) / 1000);
+}
