@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all providers share: dispatch, credentials, priorities. See ice.h.
+ */
+#include "agw/ice/ice_int.h"
+
+#include "common/rand.h"
+
+#include <stdlib.h>
+
+#define TYPE_PREF_HOST 126U
+
+/* Comprehension-required attributes we know; others are refused with 420 (ICE-13). */
+static const uint16_t known_attributes[] = {
+    STUN_ATTRIBUTE_USERNAME,           STUN_ATTRIBUTE_MESSAGE_INTEGRITY,  STUN_ATTRIBUTE_ERROR_CODE,
+    STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS, STUN_ATTRIBUTE_MAPPED_ADDRESS,     STUN_ATTRIBUTE_PRIORITY,
+    STUN_ATTRIBUTE_USE_CANDIDATE,      STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES, 0};
+
+void agw_ice_creds_new(struct agw_ice_creds *out)
+{
+	gw_rand_token(out->ufrag, AGW_ICE_LOCAL_UFRAG);
+	gw_rand_token(out->pwd, AGW_ICE_LOCAL_PWD);
+}
+
+uint32_t agw_ice_host_priority(unsigned index, unsigned component)
+{
+	uint32_t local_pref = 65535U - index;
+
+	return (TYPE_PREF_HOST << 24) + (local_pref << 8) + (256U - component);
+}
+
+enum gw_err agw_ice_env_new(struct agw_ice_env **out)
+{
+	struct agw_ice_env *env = calloc(1, sizeof(*env));
+
+	if (env == NULL)
+		return GW_ERR_NOMEM;
+	stun_agent_init(&env->agent, known_attributes, STUN_COMPATIBILITY_RFC5389,
+			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT |
+			    STUN_AGENT_USAGE_NO_INDICATION_AUTH);
+	*out = env;
+	return GW_OK;
+}
+
+void agw_ice_env_free(struct agw_ice_env *env)
+{
+	free(env);
+}
+
+void agw_ice_free(struct agw_ice *ice)
+{
+	if (ice != NULL)
+		ice->ops->free(ice);
+}
+
+void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd)
+{
+	ice->ops->set_remote(ice, ufrag, pwd);
+}
+
+void agw_ice_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
+{
+	ice->ops->restart(ice, local);
+}
+
+void agw_ice_expect(struct agw_ice *ice, uint64_t now_ms)
+{
+	ice->ops->expect(ice, now_ms);
+}
+
+enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
+				   const struct gw_addr *from, uint8_t *data, size_t len,
+				   uint64_t now_ms)
+{
+	return ice->ops->input(ice, env, local, from, data, len, now_ms);
+}
+
+void agw_ice_tick(struct agw_ice *ice, uint64_t now_ms)
+{
+	ice->ops->tick(ice, now_ms);
+}
+
+bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from)
+{
+	if (ice->has_pair && ice->pair.local == local && gw_addr_eq(&ice->pair.remote, from))
+		return true;
+	return ice->ops->is_valid_source(ice, local, from);
+}
+
+const struct agw_ice_pair *agw_ice_selected(const struct agw_ice *ice)
+{
+	return ice->may_send ? &ice->pair : NULL;
+}
+
+uint32_t agw_ice_generation(const struct agw_ice *ice)
+{
+	return ice->generation;
+}
+
+bool agw_ice_is_pending(const struct agw_ice *ice)
+{
+	return ice->ops->is_pending(ice);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ICE of one access stream: one interface, several providers. agw_ice_lite_new makes the
+ * default one, an ICE-lite responder (RFC 8445 s2.5; TS 24.371 §5A.4); a full agent comes behind
+ * the same functions. No I/O and no clock in here: datagrams come in and go out through the
+ * caller, time is given as monotonic milliseconds.
+ *
+ *   generation n        credentials (ufrag, pwd); a restart starts n + 1, and n stays valid until
+ *                       a pair is nominated under n + 1 (ICE-17)
+ *   validated source    (local socket, remote address) of a good check of the current or previous
+ *                       generation: media and DTLS are taken from these only (ICE-16)
+ *   selected pair       the nominated one; sending is legal to it while consent lasts (ICE-21)
+ *
+ * Thread: new/free on the thread that has the object; everything else on the owning worker.
+ */
+#ifndef AGW_ICE_ICE_H
+#define AGW_ICE_ICE_H
+
+#include "common/err.h"
+#include "common/sockaddr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AGW_ICE_UFRAG_MAX   257 /* with terminator; RFC 8839 s5.4: up to 256 */
+#define AGW_ICE_PWD_MAX     257
+#define AGW_ICE_LOCAL_UFRAG 8  /* characters of ours: 48 bit (ICE-05 asks for 24) */
+#define AGW_ICE_LOCAL_PWD   24 /* 144 bit (ICE-05 asks for 128) */
+
+struct agw_ice;
+struct agw_ice_env;
+
+enum agw_ice_event {
+	AGW_ICE_EV_CONNECTED,    /* first nomination of a generation */
+	AGW_ICE_EV_FAILED,       /* timeout without nomination */
+	AGW_ICE_EV_PAIR_CHANGED, /* nomination moved to another pair */
+	AGW_ICE_EV_CONSENT_LOST,
+	AGW_ICE_EV_CONSENT_RESTORED
+};
+
+struct agw_ice_pair {
+	unsigned local; /* index of the caller's socket */
+	struct gw_addr remote;
+};
+
+/* Called from agw_ice_input and agw_ice_tick. */
+struct agw_ice_cbs {
+	void (*send)(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
+		     size_t len);
+	void (*on_event)(void *arg, enum agw_ice_event ev);
+};
+
+struct agw_ice_creds {
+	char ufrag[AGW_ICE_LOCAL_UFRAG + 1];
+	char pwd[AGW_ICE_LOCAL_PWD + 1];
+};
+
+struct agw_ice_cfg {
+	struct agw_ice_creds local;
+	uint32_t timeout_ms;         /* ice.timeout */
+	uint32_t consent_timeout_ms; /* consent.timeout */
+	bool first_valid_pair;       /* send to the first valid pair before nomination (ICE-15) */
+};
+
+/* What agw_ice_input made of a datagram. */
+enum agw_ice_verdict {
+	AGW_ICE_GOOD,    /* authenticated request, answered */
+	AGW_ICE_IGNORED, /* indication, response, other method: nothing done */
+	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
+	AGW_ICE_BAD      /* malformed: dropped silently (ICE-31) */
+};
+
+/** New random credentials (CSPRNG). */
+void agw_ice_creds_new(struct agw_ice_creds *out);
+
+/** Priority of host candidate number `index` (0 = default) of component 1 (RFC 8445 s5.1.2.1). */
+uint32_t agw_ice_host_priority(unsigned index, unsigned component);
+
+/* State shared by all agents of one thread (libnice's message agent). */
+enum gw_err agw_ice_env_new(struct agw_ice_env **out) GW_MUST_CHECK;
+void agw_ice_env_free(struct agw_ice_env *env);
+
+/** @return GW_OK; GW_ERR_NOMEM. `arg` is handed to each callback. */
+enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg,
+			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
+void agw_ice_free(struct agw_ice *ice);
+
+/** The peer's credentials (of the current generation), known from its SDP. */
+void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd);
+/** Start the next generation with these local credentials; remote ones are unknown again. */
+void agw_ice_restart(struct agw_ice *ice, const struct agw_ice_creds *local);
+/** Offer and answer are exchanged: expect a nomination within the timeout from now on (ICE-25). */
+void agw_ice_expect(struct agw_ice *ice, uint64_t now_ms);
+
+/** A datagram the demultiplexer took for STUN. */
+enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
+				   const struct gw_addr *from, uint8_t *data, size_t len,
+				   uint64_t now_ms);
+/** Timeouts; call at least once a second. */
+void agw_ice_tick(struct agw_ice *ice, uint64_t now_ms);
+
+/** May media and DTLS from there be believed? Cheap for the selected pair. */
+bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from);
+/** The pair to send to, or NULL: none yet, or consent lost. */
+const struct agw_ice_pair *agw_ice_selected(const struct agw_ice *ice);
+uint32_t agw_ice_generation(const struct agw_ice *ice);
+/** Waiting for a nomination that was asked for (agw_ice_expect). */
+bool agw_ice_is_pending(const struct agw_ice *ice);
+
+#endif

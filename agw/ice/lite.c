@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ICE-lite responder (RFC 8445 s2.5, s7.3, s8.2) on libnice's STUN API: answers checks, learns
+ * validated sources, follows nominations, watches consent passively (ICE-21). It sends nothing
+ * of its own accord.
+ *
+ * A check is judged in this order (ICE-11..14, ICE-31):
+ *   malformed, no FINGERPRINT, not a Binding    -> silence
+ *   no USERNAME or MESSAGE-INTEGRITY            -> 400
+ *   unknown ufrag, wrong peer ufrag, wrong key  -> 401
+ *   unknown required attribute                  -> 420
+ *   ICE-CONTROLLED (we are always controlled)   -> 487;  no PRIORITY -> 400
+ *   else                                        -> success
+ *
+ * Errors are rate limited: an unauthenticated source gets at most ERROR_RATE answers a second
+ * from one stream, none longer than half as much again as what it sent (ICE-29).
+ */
+#include "agw/ice/ice_int.h"
+
+#include <stun/usages/ice.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SOURCE_MAX 8  /* validated sources remembered */
+#define ERROR_RATE 10 /* error answers per second and stream */
+#define REPLY_MAX  256
+
+struct generation {
+	struct agw_ice_creds local;
+	char remote_ufrag[AGW_ICE_UFRAG_MAX]; /* "" = not known yet */
+	uint32_t number;
+	bool valid;
+};
+
+struct source {
+	struct agw_ice_pair pair;
+	uint32_t generation;
+	uint64_t seen_ms;
+	bool used;
+};
+
+struct lite {
+	struct agw_ice base;
+	uint32_t timeout_ms;
+	uint32_t consent_timeout_ms;
+	bool first_valid_pair;
+	bool nominated; /* base.pair was nominated (not only the first valid one) */
+	uint32_t nominated_gen;
+	uint64_t deadline_ms; /* for a nomination of the current generation; 0 = none */
+	uint64_t consent_ms;  /* last good request from the selected remote */
+	uint64_t errors_window_ms;
+	unsigned errors_in_window;
+	struct generation cur;
+	struct generation prev;
+	struct source sources[SOURCE_MAX];
+};
+
+static struct lite *lite_of(struct agw_ice *ice)
+{
+	return (struct lite *)ice; /* base is the first member */
+}
+
+static const struct lite *lite_of_const(const struct agw_ice *ice)
+{
+	return (const struct lite *)ice;
+}
+
+/* USERNAME is "<our ufrag>:<peer's ufrag>". */
+static bool username_matches(const struct generation *g, const uint8_t *name, size_t len)
+{
+	size_t ours = strlen(g->local.ufrag);
+	size_t theirs = strlen(g->remote_ufrag);
+
+	if (!g->valid || len <= ours || name[ours] != ':' ||
+	    memcmp(name, g->local.ufrag, ours) != 0)
+		return false;
+	if (theirs == 0)
+		return true; /* early check: integrity needs only our password (ICE-10) */
+	return len == ours + 1 + theirs && memcmp(name + ours + 1, g->remote_ufrag, theirs) == 0;
+}
+
+struct auth {
+	struct lite *l;
+	struct generation *matched;
+};
+
+static bool find_password(StunAgent *agent, StunMessage *msg, uint8_t *name, uint16_t len,
+			  uint8_t **password, size_t *password_len, void *arg)
+{
+	struct auth *a = arg;
+	struct generation *gens[] = {&a->l->cur, &a->l->prev};
+
+	(void)agent;
+	(void)msg;
+	for (size_t i = 0; i < 2; i++) {
+		if (name == NULL || !username_matches(gens[i], name, len))
+			continue;
+		a->matched = gens[i];
+		*password = (uint8_t *)gens[i]->local.pwd;
+		*password_len = strlen(gens[i]->local.pwd);
+		return true;
+	}
+	return false;
+}
+
+static struct source *learn(struct lite *l, const struct agw_ice_pair *pair, uint32_t gen,
+			    uint64_t now_ms)
+{
+	struct source *slot = NULL;
+
+	for (size_t i = 0; i < SOURCE_MAX; i++) {
+		struct source *s = &l->sources[i];
+
+		if (s->used && s->pair.local == pair->local &&
+		    gw_addr_eq(&s->pair.remote, &pair->remote)) {
+			slot = s;
+			break;
+		}
+		if (slot == NULL || (slot->used && (!s->used || s->seen_ms < slot->seen_ms)))
+			slot = s;
+	}
+	GW_ASSERT(slot != NULL);
+	*slot = (struct source){.pair = *pair, .generation = gen, .seen_ms = now_ms, .used = true};
+	return slot;
+}
+
+/* What follows from a good check: the pair may be selected, consent is renewed. */
+static void accept_check(struct lite *l, const struct agw_ice_pair *pair,
+			 const struct generation *g, bool use_candidate, uint64_t now_ms)
+{
+	struct agw_ice *b = &l->base;
+	bool same = b->has_pair && b->pair.local == pair->local &&
+		    gw_addr_eq(&b->pair.remote, &pair->remote);
+	bool was_sending = b->may_send;
+	bool had_pair = b->has_pair;
+
+	(void)learn(l, pair, g->number, now_ms);
+	if (!use_candidate) {
+		if (!had_pair && l->first_valid_pair) {
+			b->pair = *pair;
+			b->has_pair = b->may_send = true;
+			l->consent_ms = now_ms;
+		} else if (same) {
+			l->consent_ms = now_ms;
+			b->may_send = true;
+			if (!was_sending)
+				b->cbs.on_event(b->arg, AGW_ICE_EV_CONSENT_RESTORED);
+		}
+		return;
+	}
+	b->pair = *pair;
+	b->has_pair = b->may_send = true;
+	l->consent_ms = now_ms;
+	if (!l->nominated || g->number != l->nominated_gen) {
+		/* An old generation cannot win back what a newer one has nominated. */
+		l->nominated = true;
+		l->nominated_gen = g->number;
+		if (g->number == b->generation) {
+			l->prev.valid = false;
+			l->deadline_ms = 0;
+		}
+		b->cbs.on_event(b->arg, AGW_ICE_EV_CONNECTED);
+	} else if (!same) {
+		b->cbs.on_event(b->arg, AGW_ICE_EV_PAIR_CHANGED);
+	}
+	if (had_pair && !was_sending)
+		b->cbs.on_event(b->arg, AGW_ICE_EV_CONSENT_RESTORED);
+}
+
+static bool error_allowed(struct lite *l, uint64_t now_ms)
+{
+	if (now_ms - l->errors_window_ms >= 1000) {
+		l->errors_window_ms = now_ms;
+		l->errors_in_window = 0;
+	}
+	return l->errors_in_window++ < ERROR_RATE;
+}
+
+static enum agw_ice_verdict refuse(struct lite *l, struct agw_ice_env *env,
+				   const struct agw_ice_pair *pair, StunMessage *req,
+				   StunError code, size_t req_len, uint64_t now_ms)
+{
+	uint8_t buf[REPLY_MAX];
+	StunMessage rsp;
+	size_t n = 0;
+
+	if (!error_allowed(l, now_ms))
+		return AGW_ICE_REFUSED;
+	if (code == STUN_ERROR_UNKNOWN_ATTRIBUTE)
+		n = stun_agent_build_unknown_attributes_error(&env->agent, &rsp, buf, sizeof(buf),
+							      req);
+	else if (stun_agent_init_error(&env->agent, &rsp, buf, sizeof(buf), req, code))
+		n = stun_agent_finish_message(&env->agent, &rsp, NULL, 0);
+	/* Without a key nobody proved to be there: never amplify (ICE-29). */
+	if (n > 0 && (req->key != NULL || n * 2 <= req_len * 3))
+		l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
+	return AGW_ICE_REFUSED;
+}
+
+static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
+				   const struct agw_ice_pair *pair, StunMessage *req,
+				   const struct generation *g, size_t req_len, uint64_t now_ms)
+{
+	uint8_t buf[REPLY_MAX];
+	size_t n = sizeof(buf);
+	StunMessage rsp;
+	struct sockaddr_storage src;
+	bool controlling = false;
+	uint32_t priority;
+
+	if (stun_message_has_attribute(req, STUN_ATTRIBUTE_ICE_CONTROLLED))
+		return refuse(l, env, pair, req, STUN_ERROR_ROLE_CONFLICT, req_len, now_ms);
+	if (stun_message_find32(req, STUN_ATTRIBUTE_PRIORITY, &priority) !=
+	    STUN_MESSAGE_RETURN_SUCCESS)
+		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
+	memset(&src, 0, sizeof(src));
+	memcpy(&src, &pair->remote.u, pair->remote.len);
+	if (stun_usage_ice_conncheck_create_reply(
+		&env->agent, req, &rsp, buf, &n, &src, pair->remote.len, &controlling, 0,
+		STUN_USAGE_ICE_COMPATIBILITY_RFC5245) != STUN_USAGE_ICE_RETURN_SUCCESS ||
+	    n == 0)
+		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
+	l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
+	accept_check(l, pair, g, stun_usage_ice_conncheck_use_candidate(req), now_ms);
+	return AGW_ICE_GOOD;
+}
+
+static enum agw_ice_verdict lite_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
+				       const struct gw_addr *from, uint8_t *data, size_t len,
+				       uint64_t now_ms)
+{
+	struct lite *l = lite_of(ice);
+	struct auth auth = {.l = l};
+	struct agw_ice_pair pair = {.local = local, .remote = *from};
+	StunMessage req;
+	StunValidationStatus st;
+
+	if (!agw_stun_is_wellformed(data, len))
+		return AGW_ICE_BAD;
+	memset(&req, 0, sizeof(req));
+	st = stun_agent_validate(&env->agent, &req, data, len, find_password, &auth);
+	if (st == STUN_VALIDATION_NOT_STUN || st == STUN_VALIDATION_INCOMPLETE_STUN ||
+	    st == STUN_VALIDATION_BAD_REQUEST)
+		return AGW_ICE_BAD;
+	if (stun_message_get_class(&req) != STUN_REQUEST ||
+	    stun_message_get_method(&req) != STUN_BINDING)
+		return AGW_ICE_IGNORED;
+	switch (st) {
+	case STUN_VALIDATION_SUCCESS:
+		if (auth.matched == NULL)
+			return refuse(l, env, &pair, &req, STUN_ERROR_UNAUTHORIZED, len, now_ms);
+		return answer(l, env, &pair, &req, auth.matched, len, now_ms);
+	case STUN_VALIDATION_UNAUTHORIZED_BAD_REQUEST:
+		return refuse(l, env, &pair, &req, STUN_ERROR_BAD_REQUEST, len, now_ms);
+	case STUN_VALIDATION_UNAUTHORIZED:
+		return refuse(l, env, &pair, &req, STUN_ERROR_UNAUTHORIZED, len, now_ms);
+	case STUN_VALIDATION_UNKNOWN_REQUEST_ATTRIBUTE:
+		return refuse(l, env, &pair, &req, STUN_ERROR_UNKNOWN_ATTRIBUTE, len, now_ms);
+	case STUN_VALIDATION_NOT_STUN:
+	case STUN_VALIDATION_INCOMPLETE_STUN:
+	case STUN_VALIDATION_BAD_REQUEST:
+	case STUN_VALIDATION_UNMATCHED_RESPONSE:
+	case STUN_VALIDATION_UNKNOWN_ATTRIBUTE:
+	case STUN_VALIDATION_FORBIDDEN:
+		break;
+	}
+	return AGW_ICE_IGNORED;
+}
+
+static void lite_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd)
+{
+	struct lite *l = lite_of(ice);
+
+	(void)pwd; /* a lite agent sends no request and so needs no peer's password */
+	(void)snprintf(l->cur.remote_ufrag, sizeof(l->cur.remote_ufrag), "%s", ufrag);
+}
+
+static void lite_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
+{
+	struct lite *l = lite_of(ice);
+
+	l->prev = l->cur;
+	l->cur = (struct generation){.local = *local, .number = ++ice->generation, .valid = true};
+	l->deadline_ms = 0;
+}
+
+static void lite_expect(struct agw_ice *ice, uint64_t now_ms)
+{
+	struct lite *l = lite_of(ice);
+
+	if (l->nominated && l->nominated_gen == ice->generation)
+		return;
+	if (l->deadline_ms == 0 && l->timeout_ms != 0)
+		l->deadline_ms = now_ms + l->timeout_ms;
+}
+
+static void lite_tick(struct agw_ice *ice, uint64_t now_ms)
+{
+	struct lite *l = lite_of(ice);
+
+	if (l->deadline_ms != 0 && now_ms >= l->deadline_ms) {
+		l->deadline_ms = 0;
+		ice->cbs.on_event(ice->arg, AGW_ICE_EV_FAILED);
+	}
+	if (ice->may_send && now_ms - l->consent_ms >= l->consent_timeout_ms) {
+		ice->may_send = false;
+		ice->cbs.on_event(ice->arg, AGW_ICE_EV_CONSENT_LOST);
+	}
+}
+
+static bool lite_is_valid_source(const struct agw_ice *ice, unsigned local,
+				 const struct gw_addr *from)
+{
+	const struct lite *l = lite_of_const(ice);
+
+	for (size_t i = 0; i < SOURCE_MAX; i++) {
+		const struct source *s = &l->sources[i];
+
+		if (s->used && s->pair.local == local && s->generation + 1 >= ice->generation &&
+		    gw_addr_eq(&s->pair.remote, from))
+			return true;
+	}
+	return false;
+}
+
+static bool lite_is_pending(const struct agw_ice *ice)
+{
+	return lite_of_const(ice)->deadline_ms != 0;
+}
+
+static void lite_free(struct agw_ice *ice)
+{
+	explicit_bzero(lite_of(ice), sizeof(struct lite));
+	free(ice);
+}
+
+static const struct agw_ice_provider lite_provider = {
+    .free = lite_free,
+    .set_remote = lite_set_remote,
+    .restart = lite_restart,
+    .expect = lite_expect,
+    .input = lite_input,
+    .tick = lite_tick,
+    .is_valid_source = lite_is_valid_source,
+    .is_pending = lite_is_pending,
+};
+
+enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg,
+			     const struct agw_ice_cbs *cbs, void *arg)
+{
+	struct lite *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return GW_ERR_NOMEM;
+	l->base.ops = &lite_provider;
+	l->base.cbs = *cbs;
+	l->base.arg = arg;
+	l->timeout_ms = cfg->timeout_ms;
+	l->consent_timeout_ms = cfg->consent_timeout_ms;
+	l->first_valid_pair = cfg->first_valid_pair;
+	l->cur = (struct generation){.local = cfg->local, .valid = true};
+	*out = &l->base;
+	return GW_OK;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shape of a STUN datagram before libnice looks at its content: what is not exactly one message
+ * with all attributes inside it is dropped silently (ICE-31; RFC 8489 s6.3, s14.7). Stricter than
+ * the library on trailing octets, doubled FINGERPRINTs and anything behind FINGERPRINT.
+ * Pure function; thread: any.
+ */
+#include "agw/ice/ice_int.h"
+
+#include <stun/constants.h>
+
+static uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)((p[0] << 8) | p[1]);
+}
+
+bool agw_stun_is_wellformed(const uint8_t *data, size_t len)
+{
+	size_t at = STUN_MESSAGE_HEADER_LENGTH;
+	bool fingerprint = false;
+	bool integrity = false;
+
+	if (len < STUN_MESSAGE_HEADER_LENGTH || len > AGW_STUN_MAX || (len & 3) != 0)
+		return false;
+	if ((data[0] & 0xc0) != 0 || be16(data + 2) != len - STUN_MESSAGE_HEADER_LENGTH)
+		return false;
+	if (be16(data + 4) != STUN_MAGIC_COOKIE >> 16 ||
+	    be16(data + 6) != (STUN_MAGIC_COOKIE & 0xffff))
+		return false;
+	while (at < len) {
+		uint16_t type;
+		size_t padded;
+
+		if (len - at < 4 || fingerprint)
+			return false; /* FINGERPRINT must be the last one, and so the only one */
+		type = be16(data + at);
+		padded = ((size_t)be16(data + at + 2) + 3U) & ~(size_t)3U;
+		if (padded > len - at - 4)
+			return false;
+		if (type == STUN_ATTRIBUTE_FINGERPRINT)
+			fingerprint = true;
+		else if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY && integrity)
+			return false;
+		else if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY)
+			integrity = true;
+		else if (integrity)
+			return false; /* unprotected attribute smuggled in behind the integrity */
+		at += 4 + padded;
+	}
+	return true;
+}

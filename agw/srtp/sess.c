@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One stream's pair of libsrtp2 sessions. See srtp.h.
+ */
+#include "agw/srtp/srtp_int.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct agw_srtp_sess {
+	srtp_t send;
+	srtp_t recv;
+	uint16_t profile;
+};
+
+static enum gw_err create(srtp_t *out, uint16_t profile, const uint8_t *master, bool inbound,
+			  uint32_t window)
+{
+	uint8_t copy[AGW_SRTP_MASTER_MAX]; /* libsrtp wants it writable */
+	srtp_policy_t policy;
+	enum gw_err err = GW_ERR_INVAL;
+
+	memcpy(copy, master, sizeof(copy));
+	if (agw_srtp_policy(&policy, profile, copy, inbound, window))
+		err = agw_srtp_error(srtp_create(out, &policy));
+	explicit_bzero(copy, sizeof(copy));
+	return err;
+}
+
+enum gw_err agw_srtp_sess_new(struct agw_srtp_sess **out, const struct agw_srtp_keys *keys,
+			      uint32_t window)
+{
+	struct agw_srtp_sess *s;
+	enum gw_err err;
+
+	if (window < 64 || window > 0x7fff)
+		return GW_ERR_INVAL;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return GW_ERR_NOMEM;
+	s->profile = keys->profile;
+	err = create(&s->send, keys->profile, keys->send, false, window);
+	if (err == GW_OK)
+		err = create(&s->recv, keys->profile, keys->recv, true, window);
+	if (err != GW_OK) {
+		agw_srtp_sess_free(s);
+		return err;
+	}
+	*out = s;
+	return GW_OK;
+}
+
+void agw_srtp_sess_free(struct agw_srtp_sess *s)
+{
+	if (s == NULL)
+		return;
+	if (s->send != NULL)
+		(void)srtp_dealloc(s->send);
+	if (s->recv != NULL)
+		(void)srtp_dealloc(s->recv);
+	free(s);
+}
+
+typedef srtp_err_status_t transform_fn(srtp_t ctx, void *pkt, int *len);
+
+static enum gw_err run(transform_fn *fn, srtp_t ctx, uint8_t *pkt, size_t *len)
+{
+	int n;
+	enum gw_err err;
+
+	if (*len > INT_MAX - AGW_SRTP_TRAILER_MAX)
+		return GW_ERR_PROTO;
+	n = (int)*len;
+	err = agw_srtp_error(fn(ctx, pkt, &n));
+	if (err == GW_OK)
+		*len = (size_t)n;
+	return err;
+}
+
+enum gw_err agw_srtp_protect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
+{
+	return run(srtp_protect, s->send, pkt, len);
+}
+
+enum gw_err agw_srtp_protect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
+{
+	return run(srtp_protect_rtcp, s->send, pkt, len);
+}
+
+enum gw_err agw_srtp_unprotect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
+{
+	return run(srtp_unprotect, s->recv, pkt, len);
+}
+
+enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
+{
+	return run(srtp_unprotect_rtcp, s->recv, pkt, len);
+}
+
+void agw_srtp_forget_sender(struct agw_srtp_sess *s, uint32_t ssrc)
+{
+	(void)srtp_remove_stream(s->send, htonl(ssrc)); /* libsrtp keeps it in network order */
+}
+
+uint16_t agw_srtp_sess_profile(const struct agw_srtp_sess *s)
+{
+	return s->profile;
+}
