@@ -26,7 +26,8 @@ struct cscf_sip_auth {
 	struct gw_slice rest; /* Bearer: the token68; Digest: the parameter list */
 };
 
-/** @return GW_OK; GW_ERR_PARSE no scheme, nothing after it, or a Bearer that is no token68 */
+/** @return GW_OK; GW_ERR_PARSE no scheme, nothing after it, a Bearer that is no token68, or a
+ * Digest with a parameter or quote that does not end (answer 400) */
 enum gw_err cscf_sip_auth_parse(struct cscf_sip_auth *out, struct gw_slice value) GW_MUST_CHECK;
 
 /** A parameter by name without case; raw keeps its quotes. False for Bearer. */
@@ -39,7 +40,7 @@ bool cscf_sip_auth_param_str(const struct cscf_sip_auth *auth, const char *name,
  * The value without some parameters (each occurrence, any case, quoted or not); all else stays
  * octet for octet (SEC-07).
  * @param names  NULL-terminated list
- * @return heap text, caller frees; NULL when out of memory
+ * @return heap text, caller frees; NULL when out of memory or not parseable
  */
 char *cscf_sip_auth_without(struct gw_slice value, const char *const *names);
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bodies: whole, and one part of a multipart body (RFC 2046 s5.1, RFC 5621; CALL-40). A part is
+ * replaced in place: boundaries, other parts and their headers stay octet for octet.
+ */
+#include "cscf/sip/msg_int.h"
+
+#include <stdlib.h>
+
+#define MAX_PARTS 32 /* bounds the work on a body of nothing but boundaries */
+
+struct gw_slice cscf_sip_msg_body(const struct cscf_sip_msg *msg)
+{
+	return (struct gw_slice){msg->body, msg->body_n};
+}
+
+static struct gw_slice media_type(struct gw_slice value)
+{
+	size_t i = 0;
+
+	while (i < value.n && value.p[i] != ';')
+		i++;
+	return cscf_sip_trim((struct gw_slice){value.p, i});
+}
+
+struct gw_slice cscf_sip_msg_content_type(const struct cscf_sip_msg *msg)
+{
+	struct gw_slice v;
+
+	return cscf_sip_msg_hdr(msg, "Content-Type", &v) ? media_type(v) : GW_SLICE_NONE;
+}
+
+enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, const void *body,
+				  size_t n)
+{
+	char *copy = NULL;
+	enum gw_err err = GW_OK;
+
+	if (n > 0) {
+		copy = malloc(n);
+		if (copy == NULL)
+			return GW_ERR_NOMEM;
+		memcpy(copy, body, n);
+		if (type != NULL)
+			err = cscf_sip_msg_hdr_set(msg, "Content-Type", type);
+	} else {
+		cscf_sip_msg_hdr_del(msg, "Content-Type");
+	}
+	if (err != GW_OK) {
+		free(copy);
+		return err;
+	}
+	free(msg->body);
+	msg->body = copy;
+	msg->body_n = n;
+	return GW_OK;
+}
+
+/* --- multipart ------------------------------------------------------------------------------- */
+
+/* Start of "--boundary" at a line start at or after `from`; s.n when there is none. */
+static size_t find_boundary(struct gw_slice s, struct gw_slice boundary, size_t from)
+{
+	for (size_t i = from; i + 2 + boundary.n <= s.n; i++) {
+		const char *at = memchr(s.p + i, '-', s.n - i - 1 - boundary.n);
+
+		if (at == NULL)
+			break;
+		i = (size_t)(at - s.p);
+		if (i + 2 + boundary.n > s.n)
+			break;
+		if (s.p[i + 1] == '-' && (i == 0 || s.p[i - 1] == '\n') &&
+		    memcmp(s.p + i + 2, boundary.p, boundary.n) == 0)
+			return i;
+	}
+	return s.n;
+}
+
+/* Read the headers of a part; what is left is its body. */
+static bool read_part(struct gw_slice part, struct cscf_sip_part *out)
+{
+	*out = (struct cscf_sip_part){.type = GW_SLICE_LIT("text/plain")};
+	for (;;) {
+		const char *nl = part.n > 0 ? memchr(part.p, '\n', part.n) : NULL;
+		struct gw_slice line, name, value;
+		const char *colon;
+
+		if (nl == NULL)
+			return false;
+		line = cscf_sip_trim((struct gw_slice){part.p, (size_t)(nl - part.p)});
+		part.n -= (size_t)(nl + 1 - part.p);
+		part.p = nl + 1;
+		if (line.n == 0)
+			break;
+		colon = memchr(line.p, ':', line.n);
+		if (colon == NULL)
+			return false;
+		name = cscf_sip_trim((struct gw_slice){line.p, (size_t)(colon - line.p)});
+		value = cscf_sip_trim(
+		    (struct gw_slice){colon + 1, line.n - (size_t)(colon + 1 - line.p)});
+		if (gw_slice_ieq_str(name, "Content-Type") || gw_slice_ieq_str(name, "c"))
+			out->type = value;
+		else if (gw_slice_ieq_str(name, "Content-Disposition"))
+			out->disposition = value;
+	}
+	out->body = part;
+	return true;
+}
+
+/* Part from after a boundary line up to the line break before the next boundary. */
+static bool cut_part(struct gw_slice body, struct gw_slice boundary, size_t *at,
+		     struct gw_slice *part)
+{
+	size_t start = *at + 2 + boundary.n;
+	const char *nl;
+	size_t end;
+
+	if (body.n - start >= 2 && body.p[start] == '-' && body.p[start + 1] == '-')
+		return false; /* the closing boundary */
+	nl = start < body.n ? memchr(body.p + start, '\n', body.n - start) : NULL;
+	if (nl == NULL)
+		return false;
+	start = (size_t)(nl + 1 - body.p);
+	end = find_boundary(body, boundary, start);
+	if (end == body.n)
+		return false; /* never closed */
+	*at = end;
+	if (end > start && body.p[end - 1] == '\n')
+		end--;
+	if (end > start && body.p[end - 1] == '\r')
+		end--;
+	*part = (struct gw_slice){body.p + start, end - start};
+	return true;
+}
+
+static bool is_wanted(const struct cscf_sip_part *part, const char *type)
+{
+	return gw_slice_ieq_str(media_type(part->type), type) &&
+	       !(strcasecmp(type, "application/sdp") == 0 &&
+		 gw_slice_ieq_str(media_type(part->disposition), "early-session"));
+}
+
+static enum gw_err find_in_multipart(struct gw_slice body, struct gw_slice content_type,
+				     const char *type, struct cscf_sip_part *out)
+{
+	struct gw_slice params = {content_type.p, content_type.n};
+	struct gw_slice raw, part;
+	char text[80];
+	struct gw_slice boundary = {text, 0};
+	size_t at;
+
+	if (!cscf_sip_param_get(params, "boundary", &raw) || raw.n == 0 || raw.n > 72)
+		return GW_ERR_PARSE;
+	boundary.n = cscf_sip_unquote(raw, text, sizeof(text));
+	if (boundary.n == 0)
+		return GW_ERR_PARSE;
+	at = find_boundary(body, boundary, 0);
+	if (at == body.n)
+		return GW_ERR_PARSE;
+	for (int i = 0; i < MAX_PARTS && cut_part(body, boundary, &at, &part); i++)
+		if (read_part(part, out) && is_wanted(out, type))
+			return GW_OK;
+	return GW_ERR_NOT_FOUND;
+}
+
+enum gw_err cscf_sip_msg_find_part(const struct cscf_sip_msg *msg, const char *type,
+				   struct cscf_sip_part *out)
+{
+	struct gw_slice content_type;
+
+	*out = (struct cscf_sip_part){.body = cscf_sip_msg_body(msg)};
+	if (msg->body_n == 0 || !cscf_sip_msg_hdr(msg, "Content-Type", &content_type))
+		return GW_ERR_NOT_FOUND;
+	out->type = content_type;
+	cscf_sip_msg_hdr(msg, "Content-Disposition", &out->disposition);
+	if (is_wanted(out, type))
+		return GW_OK;
+	if (content_type.n < 10 || strncasecmp(content_type.p, "multipart/", 10) != 0)
+		return GW_ERR_NOT_FOUND;
+	return find_in_multipart(out->body, content_type, type, out);
+}
+
+enum gw_err cscf_sip_msg_replace_part(struct cscf_sip_msg *msg, const char *type, const void *body,
+				      size_t n)
+{
+	struct cscf_sip_part part;
+	enum gw_err err = cscf_sip_msg_find_part(msg, type, &part);
+	size_t before, after;
+	char *whole;
+
+	if (err != GW_OK)
+		return err;
+	before = (size_t)(part.body.p - msg->body);
+	after = msg->body_n - before - part.body.n;
+	whole = malloc(before + n + after + 1);
+	if (whole == NULL)
+		return GW_ERR_NOMEM;
+	memcpy(whole, msg->body, before);
+	if (n > 0)
+		memcpy(whole + before, body, n);
+	memcpy(whole + before + n, msg->body + before + part.body.n, after);
+	free(msg->body);
+	msg->body = whole;
+	msg->body_n = before + n + after;
+	return GW_OK;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Header fields of a message, in order; and the few headers whose content names dialog and
+ * transaction. Every text put in is checked for CR, LF and NUL, so nothing taken from a token,
+ * a configuration or a peer can start a header of its own (SEC-23).
+ */
+#include "cscf/sip/msg_int.h"
+#include "cscf/sip/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool cscf_sip_text_safe(struct gw_slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == '\0')
+			return false;
+	return true;
+}
+
+bool cscf_sip_hdr_name_eq(struct gw_slice a, struct gw_slice b)
+{
+	return gw_slice_ieq(cscf_sip_hdr_long_name(a), cscf_sip_hdr_long_name(b));
+}
+
+size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, size_t from)
+{
+	struct gw_slice want = cscf_sip_hdr_long_name(name);
+
+	for (size_t i = from; i < msg->n_hdr; i++) {
+		const struct cscf_sip_hdr *h = &msg->hdr[i];
+		struct gw_slice have =
+		    cscf_sip_hdr_long_name((struct gw_slice){h->name, h->name_n});
+
+		if (gw_slice_ieq(have, want))
+			return i;
+	}
+	return CSCF_SIP_NO_HDR;
+}
+
+static bool make_field(struct cscf_sip_hdr *h, struct gw_slice name, struct gw_slice value)
+{
+	h->name = malloc(name.n + value.n + 2);
+	if (h->name == NULL)
+		return false;
+	h->value = h->name + name.n + 1;
+	h->name_n = name.n;
+	h->value_n = value.n;
+	memcpy(h->name, name.p, name.n);
+	h->name[name.n] = '\0';
+	if (value.n > 0)
+		memcpy(h->value, value.p, value.n);
+	h->value[value.n] = '\0';
+	return true;
+}
+
+static enum gw_err grow(struct cscf_sip_msg *msg)
+{
+	size_t cap = msg->cap_hdr == 0 ? 24 : msg->cap_hdr * 2;
+	struct cscf_sip_hdr *bigger = reallocarray(msg->hdr, cap, sizeof(*bigger));
+
+	if (bigger == NULL)
+		return GW_ERR_NOMEM;
+	msg->hdr = bigger;
+	msg->cap_hdr = cap;
+	return GW_OK;
+}
+
+enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_slice name,
+				struct gw_slice value)
+{
+	struct cscf_sip_hdr h;
+
+	if (at > msg->n_hdr || !cscf_sip_is_token(name) || !cscf_sip_text_safe(value))
+		return GW_ERR_INVAL;
+	if (msg->n_hdr == msg->cap_hdr && grow(msg) != GW_OK)
+		return GW_ERR_NOMEM;
+	if (!make_field(&h, name, value))
+		return GW_ERR_NOMEM;
+	memmove(&msg->hdr[at + 1], &msg->hdr[at], (msg->n_hdr - at) * sizeof(h));
+	msg->hdr[at] = h;
+	msg->n_hdr++;
+	return GW_OK;
+}
+
+enum gw_err cscf_sip_hdr_replace(struct cscf_sip_msg *msg, size_t at, struct gw_slice value)
+{
+	struct cscf_sip_hdr h;
+	struct cscf_sip_hdr *old = &msg->hdr[at];
+
+	if (!cscf_sip_text_safe(value))
+		return GW_ERR_INVAL;
+	if (!make_field(&h, (struct gw_slice){old->name, old->name_n}, value))
+		return GW_ERR_NOMEM;
+	free(old->name);
+	*old = h;
+	return GW_OK;
+}
+
+/* --- public: fields ----------------------------------------------------------------------------
+ */
+
+size_t cscf_sip_msg_hdr_count(const struct cscf_sip_msg *msg)
+{
+	return msg->n_hdr;
+}
+
+void cscf_sip_msg_hdr_at(const struct cscf_sip_msg *msg, size_t i, struct gw_slice *name,
+			 struct gw_slice *value)
+{
+	GW_ASSERT(i < msg->n_hdr);
+	if (name != NULL)
+		*name = (struct gw_slice){msg->hdr[i].name, msg->hdr[i].name_n};
+	if (value != NULL)
+		*value = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
+}
+
+bool cscf_sip_msg_hdr_next(const struct cscf_sip_msg *msg, const char *name, size_t *cursor,
+			   struct gw_slice *value)
+{
+	size_t i = cscf_sip_hdr_find(msg, gw_slice_str(name), *cursor);
+
+	if (i == CSCF_SIP_NO_HDR)
+		return false;
+	*cursor = i + 1;
+	if (value != NULL)
+		*value = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
+	return true;
+}
+
+size_t cscf_sip_msg_hdr_num(const struct cscf_sip_msg *msg, const char *name)
+{
+	size_t n = 0, cursor = 0;
+
+	while (cscf_sip_msg_hdr_next(msg, name, &cursor, NULL))
+		n++;
+	return n;
+}
+
+bool cscf_sip_msg_hdr(const struct cscf_sip_msg *msg, const char *name, struct gw_slice *value)
+{
+	size_t cursor = 0;
+
+	return cscf_sip_msg_hdr_next(msg, name, &cursor, value);
+}
+
+void cscf_sip_msg_hdr_del_at(struct cscf_sip_msg *msg, size_t i)
+{
+	GW_ASSERT(i < msg->n_hdr);
+	free(msg->hdr[i].name);
+	msg->n_hdr--;
+	memmove(&msg->hdr[i], &msg->hdr[i + 1], (msg->n_hdr - i) * sizeof(msg->hdr[0]));
+}
+
+size_t cscf_sip_msg_hdr_del(struct cscf_sip_msg *msg, const char *name)
+{
+	size_t n = 0, i = 0;
+
+	while ((i = cscf_sip_hdr_find(msg, gw_slice_str(name), i)) != CSCF_SIP_NO_HDR) {
+		cscf_sip_msg_hdr_del_at(msg, i);
+		n++;
+	}
+	return n;
+}
+
+static size_t after_last(const struct cscf_sip_msg *msg, const char *name)
+{
+	size_t at = 0, i = 0;
+
+	while ((i = cscf_sip_hdr_find(msg, gw_slice_str(name), i)) != CSCF_SIP_NO_HDR)
+		at = ++i;
+	return at;
+}
+
+/* Routing headers stand at the top, behind the Vias, where proxies look first. */
+static size_t natural_place(const struct cscf_sip_msg *msg, const char *name)
+{
+	static const char *const routing[] = {"Route", "Record-Route", "Path", "Service-Route",
+					      "Max-Forwards"};
+
+	if (cscf_sip_hdr_name_eq(gw_slice_str(name), GW_SLICE_LIT("Via")))
+		return 0;
+	for (size_t i = 0; i < sizeof(routing) / sizeof(routing[0]); i++)
+		if (strcasecmp(name, routing[i]) == 0)
+			return after_last(msg, "Via");
+	return msg->n_hdr;
+}
+
+enum gw_err cscf_sip_msg_hdr_prepend(struct cscf_sip_msg *msg, const char *name, const char *value)
+{
+	size_t at = cscf_sip_hdr_find(msg, gw_slice_str(name), 0);
+
+	if (at == CSCF_SIP_NO_HDR)
+		at = natural_place(msg, name);
+	return cscf_sip_hdr_insert(msg, at, gw_slice_str(name), gw_slice_str(value));
+}
+
+enum gw_err cscf_sip_msg_hdr_append(struct cscf_sip_msg *msg, const char *name, const char *value)
+{
+	size_t at = after_last(msg, name);
+
+	if (at == 0)
+		at = natural_place(msg, name);
+	return cscf_sip_hdr_insert(msg, at, gw_slice_str(name), gw_slice_str(value));
+}
+
+enum gw_err cscf_sip_msg_hdr_set_at(struct cscf_sip_msg *msg, size_t i, const char *value)
+{
+	GW_ASSERT(i < msg->n_hdr);
+	return cscf_sip_hdr_replace(msg, i, gw_slice_str(value));
+}
+
+enum gw_err cscf_sip_msg_hdr_set(struct cscf_sip_msg *msg, const char *name, const char *value)
+{
+	size_t at = cscf_sip_hdr_find(msg, gw_slice_str(name), 0);
+	size_t i;
+	enum gw_err err;
+
+	if (at == CSCF_SIP_NO_HDR)
+		return cscf_sip_msg_hdr_append(msg, name, value);
+	err = cscf_sip_hdr_replace(msg, at, gw_slice_str(value));
+	if (err != GW_OK)
+		return err;
+	i = at + 1;
+	while ((i = cscf_sip_hdr_find(msg, gw_slice_str(name), i)) != CSCF_SIP_NO_HDR)
+		cscf_sip_msg_hdr_del_at(msg, i);
+	return GW_OK;
+}
+
+/* --- public: dialog and transaction --------------------------------------------------------------
+ */
+
+struct gw_slice cscf_sip_msg_call_id(const struct cscf_sip_msg *msg)
+{
+	struct gw_slice v = GW_SLICE_NONE;
+
+	cscf_sip_msg_hdr(msg, "Call-ID", &v);
+	return v;
+}
+
+static struct cscf_sip_name_addr addr_of(const struct cscf_sip_msg *msg, const char *name)
+{
+	struct cscf_sip_name_addr na = {0};
+	struct gw_slice v;
+
+	if (!cscf_sip_msg_hdr(msg, name, &v) || cscf_sip_name_addr_parse(&na, v) != GW_OK)
+		na = (struct cscf_sip_name_addr){0};
+	return na;
+}
+
+static struct gw_slice tag_of(const struct cscf_sip_msg *msg, const char *name)
+{
+	struct gw_slice tag = GW_SLICE_NONE;
+
+	cscf_sip_param_get(addr_of(msg, name).params, "tag", &tag);
+	return tag;
+}
+
+struct gw_slice cscf_sip_msg_from_tag(const struct cscf_sip_msg *msg)
+{
+	return tag_of(msg, "From");
+}
+
+struct gw_slice cscf_sip_msg_to_tag(const struct cscf_sip_msg *msg)
+{
+	return tag_of(msg, "To");
+}
+
+struct gw_slice cscf_sip_msg_from_uri(const struct cscf_sip_msg *msg)
+{
+	return addr_of(msg, "From").uri;
+}
+
+struct gw_slice cscf_sip_msg_to_uri(const struct cscf_sip_msg *msg)
+{
+	return addr_of(msg, "To").uri;
+}
+
+uint32_t cscf_sip_msg_cseq(const struct cscf_sip_msg *msg)
+{
+	struct gw_slice v;
+	uint32_t n = 0;
+	size_t i = 0;
+
+	if (!cscf_sip_msg_hdr(msg, "CSeq", &v))
+		return 0;
+	while (i < v.n && v.p[i] >= '0' && v.p[i] <= '9')
+		i++;
+	return cscf_sip_uint((struct gw_slice){v.p, i}, UINT32_MAX, &n) ? n : 0;
+}
+
+enum gw_err cscf_sip_msg_set_cseq(struct cscf_sip_msg *msg, uint32_t number)
+{
+	struct gw_slice method = cscf_sip_msg_method_text(msg);
+	char *value;
+	enum gw_err err;
+
+	if (asprintf(&value, "%u %.*s", (unsigned)number, GW_SLICE_FMT(method)) < 0)
+		return GW_ERR_NOMEM;
+	err = cscf_sip_msg_hdr_set(msg, "CSeq", value);
+	free(value);
+	return err;
+}
+
+enum gw_err cscf_sip_msg_add_to_tag(struct cscf_sip_msg *msg, const char *tag)
+{
+	struct gw_slice to;
+	char *value;
+	enum gw_err err;
+
+	if (!cscf_sip_msg_hdr(msg, "To", &to))
+		return GW_ERR_NOT_FOUND;
+	if (cscf_sip_msg_to_tag(msg).n > 0)
+		return GW_OK;
+	if (asprintf(&value, "%.*s;tag=%s", GW_SLICE_FMT(to), tag) < 0)
+		return GW_ERR_NOMEM;
+	err = cscf_sip_msg_hdr_set(msg, "To", value);
+	free(value);
+	return err;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of a message; for the files of cscf/sip only.
+ */
+#ifndef CSCF_SIP_MSG_INT_H
+#define CSCF_SIP_MSG_INT_H
+
+#include "cscf/sip/msg.h"
+
+/* One field; name and value stand in one block: free(name). */
+struct cscf_sip_hdr {
+	char *name;
+	char *value;
+	size_t name_n;
+	size_t value_n;
+};
+
+struct cscf_sip_msg {
+	char *method_text; /* requests; NULL in responses */
+	char *uri;         /* requests */
+	char *reason;      /* responses */
+	int status;        /* 0 = request */
+	struct cscf_sip_hdr *hdr;
+	size_t n_hdr;
+	size_t cap_hdr;
+	char *body;
+	size_t body_n;
+};
+
+#define CSCF_SIP_NO_HDR ((size_t)-1)
+
+enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out) GW_MUST_CHECK;
+/** Index of the first field of that name at or after `from`, or CSCF_SIP_NO_HDR. */
+size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, size_t from);
+/** Same header? Without case, compact forms expanded. */
+bool cscf_sip_hdr_name_eq(struct gw_slice a, struct gw_slice b);
+/** Insert a field at an index; texts are copied. @return GW_ERR_INVAL: CR, LF, NUL or no token */
+enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_slice name,
+				struct gw_slice value) GW_MUST_CHECK;
+enum gw_err cscf_sip_hdr_replace(struct cscf_sip_msg *msg, size_t at,
+				 struct gw_slice value) GW_MUST_CHECK;
+/** Free of CR, LF and NUL? What is put on the wire must be (SEC-23). */
+bool cscf_sip_text_safe(struct gw_slice s);
+
+/* --- requests the transaction layer makes (msg_build.c) ------------------------------------- */
+
+/** ACK to a non-2xx, by RFC 3261 s17.1.1.3. */
+enum gw_err cscf_sip_msg_new_ack(struct cscf_sip_msg **out, const struct cscf_sip_msg *invite,
+				 const struct cscf_sip_msg *rsp) GW_MUST_CHECK;
+/** CANCEL by RFC 3261 s9.1, with the top Via of the INVITE. */
+enum gw_err cscf_sip_msg_new_cancel(struct cscf_sip_msg **out, const struct cscf_sip_msg *invite,
+				    const char *reason) GW_MUST_CHECK;
+
+/* --- Via of requests we receive (via.c) ------------------------------------------------------ */
+
+/** Set received (always) and fill an empty rport (WS-16, WS-17); values of the sender are lost. */
+enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip,
+				    uint16_t port) GW_MUST_CHECK;
+
+#endif
