@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What both writers share: a growing text, the formats of a stream, the o= line. Only what is
+ * on the allow-list below passes from one leg to the other (SDP-17, SDP-18, SDP-19); lines are
+ * copied as received, because fmtp values are opaque (SDP-40).
+ * Thread: the cscf loop.
+ */
+#include "common/rand.h"
+#include "cscf/sdp/sdp_int.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const passed[] = {"ptime", "maxptime",  "content",   "label",
+				     "lang",  "framerate", "imageattr", "silenceSupp"};
+
+static bool reserve(struct sdp_out *o, size_t more)
+{
+	size_t cap = o->cap > 0 ? o->cap : 1024;
+	char *p;
+
+	while (cap < o->n + more + 1)
+		cap *= 2;
+	if (cap == o->cap)
+		return true;
+	p = realloc(o->p, cap);
+	if (p == NULL) {
+		o->failed = true;
+		return false;
+	}
+	o->p = p;
+	o->cap = cap;
+	return true;
+}
+
+void sdp_out_put(struct sdp_out *o, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (o->failed)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0 || !reserve(o, (size_t)n)) {
+		o->failed = true;
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(o->p + o->n, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	o->n += (size_t)n;
+}
+
+void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s)
+{
+	for (size_t i = 0; i < s->fmts.n; i++)
+		sdp_out_put(o, " %u", s->fmts.v[i].pt);
+}
+
+static const struct sdp_attr *attr_of_pt(const struct sdp *sdp, const struct sdp_sect *sect,
+					 const char *name, unsigned pt)
+{
+	for (size_t i = 0; i < sect->n_attrs; i++) {
+		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
+
+		if (gw_slice_eq_str(a->name, name) && sdp_attr_pt(a) == (int)pt)
+			return a;
+	}
+	return NULL;
+}
+
+static void put_attr(struct sdp_out *o, const struct sdp_attr *a)
+{
+	if (a->value.n > 0)
+		sdp_out_put(o, "a=%.*s:%.*s\r\n", GW_SLICE_FMT(a->name), GW_SLICE_FMT(a->value));
+	else
+		sdp_out_put(o, "a=%.*s\r\n", GW_SLICE_FMT(a->name));
+}
+
+/* An answer may leave out rtpmaps that its offer had: the other leg still gets them. */
+static void put_missing_rtpmaps(struct sdp_out *o, const struct sdp_stream *s,
+				const struct sdp *sdp, const struct sdp_sect *sect,
+				const struct sdp *offer, const struct sdp_sect *offer_sect)
+{
+	for (size_t i = 0; i < s->fmts.n && offer_sect != NULL; i++) {
+		unsigned pt = s->fmts.v[i].pt;
+		const struct sdp_attr *a = attr_of_pt(offer, offer_sect, "rtpmap", pt);
+
+		if (a != NULL && attr_of_pt(sdp, sect, "rtpmap", pt) == NULL)
+			put_attr(o, a);
+	}
+}
+
+/* RFC 4733 s2.4.1: events 0-15 when nothing is said; said by us so that nobody guesses. */
+static void put_event_default(struct sdp_out *o, const struct sdp *sdp, const struct sdp_sect *sect,
+			      const struct cscf_sdp_fmt *f)
+{
+	if (strcasecmp(f->name, "telephone-event") == 0 && f->clock_hz == 8000 &&
+	    attr_of_pt(sdp, sect, "fmtp", f->pt) == NULL)
+		sdp_out_put(o, "a=fmtp:%u 0-15\r\n", f->pt);
+}
+
+static bool may_pass(struct gw_slice name)
+{
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		if (gw_slice_eq_str(name, passed[i]))
+			return true;
+	return false;
+}
+
+void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct sdp *sdp,
+		     const struct sdp_sect *sect, const struct sdp *offer,
+		     const struct sdp_sect *offer_sect)
+{
+	put_missing_rtpmaps(o, s, sdp, sect, offer, offer_sect);
+	for (size_t i = 0; i < sect->n_attrs; i++) {
+		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
+		bool rtpmap = gw_slice_eq_str(a->name, "rtpmap");
+		const struct cscf_sdp_fmt *f;
+		int pt;
+
+		if (may_pass(a->name)) {
+			put_attr(o, a);
+			continue;
+		}
+		if (!rtpmap && !gw_slice_eq_str(a->name, "fmtp"))
+			continue;
+		pt = sdp_attr_pt(a);
+		f = pt >= 0 ? sdp_fmts_find(&s->fmts, (unsigned)pt) : NULL;
+		if (f == NULL || (rtpmap && attr_of_pt(sdp, sect, "rtpmap", f->pt) != a))
+			continue;
+		put_attr(o, a);
+		if (rtpmap)
+			put_event_default(o, sdp, sect, f);
+	}
+}
+
+void sdp_out_fb(struct sdp_out *o, const struct sdp_stream *s, bool to_core)
+{
+	static const struct {
+		const char *value;
+		enum cscf_sdp_fb bit;
+	} order[2][4] = {{{"nack", CSCF_SDP_FB_NACK},
+			  {"nack pli", CSCF_SDP_FB_PLI},
+			  {"ccm fir", CSCF_SDP_FB_FIR},
+			  {"ccm tmmbr", CSCF_SDP_FB_TMMBR}},
+			 {{"nack pli", CSCF_SDP_FB_PLI},
+			  {"ccm fir", CSCF_SDP_FB_FIR},
+			  {"nack", CSCF_SDP_FB_NACK},
+			  {"ccm tmmbr", CSCF_SDP_FB_TMMBR}}};
+
+	for (size_t i = 0; i < s->fmts.n; i++)
+		for (size_t k = 0; k < 4; k++)
+			if ((s->fmts.v[i].fb & order[to_core][k].bit) != 0)
+				sdp_out_put(o, "a=rtcp-fb:%u %s\r\n", s->fmts.v[i].pt,
+					    order[to_core][k].value);
+}
+
+static char *with_origin(const struct sdp_out *body, const struct sdp_leg *leg, const char *addr,
+			 size_t *n)
+{
+	struct sdp_out full = {0};
+
+	sdp_out_put(&full, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN %s %s\r\ns=-\r\n%s", leg->sess_id,
+		    leg->version, strchr(addr, ':') != NULL ? "IP6" : "IP4", addr, body->p);
+	if (full.failed) {
+		free(full.p);
+		return NULL;
+	}
+	*n = full.n;
+	return full.p;
+}
+
+enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, const char *addr,
+				     struct cscf_sdp_text *out)
+{
+	char *text = NULL;
+	size_t n = 0;
+
+	if (o->failed)
+		goto fail;
+	if (leg->sess_id == 0)
+		leg->sess_id = (gw_rand_u64() >> 2) | 1; /* fits a signed 64-bit reader */
+	if (leg->version == 0)
+		leg->version = 1;
+	text = with_origin(o, leg, addr, &n);
+	if (text == NULL)
+		goto fail;
+	out->unchanged = leg->last != NULL && leg->last_n == n && memcmp(leg->last, text, n) == 0;
+	if (!out->unchanged && leg->last != NULL) {
+		free(text);
+		leg->version++;
+		text = with_origin(o, leg, addr, &n);
+		if (text == NULL)
+			goto fail;
+	}
+	free(leg->last);
+	leg->last = text;
+	leg->last_n = n;
+	out->p = text;
+	out->n = n;
+	free(o->p);
+	return CSCF_SDP_OK;
+fail:
+	free(o->p);
+	return CSCF_SDP_NOMEM;
+}

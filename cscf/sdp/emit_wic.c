@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text for the WIC: UDP/TLS/RTP/SAVPF on the eIMS-AGW's access addresses, each line with its own
+ * ICE and DTLS parameters, never a BUNDLE group, a=3ge2ae:applied in offers (SDP-02, 03, 07, 15;
+ * BUN-02, 04, 12, 15..17). No core address gets here.
+ * Spec: TS 24.371 §7.4.1, §7.4.2; RFC 8839, RFC 8842, RFC 8858. Thread: the cscf loop.
+ */
+#include "cscf/sdp/sdp_int.h"
+
+/* RFC 8445 s5.1.2.1: type preference 126, local preference 65535 */
+#define HOST_PRIORITY(component) ((126U << 24) + (65535U << 8) + (256U - (component)))
+
+static const char *net_type(const char *addr)
+{
+	return strchr(addr, ':') != NULL ? "IP6" : "IP4";
+}
+
+/* Port 0 at its own index, with its mid; a format of the offer as RFC 3264 s6 wants (BUN-04). */
+static void put_refused(struct cscf_sdp_session *s, struct sdp_out *o, const struct sdp_stream *st,
+			size_t index, bool offer)
+{
+	struct gw_slice fmt = gw_slice_str(st->words.fmt);
+	size_t cursor = 0;
+
+	if (!offer)
+		(void)sdp_token_next(s->offer->media[index].fmts, &cursor, &fmt);
+	if (fmt.n == 0)
+		fmt = GW_SLICE_LIT("0");
+	sdp_out_put(o, "m=%s 0 %s %.*s\r\nc=IN %s %s\r\n", st->words.media, st->wic_proto,
+		    GW_SLICE_FMT(fmt), net_type(s->work.wic_addr), s->work.wic_addr);
+	if (st->pub.mid[0] != '\0')
+		sdp_out_put(o, "a=mid:%s\r\n", st->pub.mid);
+	sdp_out_put(o, "a=inactive\r\n");
+}
+
+static void put_mux(const struct cscf_sdp_session *s, struct sdp_out *o,
+		    const struct cscf_sdp_stream *pub, bool offer)
+{
+	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX || pub->access_local.rtcp_port != 0)
+		sdp_out_put(o, "a=rtcp:%u\r\n",
+			    pub->access_local.rtcp_port != 0 ? pub->access_local.rtcp_port
+							     : pub->access_local.port + 1U);
+	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX)
+		return;
+	sdp_out_put(o, "a=rtcp-mux\r\n");
+	if (offer && s->policy->access_rtcp_mux == CSCF_SDP_MUX_REQUIRE)
+		sdp_out_put(o, "a=rtcp-mux-only\r\n");
+}
+
+static void put_host_candidate(struct sdp_out *o, const char *addr, unsigned component,
+			       unsigned port)
+{
+	sdp_out_put(o, "a=candidate:1 %u udp %u %s %u typ host\r\n", component,
+		    HOST_PRIORITY(component), addr, port);
+}
+
+static void put_ice(struct sdp_out *o, const struct cscf_sdp_access_local *l)
+{
+	sdp_out_put(o, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", l->ufrag, l->pwd);
+	for (size_t i = 0; i < l->n_cands; i++) {
+		const struct cscf_sdp_cand *c = &l->cands[i];
+
+		sdp_out_put(o, "a=candidate:%s %u udp %u %s %u typ %s\r\n", c->foundation,
+			    c->component, c->priority, c->addr, c->port, c->type);
+	}
+	if (l->n_cands == 0) {
+		put_host_candidate(o, l->addr, 1, l->port);
+		if (l->rtcp_port != 0)
+			put_host_candidate(o, l->addr, 2, l->rtcp_port);
+	}
+	sdp_out_put(o, "a=end-of-candidates\r\n");
+}
+
+static void put_dtls(struct sdp_out *o, const struct cscf_sdp_stream *pub, bool offer)
+{
+	const struct cscf_sdp_access_local *l = &pub->access_local;
+
+	for (size_t i = 0; i < l->n_fps; i++) {
+		sdp_out_put(o, "a=fingerprint:%s ", l->fps[i].hash);
+		for (size_t k = 0; k < l->fps[i].len; k++)
+			sdp_out_put(o, "%s%02X", k > 0 ? ":" : "", l->fps[i].value[k]);
+		sdp_out_put(o, "\r\n");
+	}
+	sdp_out_put(o, "a=setup:%s\r\n", sdp_dtls_setup_word(pub, offer));
+	/* answered when offered, not sent unasked (DTLS-22) */
+	if (l->tls_id[0] != '\0' && pub->access_remote.tls_id[0] != '\0')
+		sdp_out_put(o, "a=tls-id:%s\r\n", l->tls_id);
+}
+
+static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, const struct sdp_stream *st,
+		     bool offer)
+{
+	const struct sdp *sdp = offer ? s->offer : s->answer;
+	const struct sdp_sect *m = &sdp->media[st->pub.core_index];
+	const struct sdp_sect *fallback = offer ? NULL : &s->offer->media[st->pub.wic_index];
+	const struct cscf_sdp_access_local *l = &st->pub.access_local;
+
+	sdp_out_put(o, "m=%s %u %s", st->words.media, l->port, st->wic_proto);
+	sdp_out_pts(o, st);
+	sdp_out_put(o, "\r\n");
+	if (m->info.n > 0)
+		sdp_out_put(o, "i=%.*s\r\n", GW_SLICE_FMT(m->info));
+	sdp_out_put(o, "c=IN %s %s\r\n", net_type(l->addr), l->addr);
+	if (st->pub.core_remote.b_as_kbps > 0)
+		sdp_out_put(o, "b=AS:%u\r\n", st->pub.core_remote.b_as_kbps);
+	if (m->b_tias_bps > 0)
+		sdp_out_put(o, "b=TIAS:%lld\r\n", (long long)m->b_tias_bps);
+	if (st->pub.mid[0] != '\0')
+		sdp_out_put(o, "a=mid:%s\r\n", st->pub.mid);
+	if (offer)
+		sdp_out_put(o, "a=3ge2ae:applied\r\n");
+	put_mux(s, o, &st->pub, offer);
+	put_ice(o, l);
+	put_dtls(o, &st->pub, offer);
+	sdp_out_formats(o, st, sdp, m, s->offer, fallback);
+	sdp_out_fb(o, st, false);
+	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.core_remote.dir));
+}
+
+void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
+{
+	struct sdp_state *w = &s->work;
+
+	sdp_out_put(o, "t=0 0\r\n");
+	if (!s->policy->ice_full)
+		sdp_out_put(o, "a=ice-lite\r\n");
+	for (size_t i = 0; i < w->n_wic; i++) {
+		struct sdp_stream *st = sdp_state_by_wic(w, i);
+
+		if (st != NULL && st->pub.live)
+			put_line(s, o, st, offer);
+		else if (st != NULL)
+			put_refused(s, o, st, i, offer);
+	}
+}

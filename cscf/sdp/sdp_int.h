@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared by the files of cscf/sdp only: the stream table of one round, the readers of each leg's
+ * m-section, the writers of each leg's text. Public view: alg.h.
+ */
+#ifndef CSCF_SDP_SDP_INT_H
+#define CSCF_SDP_SDP_INT_H
+
+#include "cscf/sdp/alg.h"
+#include "cscf/sdp/model.h"
+
+/* One format as read: typed for the AGW, raw for the text that we write. */
+struct sdp_fmts {
+	struct cscf_sdp_fmt *v; /* owned; NULL when n is 0 */
+	size_t n;
+};
+
+/* What an m-line of ours says when it is refused or stopped; remembered over rounds. */
+struct sdp_words {
+	char media[24];
+	char proto[40];
+	char fmt[40];
+};
+
+/* One m-line pair. `pub` is what the session layer sees. */
+struct sdp_stream {
+	struct cscf_sdp_stream pub;
+	struct sdp_fmts fmts;    /* agreed or offered; pub.fmts points at it */
+	struct sdp_fmts offered; /* as our offer had it: each answer is measured against it */
+	bool offered_live;
+	unsigned generation;    /* of a recycled m-line (SDP-13) */
+	bool wic_stopped;       /* port 0 by the WIC itself in this round */
+	bool core_stopped;      /* port 0 by the core itself */
+	enum cscf_sdp_dir dir;  /* offered direction, hold folded in */
+	struct sdp_words words; /* media, core proto, first format */
+	char wic_proto[40];     /* as the WIC wrote it */
+};
+
+struct sdp_state {
+	struct sdp_stream **v; /* owned, each owned; only ever appended to */
+	size_t n;
+	size_t n_wic, n_core;             /* m-lines used so far on each leg */
+	char wic_addr[CSCF_SDP_ADDR_LEN]; /* last own address written there; "" before */
+	char core_addr[CSCF_SDP_ADDR_LEN];
+};
+
+/* o= of one leg: ours out, theirs in (SDP-10, SDP-11). */
+struct sdp_leg {
+	uint64_t sess_id;
+	uint64_t version;
+	char *last; /* owned: last text written, NULL before the first */
+	size_t last_n;
+	char seen[128]; /* their "id version", cut; "" before the first */
+};
+
+struct cscf_sdp_session {
+	const struct cscf_sdp_policy *policy; /* borrowed: outlives us */
+	struct sdp_state cur;                 /* committed */
+	struct sdp_state work;                /* the open round */
+	bool open, from_wic, answered, repeat, max_bundle;
+	struct sdp *offer, *answer; /* owned; of the open round */
+	struct sdp_leg wic, core;
+};
+
+/* ---- codec.c: formats and feedback ------------------------------------------------------- */
+
+/**
+ * Read the formats of an m-section: valid PTs with a known encoding, our filters applied
+ * (SDP-21, SDP-22, SDP-27). fb is filled when `avpf`.
+ * @param fallback  section whose rtpmap fills one missing here (our offer's source); may be NULL
+ */
+bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp_sect *sect,
+		   const struct sdp_fmts *fallback, bool avpf,
+		   const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
+bool sdp_fmts_dup(struct sdp_fmts *out, const struct sdp_fmts *in) GW_MUST_CHECK;
+void sdp_fmts_free(struct sdp_fmts *f);
+const struct cscf_sdp_fmt *sdp_fmts_find(const struct sdp_fmts *f, unsigned pt);
+/** Keep what the offer had too: same PT and encoding; feedback in both (SDP-25, SDP-41). */
+void sdp_fmts_intersect(struct sdp_fmts *f, const struct sdp_fmts *offered);
+/** Is there a codec, not only telephone-event and comfort noise? */
+bool sdp_fmts_has_codec(const struct sdp_fmts *f);
+/** b=AS in kbit/s for these formats, IP headers included (SDP-30, TS 26.114 6.2.5). */
+uint32_t sdp_fmts_b_as(const struct sdp_fmts *f, enum cscf_sdp_media media, bool v6);
+/** PT at the front of an rtpmap or fmtp value; -1 when there is none. */
+int sdp_attr_pt(const struct sdp_attr *a);
+
+/* ---- access.c, core.c: one m-section to typed parameters ----------------------------------- */
+
+enum cscf_sdp_verdict sdp_access_read(struct cscf_sdp_access_remote *out, const struct sdp *sdp,
+				      const struct sdp_sect *sect,
+				      const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
+/** a=setup of the section; CSCF_SDP_NO_DTLS for holdconn or an unknown word. */
+enum sdp_setup { SDP_SETUP_ABSENT, SDP_SETUP_ACTPASS, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE };
+enum cscf_sdp_verdict sdp_setup_read(enum sdp_setup *out, const struct sdp *sdp,
+				     const struct sdp_sect *sect) GW_MUST_CHECK;
+/** Same certificate set and tls-id: the DTLS association goes on (DTLS-19, DTLS-20). */
+bool sdp_same_dtls_peer(const struct cscf_sdp_access_remote *a,
+			const struct cscf_sdp_access_remote *b);
+/** Does the WIC show us our own certificate (SDP-48)? */
+bool sdp_reflects(const struct cscf_sdp_access_remote *r, const struct cscf_sdp_access_local *l);
+
+enum cscf_sdp_verdict sdp_core_read(struct cscf_sdp_core_remote *out, const struct sdp *sdp,
+				    const struct sdp_sect *sect,
+				    const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
+
+/* ---- dtls.c: the one place that decides the DTLS role (DTLS-02..04, 19, 20) ---------------- */
+
+/** Role for an offer of the WIC; `prev` is the committed stream, NULL for a new one. */
+void sdp_dtls_decide_offer(struct cscf_sdp_stream *st, enum sdp_setup setup,
+			   const struct cscf_sdp_stream *prev,
+			   const struct cscf_sdp_policy *policy);
+/** Role for the WIC's answer to our actpass. */
+void sdp_dtls_decide_answer(struct cscf_sdp_stream *st, enum sdp_setup setup,
+			    const struct cscf_sdp_stream *prev);
+/** The a=setup word we write: actpass in offers, the role in answers. */
+const char *sdp_dtls_setup_word(const struct cscf_sdp_stream *st, bool we_offer);
+
+/* ---- state.c: the stream table --------------------------------------------------------------- */
+
+bool sdp_state_dup(struct sdp_state *out, const struct sdp_state *in) GW_MUST_CHECK;
+void sdp_state_free(struct sdp_state *st);
+/** Append an empty stream; NULL when out of memory. */
+struct sdp_stream *sdp_state_add(struct sdp_state *st);
+struct sdp_stream *sdp_state_by_wic(const struct sdp_state *st, size_t index);
+struct sdp_stream *sdp_state_by_core(const struct sdp_state *st, size_t index);
+/** Take ownership of formats and publish them. */
+void sdp_stream_set_fmts(struct sdp_stream *s, struct sdp_fmts fmts);
+void sdp_stream_refuse(struct sdp_stream *s, enum cscf_sdp_verdict why);
+/** Copy a slice to a fixed text; false when it does not fit (out is "" then). */
+bool sdp_copy(char *out, size_t n, struct gw_slice s);
+
+/* ---- offer_wic.c, offer_core.c, answer.c: RFC 3264 ------------------------------------------ */
+
+enum cscf_sdp_verdict sdp_round_offer_wic(struct cscf_sdp_session *s,
+					  struct sdp_state *w) GW_MUST_CHECK;
+enum cscf_sdp_verdict sdp_round_offer_core(struct cscf_sdp_session *s,
+					   struct sdp_state *w) GW_MUST_CHECK;
+enum cscf_sdp_verdict sdp_round_answer_wic(struct cscf_sdp_session *s, struct sdp_state *w,
+					   const struct sdp *answer) GW_MUST_CHECK;
+enum cscf_sdp_verdict sdp_round_answer_core(struct cscf_sdp_session *s, struct sdp_state *w,
+					    const struct sdp *answer) GW_MUST_CHECK;
+/** OK when something is live, or was and was only stopped; else the first refusal. */
+enum cscf_sdp_verdict sdp_round_verdict(const struct sdp_state *w, const struct sdp_state *before);
+
+/* ---- emit.c, emit_wic.c, emit_core.c: text out -------------------------------------------- */
+
+struct sdp_out {
+	char *p;
+	size_t n, cap;
+	bool failed; /* out of memory; checked once at the end */
+};
+
+void sdp_out_put(struct sdp_out *o, const char *fmt, ...) GW_PRINTF(2, 3);
+/** rtpmap and fmtp of the stream's formats and the attributes that may pass, in their order. */
+void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct sdp *sdp,
+		     const struct sdp_sect *sect, const struct sdp *offer,
+		     const struct sdp_sect *offer_sect);
+void sdp_out_fb(struct sdp_out *o, const struct sdp_stream *s, bool to_core);
+void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s);
+/** Put v=, o=, s= in front, count the version, keep the text as the leg's last. */
+enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, const char *addr,
+				     struct cscf_sdp_text *out) GW_MUST_CHECK;
+
+void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);
+void sdp_emit_core(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);
+
+#endif
