@@ -148,6 +148,7 @@ static enum gw_err load_document(struct loader *l, yaml_parser_t *parser)
 		err = load_mapping(l, root, "", 0);
 	else if (root != NULL)
 		err = fail(l, GW_ERR_PARSE, "%s:1: the file must hold keys and values", l->file);
+	l->doc = NULL;
 	yaml_document_delete(&doc);
 	return err;
 }
@@ -160,7 +161,7 @@ static enum gw_err load_file(struct loader *l, const char *path)
 
 	l->file = path;
 	if (f == NULL)
-		return fail(l, GW_ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+		return fail(l, GW_ERR_NOT_FOUND, "%s: %s", path, strerrordesc_np(errno));
 	if (yaml_parser_initialize(&parser) == 0) {
 		(void)fclose(f);
 		return fail(l, GW_ERR_NOMEM, "%s: out of memory", path);
@@ -232,6 +233,8 @@ enum gw_err gw_conf_load(const struct gw_conf_key *keys, size_t n_keys, void *cf
 	    .keys = keys, .n_keys = n_keys, .cfg = cfg, .errbuf = errbuf, .errlen = errlen};
 	enum gw_err err = GW_OK;
 
+	if (errlen > 0)
+		errbuf[0] = '\0';
 	for (size_t i = 0; i < n_keys && err == GW_OK; i++) {
 		if (keys[i].def != NULL || keys[i].type == GW_CONF_STR)
 			err = set_from(&l, &keys[i], keys[i].def != NULL ? keys[i].def : "",

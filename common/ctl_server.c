@@ -223,8 +223,8 @@ fail:
 
 void gw_ctl_server_free(struct gw_ctl_server *s)
 {
-	struct client *c;
-	struct client *tmp;
+	struct client *c = NULL;
+	struct client *tmp = NULL;
 
 	if (s == NULL)
 		return;
