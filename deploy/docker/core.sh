@@ -7,8 +7,9 @@ address=$(hostname -i)
 address=${address%% *}
 if [ "${1:-}" = --ready ]; then
 	exec 3<>"/dev/tcp/$address/5060"
-	printf 'GET /ready HTTP/1.0\r\n\r\n' >&3
+	printf 'GET /ready HTTP/1.1\r\nHost: core\r\nConnection: close\r\n\r\n' >&3
 	IFS= read -r -t 2 line <&3
+	cat <&3 >/dev/null
 	[[ $line == *" 200 "* ]]
 	exit
 fi

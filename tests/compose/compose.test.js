@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two images in the compose network: two AGWs and two eP-CSCFs by --scale alone, a browser with
+// the softphone page, the core stand-in and the echo UE. One call through each AGW, media judged by
+// tone at both ends; then nothing may be left, in the processes or in the engine.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Caller, TONE_HZ } from '../../deploy/run/browser-call.mjs';
+import { choosePorts } from '../../deploy/run/ports.mjs';
+import { until } from '../lib/wait.js';
+import { Lab, say } from './lab.js';
+
+const PAGE = 'https://web:8080/';
+const TRIES = 8;
+let lab;
+let up = false;
+const callers = [];
+
+before(async () => {
+	const { page, w2 } = await choosePorts({ base: 41600 });
+
+	lab = await Lab.open({ project: `wicgatetest${process.pid}`, pagePort: page, w2Port: w2 });
+}, { timeout: 180000 });
+
+after(async () => {
+	await Promise.allSettled(callers.map((c) => c.close()));
+	if (up)
+		await lab.down();
+	await lab?.close();
+}, { timeout: 120000 });
+
+async function statuses(kind) {
+	const ids = await lab.ids(kind);
+
+	return Promise.all(ids.map(async (id) => ({ id, ...await lab.status(id, kind) })));
+}
+
+const holding = (list, what) => list.filter((s) => s[what] > 0).map((s) => s.id);
+
+async function newCaller(user) {
+	const caller = await Caller.launch(await lab.browser());
+
+	callers.push(caller);
+	await caller.open(PAGE, { user, password: user });
+	await caller.register();
+	return caller;
+}
+
+test('both images build', { timeout: 280000 }, async () => {
+	const begun = Date.now();
+
+	await lab.build();
+	say(`images built in ${Math.round((Date.now() - begun) / 1000)} s`);
+});
+
+for (const kind of ['cscf', 'agw']) {
+	test(`the ${kind} image runs as nobody special, without a compiler`, async () => {
+		assert.notEqual(await lab.once(`wicgate-${kind}`, 'id', '-u'), '0');
+		const tools = await lab.once(`wicgate-${kind}`, 'sh', '-c',
+			'for t in cc gcc g++ clang ld make; do command -v $t; done; true');
+		assert.equal(tools, '');
+	});
+	test(`the ${kind} image accepts its commented example configuration`, async () => {
+		await lab.once(`wicgate-${kind}`, `wicgate-${kind}`, '--config', `/etc/wicgate/wicgate-${kind}.yaml`,
+			'--check-config');
+	});
+}
+
+test('two eP-CSCFs and two AGWs come up by --scale alone', { timeout: 120000 }, async () => {
+	up = true;
+	await lab.up({ cscf: 2, agw: 2 });
+	assert.equal((await lab.ids('agw')).length, 2);
+	const cscfs = await lab.ids('cscf');
+	assert.equal(cscfs.length, 2);
+	for (const id of cscfs) {
+		await until(async () => {
+			const agws = JSON.parse(await lab.exec(id, 'wicgatectl', '--socket', '/run/wicgate/cscf.sock',
+				'--json', 'agw', 'list'));
+
+			return (agws.agws ?? agws).length === 2;
+		}, { what: 'an eP-CSCF to find both AGWs behind one name' });
+	}
+});
+
+test('one call through each AGW, media verified both ways', { timeout: 180000 }, async () => {
+	const alice = await newCaller('alice');
+	const setUp = await alice.call('echo');
+	say(`alice: answered in ${setUp} ms`);
+	const first = await alice.media();
+	assert.ok(Math.abs(first.heard.hz - TONE_HZ) < 40);
+	const [used] = holding(await statuses('agw'), 'contexts');
+	assert.ok(used, 'an AGW has a context of the first call');
+
+	// The second call is to run on the other AGW: which one is the gateway's choice, so try a few times.
+	const bob = await newCaller('bob');
+	let both;
+	for (let n = 0; n < TRIES; n++) {
+		say(`bob: answered in ${await bob.call('echo')} ms`);
+		both = holding(await statuses('agw'), 'contexts');
+		if (both.length === 2)
+			break;
+		await bob.hangup();
+	}
+	assert.equal(both.length, 2, `a call on each AGW after ${TRIES} calls`);
+	const agws = await Promise.all(both.map((id) => lab.address(id)));
+	for (const caller of [alice, bob]) {
+		const { audio } = await caller.media();
+
+		assert.ok(agws.includes(audio.pair.remoteAddress),
+			`media goes to an AGW (${agws}), not to ${audio.pair.remoteAddress}`);
+		say(`${audio.pair.local} <-> ${audio.pair.remote}: ${audio.sent} sent, ${audio.received} received`);
+	}
+	const pairs = await Promise.all([alice, bob].map(async (c) => (await c.media()).audio.pair.remoteAddress));
+	assert.notEqual(pairs[0], pairs[1], 'the two calls use two AGWs');
+
+	const ue = await lab.logs('ue', 400);
+	assert.match(ue, /"event":"heard".*"share":(0\.[89]|1)/, 'the UE hears the browsers\' tone');
+	await alice.hangup();
+	await bob.hangup();
+});
+
+test('registrations spread over both eP-CSCFs', { timeout: 120000 }, async () => {
+	const [carol] = await Promise.all([newCaller('carol')]);
+	let served;
+
+	for (let n = 0; n < TRIES; n++) {
+		served = holding(await statuses('cscf'), 'registrations');
+		if (served.length === 2)
+			break;
+		await carol.signOut();
+		await carol.register();
+	}
+	assert.equal(served.length, 2, 'both eP-CSCFs hold registrations');
+});
+
+test('after calls and sign-out nothing is left in any of the four', { timeout: 60000 }, async () => {
+	for (const caller of callers) {
+		await caller.signOut();
+		await caller.close();
+	}
+	await until(async () => {
+		const left = [
+			...(await statuses('agw')).map(({ contexts, ports }) => ({ contexts, ports })),
+			...(await statuses('cscf')).map(({ registrations, dialogs, connections }) =>
+				({ registrations, dialogs, connections })),
+		];
+
+		if (left.every((s) => Object.values(s).every((n) => n === 0)))
+			return true;
+		throw new Error(JSON.stringify(left));
+	}, { ms: 40000, every: 500, what: 'all four to hold nothing' });
+});
+
+test('down removes containers, network and volume', { timeout: 90000 }, async () => {
+	const left = await lab.down();
+
+	up = false;
+	assert.equal(left, '');
+});
