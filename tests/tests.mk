@@ -41,7 +41,7 @@ lint-format:
 lint-arrows: ## who may include whom
 	@node tests/lib/include-arrows.mjs
 lint-spelling:
-	@codespell -q 3 -L ue,ans,te,nd,iff,ser,hist,inout,mis -S '*.sdp,package-lock.json,node_modules,build' \
+	@codespell -q 3 -L ue,ues,ist,unparseable,ans,te,nd,iff,ser,hist,inout,mis -S '*.sdp,package-lock.json,node_modules,build' \
 		common proto cscf agw deploy tests README.md Makefile
 .PHONY: lint-shell
 lint-shell:
