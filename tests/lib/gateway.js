@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The product under test: any number of wicgate-agw and one wicgate-cscf with ports of the
+// test's choice, their operator sockets, logs and metrics, and the check that nothing is left
+// behind. Programs come from WICGATE_BIN (default build/asan/bin).
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeCerts, merge, writeConf } from './conf.js';
+import { ctl } from './ctl.js';
+import { Metrics, fdCensus, parseLog } from './observe.js';
+import { Process } from './proc.js';
+import { ACCESS_RANGE, CORE_RANGE, ports } from './ports.js';
+import { SECOND, until } from './wait.js';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const BIN = process.env.WICGATE_BIN ?? join(ROOT, 'build/asan/bin');
+export const program = (name) => join(BIN, name);
+export const HOST = '127.0.0.1';
+/** Exit code of a sanitizer's report, so that it can never pass for a clean end. */
+const SANITIZER_EXIT = 99;
+const SAN_ENV = {
+	ASAN_OPTIONS: `exitcode=${SANITIZER_EXIT}:detect_leaks=1:abort_on_error=0:strict_string_checks=1`,
+	UBSAN_OPTIONS: `print_stacktrace=1:exitcode=${SANITIZER_EXIT}`,
+	LSAN_OPTIONS: `exitcode=${SANITIZER_EXIT}:suppressions=${fileURLToPath(new URL('lsan.supp', import.meta.url))
+		}:print_suppressions=0`,
+};
+const REPORT = /ERROR: (Address|Leak|Undefined)|WARNING: ThreadSanitizer|runtime error:|ASSERT/;
+
+export function tempDir() {
+	return mkdtempSync(join(tmpdir(), 'wicgate-test-'));
+}
+
+/** One daemon: process, operator socket, metrics, log. */
+export class Daemon {
+	constructor(kind, dir, conf, { args = [], env = {} } = {}) {
+		Object.assign(this, { kind, dir, conf });
+		this.ctlPath = conf.ops.ctl_socket;
+		this.opsUrl = `http://${conf.ops.listen}`;
+		this.process = new Process(kind, program(`wicgate-${kind.replace(/\d+$/, '')}`),
+			['--config', writeConf(dir, `${kind}.yaml`, conf), ...args], { env: { ...SAN_ENV, ...env }, cwd: dir });
+	}
+
+	ctl(cmd, ...args) {
+		return ctl(this.ctlPath, cmd, args);
+	}
+
+	status() {
+		return this.ctl('status');
+	}
+
+	metrics() {
+		return Metrics.read(`${this.opsUrl}/metrics`);
+	}
+
+	async http(path, options) {
+		const res = await fetch(`${this.opsUrl}${path}`, options);
+
+		return { status: res.status, text: await res.text() };
+	}
+
+	ready() {
+		return this.process.ready(async () => (await this.http('/readyz')).status === 200);
+	}
+
+	/** Log lines as objects, of one event when named. */
+	log(event) {
+		return this.process.lines.map(parseLog).filter((l) => l && (!event || l.event === event));
+	}
+
+	/** Await a log line of that event (string or pattern) with these values. */
+	async logged(event, values = {}, { since = 0, ms } = {}) {
+		return parseLog(await this.process.line((text) => {
+			const l = parseLog(text);
+
+			return l && (event instanceof RegExp ? event.test(l.event) : l.event === event) &&
+				Object.entries(values).every(([k, v]) => v instanceof RegExp ? v.test(l[k] ?? '') : l[k] === v);
+		}, { since, ms }));
+	}
+
+	/** SIGTERM, exit code 0, and no sanitizer report anywhere in what it printed. */
+	async stop() {
+		const how = await this.process.stop('SIGTERM', 30 * SECOND);
+		const report = this.process.lines.findIndex((l) => REPORT.test(l));
+
+		if (report >= 0)
+			throw new Error(`${this.kind} reported:\n${
+				this.process.lines.slice(report, report + 40).join('\n')}`);
+		if (how.code !== 0)
+			throw new Error(`${this.kind} ended with ${how.signal ?? how.code}; last lines:\n${
+				this.process.tail()}`);
+	}
+}
+
+export class Gateway {
+	agws = [];
+
+	/**
+	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
+	 * knobs that are merged over the defaults below.
+	 */
+	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {}, tls = false,
+		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE } = {}) {
+		const gw = new Gateway();
+		const list = [];
+
+		gw.dir = tempDir();
+		gw.origin = origins[0];
+		gw.core = core;
+		const certs = makeCerts(gw.dir);
+		const share = (range, i) => {
+			const n = Math.floor((range[1] - range[0] + 1) / agws / 2) * 2;
+
+			return `${range[0] + i * n}-${range[0] + (i + 1) * n - 1}`;
+		};
+		try {
+			for (let i = 0; i < agws; i++) {
+				const [iqPort, opsPort] = await ports(2);
+				const dir = join(gw.dir, `agw${i}`);
+
+				mkdirSync(dir);
+				const daemon = new Daemon(`agw${i}`, dir, merge({
+					iq: { listen: `${HOST}:${iqPort}` },
+					access: { bind: HOST, ports: share(accessRange, i) },
+					core: { bind: HOST, ports: share(coreRange, i) },
+					ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
+					log: { level: 'debug' },
+				}, agw));
+				gw.agws.push(daemon);
+				await daemon.ready();
+				list.push(`${HOST}:${iqPort}`);
+				gw.iqPorts = [...gw.iqPorts ?? [], iqPort];
+			}
+			const [wsPort, wssPort, mwPort, opsPort] = await ports(4);
+			const dir = join(gw.dir, 'cscf');
+
+			mkdirSync(dir);
+			gw.mw = { host: HOST, port: mwPort };
+			gw.cscf = new Daemon('cscf', dir, merge({
+				ws: { listen: `${HOST}:${wssPort}`, insecure_listen: `${HOST}:${wsPort}`,
+					tls: { cert: certs.cert, key: certs.key }, allowed_origins: origins, max_per_source: 1000 },
+				mw: { listen: [`${HOST}:${mwPort}`], name: HOST, peers: [HOST] },
+				home: { domains: ['ims.test'],
+					entry_points: [`sip:${core.host}:${core.port};transport=${coreTransport}`] },
+				agw: { list },
+				ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
+				log: { level: 'debug' },
+			}, cscf));
+			gw.wsUrl = `ws://${HOST}:${wsPort}/sip`;
+			gw.wssUrl = `wss://${HOST}:${wssPort}/sip`;
+			gw.wsPort = wsPort;
+			gw.wssPort = wssPort;
+			await gw.cscf.ready();
+			gw.idle = await gw.census();
+		} catch (err) {
+			await gw.kill();
+			throw err;
+		}
+		return gw;
+	}
+
+	get daemons() {
+		return [...this.agws, ...this.cscf ? [this.cscf] : []];
+	}
+
+	/** Descriptors of each daemon, without the long-lived links on Mw and Iq. */
+	census() {
+		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts]));
+	}
+
+	/**
+	 * Wait until both processes are as they were at the start: no connection, registration,
+	 * dialog, transaction, context, stream, port or descriptor more. Throws with what is left.
+	 */
+	async assertNothingLeft({ ms = 20 * SECOND, allow = [] } = {}) {
+		let left;
+
+		await until(async () => {
+			left = [];
+			for (const d of this.daemons) {
+				const status = await d.status();
+
+				for (const name of LEFT[d.kind.replace(/\d+$/, '')]) {
+					const n = count(status, name);
+
+					if (n === undefined)
+						throw new Error(`${d.kind} status has no ${name}: ${JSON.stringify(status)}`);
+					if (n !== 0 && !allow.includes(name))
+						left.push(`${d.kind}: ${n} ${name}`);
+				}
+			}
+			this.census().forEach((now, i) => {
+				for (const kind of new Set([...Object.keys(now), ...Object.keys(this.idle[i])])) {
+					if ((now[kind] ?? 0) > (this.idle[i][kind] ?? 0))
+						left.push(`${this.daemons[i].kind}: ${now[kind]} descriptors "${kind}", idle ${
+							this.idle[i][kind] ?? 0}`);
+				}
+			});
+			return left.length === 0;
+		}, { ms, every: 100, what: () => `nothing left, but: ${left.join('; ')}` });
+	}
+
+	/** Stop all in order (eP-CSCF first); every one must end with 0 and without a report. */
+	async stop() {
+		const errors = [];
+
+		for (const d of [...this.daemons].reverse()) {
+			try {
+				await d.stop();
+			} catch (err) {
+				errors.push(err.message);
+			}
+		}
+		rmSync(this.dir, { recursive: true, force: true });
+		if (errors.length)
+			throw new Error(errors.join('\n'));
+	}
+
+	async kill() {
+		await Promise.all(this.daemons.map((d) => d.process.stop('SIGKILL').catch(() => {})));
+	}
+}
+
+/** What `status` counts and must be 0 when nothing goes on. */
+export const LEFT = {
+	cscf: ['connections', 'registrations', 'dialogs', 'transactions', 'contexts'],
+	agw: ['contexts', 'streams', 'ports_in_use'],
+};
+
+/** A number anywhere in the status object under that name; nested objects are searched. */
+export function count(status, name) {
+	if (status === null || typeof status !== 'object')
+		return undefined;
+	if (typeof status[name] === 'number')
+		return status[name];
+	for (const v of Object.values(status)) {
+		const n = count(v, name);
+
+		if (n !== undefined)
+			return n;
+	}
+	return undefined;
+}
+
+export const haveProduct = () => existsSync(program('wicgate-cscf')) && existsSync(program('wicgate-agw'));
