@@ -133,7 +133,20 @@ export class Wic {
 			what: `tone of ${freq} Hz in the browser` });
 	}
 
+	/** Is the user registered as far as the page knows? */
+	async registered() {
+		const last = (await this.events()).filter((e) => /^(un)?registered$/.test(e.name)).at(-1);
+
+		return last?.name === 'registered';
+	}
+
+	/** Deregister when registered, then close the page and its context. */
 	async close() {
+		if (await this.registered()) {
+			await this.do('unregister');
+			await until(async () => !await this.registered(), { what: 'deregistration of the page' });
+		}
+		await this.do('stop');
 		await this.context.close();
 	}
 }
