@@ -4,6 +4,7 @@
 // the UE hears the browser's 1 kHz microphone, the browser hears the UE's tone, and the only
 // remote candidate the browser ever had is the gateway's.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { suite } from '../lib/suite.js';
 import { Browser, MIC_TONE } from '../lib/browser.js';
 import { Baresip } from '../lib/baresip.js';
@@ -280,7 +281,8 @@ test('WebSocket dropped in mid-call: media goes on, the call moves to the new co
 test('WebSocket dropped in mid-call and the page gone: the UE gets a BYE, nothing is left [REL-10]',
 	async (env) => {
 		const bob = await env.ue('bob');
-		const wic = await env.browser.wic({ ws: env.gw.wssUrl, uri: 'sip:alice@ims.test', password: 'alice' });
+		const instance = randomUUID();
+		const wic = await env.browser.wic({ ws: env.gw.wssUrl, uri: 'sip:alice@ims.test', password: 'alice', instance });
 
 		await wic.event('registered');
 		await wic.do('call', 'sip:bob@ims.test');
@@ -290,7 +292,8 @@ test('WebSocket dropped in mid-call and the page gone: the UE gets a BYE, nothin
 		await talk(wic, call);
 		await wic.context.close();
 		assert.equal(await call.ended, 'bye received');
-		const again = await page(env, 'alice');
+		// The same instance takes the record over and ends it.
+		const again = await page(env, 'alice', { instance });
 		await again.do('unregister');
 		await again.event('unregistered');
 	});

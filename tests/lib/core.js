@@ -38,9 +38,12 @@ export class Core {
 			.flatMap((a) => a.Info.Contacts.map((c) => c.Contact));
 	}
 
-	/** Forget a binding as a registrar's operator would. */
-	remove(user) {
-		return this.rpc('ul.rm', ['location', user]);
+	/** Forget every binding that a test has left, so that the next one does not fork to it. */
+	async forget() {
+		const dump = await this.rpc('ul.dump');
+
+		for (const { Info } of dump.Domains.flatMap((d) => d.Domain.AoRs))
+			await this.rpc('ul.rm', ['location', Info.AoR]);
 	}
 
 	stop() {

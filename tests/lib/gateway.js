@@ -60,6 +60,10 @@ export class Daemon {
 		return { status: res.status, text: await res.text() };
 	}
 
+	live() {
+		return this.process.ready(async () => (await this.http('/livez')).status === 200);
+	}
+
 	ready() {
 		return this.process.ready(async () => (await this.http('/readyz')).status === 200);
 	}
@@ -98,10 +102,10 @@ export class Gateway {
 
 	/**
 	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
-	 * knobs that are merged over the defaults below.
+	 * knobs that are merged over the defaults below. waitReady false: live is enough.
 	 */
 	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {}, tls = false,
-		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE } = {}) {
+		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true } = {}) {
 		const gw = new Gateway();
 		const list = [];
 
@@ -151,7 +155,7 @@ export class Gateway {
 			gw.wssUrl = `wss://${HOST}:${wssPort}/sip`;
 			gw.wsPort = wsPort;
 			gw.wssPort = wssPort;
-			await gw.cscf.ready();
+			await (waitReady ? gw.cscf.ready() : gw.cscf.live());
 			gw.idle = await gw.census();
 		} catch (err) {
 			await gw.kill();
@@ -201,11 +205,16 @@ export class Gateway {
 		}, { ms, every: 100, what: () => `nothing left, but: ${left.join('; ')}` });
 	}
 
-	/** Stop all in order (eP-CSCF first); every one must end with 0 and without a report. */
-	async stop() {
+	/**
+	 * Stop all in order (eP-CSCF first); every one must end with 0 and without a report.
+	 * killed: some were killed by the test itself, which is no fault.
+	 */
+	async stop({ killed = false } = {}) {
 		const errors = [];
 
 		for (const d of [...this.daemons].reverse()) {
+			if (killed && d.process.exit?.signal === 'SIGKILL')
+				continue;
 			try {
 				await d.stop();
 			} catch (err) {

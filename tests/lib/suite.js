@@ -78,6 +78,7 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 			await attempt(() => fn(help));
 			for (const thing of owned.reverse())
 				await attempt(() => release(thing));
+			await env.core.forget?.();
 			for (const d of env.gw.daemons) {
 				if (d.process.exit)
 					errors.push(new Error(`${d.kind} died: ${JSON.stringify(d.process.exit)}\n${d.process.tail(60)}`));

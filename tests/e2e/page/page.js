@@ -84,10 +84,10 @@ const rtcOptions = async (o) => ({
 window.wic = {
 	events,
 
-	start({ ws, uri, password, user, expires = 600, register = true, recovery }) {
+	start({ ws, uri, password, user, expires = 600, register = true, recovery, instance }) {
 		socket = new JsSIP.WebSocketInterface(ws);
 		ua = new JsSIP.UA({ sockets: [socket], uri, password, authorization_user: user, register,
-			register_expires: expires, session_timers: false,
+			register_expires: expires, session_timers: false, ...(instance && { instance_id: instance }),
 			connection_recovery_min_interval: recovery ?? 2, connection_recovery_max_interval: 4 });
 		ua.on('connected', () => note('connected'));
 		ua.on('disconnected', (e) => note('disconnected', { code: e.code, error: e.error }));

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an operator sees: configuration errors, health, metrics, the operator's socket and
+// command, draining, and the loss of an AGW.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { suite } from '../lib/suite.js';
+import { Gateway, HOST, count, program } from '../lib/gateway.js';
+import { writeConf } from '../lib/conf.js';
+import { port } from '../lib/ports.js';
+import { SECOND, until } from '../lib/wait.js';
+
+const test = suite();
+
+/** Run a program to its end: { code, out }. */
+const run = (name, args, env = {}) => new Promise((resolve) => execFile(program(name), args,
+	{ env: { ...process.env, ...env }, timeout: 20 * SECOND }, (err, stdout, stderr) =>
+		resolve({ code: err ? err.code ?? err.signal : 0, out: stdout + stderr })));
+
+for (const kind of ['cscf', 'agw']) {
+	test(`wicgate-${kind} --check-config accepts a good file and names the line of an unknown key`, async ({ gw }) => {
+		const daemon = kind === 'cscf' ? gw.cscf : gw.agws[0];
+		const good = writeConf(daemon.dir, 'good.yaml', daemon.conf);
+
+		assert.deepEqual((await run(`wicgate-${kind}`, ['--check-config', '--config', good])).code, 0);
+		const text = 'ops:\n  listen: 127.0.0.1:1\n\n  lissten: 127.0.0.1:2\n';
+		const bad = writeConf(daemon.dir, 'bad.yaml', text);
+		const res = await run(`wicgate-${kind}`, ['--check-config', '--config', bad]);
+		assert.notEqual(res.code, 0);
+		assert.match(res.out, /bad\.yaml:4/);
+		assert.match(res.out, /ops\.lissten/);
+	});
+
+	test(`wicgate-${kind}: --set and environment override the file; a bad value is refused`, async ({ gw }) => {
+		const daemon = kind === 'cscf' ? gw.cscf : gw.agws[0];
+		const good = writeConf(daemon.dir, 'good.yaml', daemon.conf);
+		const check = (args, env) => run(`wicgate-${kind}`, ['--check-config', '--config', good, ...args], env);
+
+		assert.equal((await check(['--set', 'log.level=warn'])).code, 0);
+		assert.notEqual((await check(['--set', 'log.level=loud'])).code, 0);
+		assert.notEqual((await check([], { WICGATE_LOG_LEVEL: 'loud' })).code, 0);
+		assert.equal((await check(['--set', 'log.level=info'], { WICGATE_LOG_LEVEL: 'loud' })).code === 0, false);
+		const res = await check(['--set', 'no.such.key=1']);
+		assert.notEqual(res.code, 0);
+		assert.match(res.out, /no\.such\.key/);
+	});
+}
+
+test('/livez, /readyz, /metrics and /status answer; other paths 404, other methods 405', async ({ gw }) => {
+	for (const d of gw.daemons) {
+		assert.equal((await d.http('/livez')).status, 200);
+		assert.equal((await d.http('/readyz')).status, 200);
+		assert.equal((await d.http('/nothing')).status, 404);
+		assert.ok([404, 405].includes((await d.http('/metrics', { method: 'POST', body: 'x' })).status));
+		const metrics = await d.metrics();
+		assert.ok(metrics.list.length > 5);
+		assert.ok(metrics.list.every((m) => m.name && Number.isFinite(m.value)), 'every line parses');
+		assert.deepEqual(Object.keys(JSON.parse((await d.http('/status')).text)).sort(),
+			Object.keys(await d.status()).sort());
+	}
+});
+
+test('the operator\'s socket: help, unknown command, broken JSON', async ({ gw }) => {
+	for (const d of gw.daemons) {
+		assert.ok(JSON.stringify(await d.ctl('help')).includes('status'));
+		await assert.rejects(d.ctl('no such command'));
+		assert.ok(await d.status());
+	}
+});
+
+test('wicgatectl: status, reg list, call list, call show, agw list speak JSON', async ({ gw, wic, ue }) => {
+	const [alice, bob] = [await wic('alice'), await ue('bob')];
+	const call = alice.invite('sip:bob@ims.test');
+	const at = await bob.incoming();
+	await Promise.all([call.response(), at.answer()]);
+
+	const ctl = async (...args) => {
+		const res = await run('wicgatectl', ['--socket', gw.cscf.ctlPath, '--json', ...args]);
+
+		assert.equal(res.code, 0, res.out);
+		return JSON.parse(res.out);
+	};
+	assert.equal(count(await ctl('status'), 'registrations'), 1);
+	assert.match(JSON.stringify(await ctl('reg', 'list')), /sip:alice@ims\.test/);
+	const calls = JSON.stringify(await ctl('call', 'list'));
+	assert.match(calls, new RegExp(call.callId));
+	assert.match(JSON.stringify(await ctl('agw', 'list')), new RegExp(`${gw.iqPorts[0]}`));
+	const bad = await run('wicgatectl', ['--socket', gw.cscf.ctlPath, 'call', 'show', 'nobody']);
+	assert.notEqual(bad.code, 0);
+	await call.bye();
+});
+
+test('one call identity on both sides of Iq: call_id and ctx in both logs', async ({ gw, wic, ue }) => {
+	const [alice, bob] = [await wic('alice'), await ue('bob')];
+	const call = alice.invite('sip:bob@ims.test');
+	const at = await bob.incoming();
+
+	await Promise.all([call.response(), at.answer()]);
+	await call.bye();
+	const here = await gw.cscf.logged(/^call\./, { call_id: call.callId });
+	const there = await gw.agws[0].logged(/^ctx\./, { call_id: call.callId });
+	assert.ok(here.icid);
+	assert.equal(there.icid, here.icid);
+	assert.ok(gw.cscf.process.lines.some((l) => l.includes(call.callId) && l.includes(`ctx=${there.ctx}`)));
+});
+
+test('secrets never reach the log: digest responses, nonces, ICE passwords [SEC-10]', async ({ gw, wic, ue }) => {
+	const [alice, bob] = [await wic('alice'), await ue('bob')];
+	const call = alice.invite('sip:bob@ims.test');
+	const at = await bob.incoming();
+	const [res] = await Promise.all([call.response(), at.answer()]);
+
+	await call.bye();
+	const pwds = [...`${call.invite.body}${res.body}`.matchAll(/a=ice-pwd:(\S+)/g)].map((m) => m[1]);
+	assert.ok(pwds.length >= 2);
+	for (const d of gw.daemons) {
+		for (const pwd of pwds)
+			assert.ok(!d.process.output.includes(pwd), `${d.kind} logged an ICE password`);
+		assert.doesNotMatch(d.process.output, /response="?[0-9a-f]{32}/);
+	}
+});
+
+test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [IQ-23, CALL-37]', async ({ own, core, client }) => {
+	const lonely = await Gateway.start({ core, origins: ['https://portal.ims.test'], waitReady: false,
+		cscf: { agw: { list: [`${HOST}:${await port()}`] } } });
+
+	own({ close: () => lonely.stop() });
+	const alice = await client('alice', { url: lonely.wssUrl });
+	assert.equal((await alice.register()).status, 200);
+	const ready = await lonely.cscf.http('/readyz');
+	assert.equal(ready.status, 503);
+	assert.match(ready.text, /agw/i);
+	const res = await alice.invite('sip:bob@ims.test').response();
+	assert.equal(res.status, 503);
+	await alice.unregister();
+	alice.gone = true;
+	await lonely.assertNothingLeft();
+});
+
+test('SIGTERM drains: not ready, no new work, the call goes on until its BYE, then exit 0 [WS-35]',
+	async ({ own, core, client, ue }) => {
+		const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'] });
+		own({ close: () => gw.stop() });
+		const alice = await client('alice', { url: gw.wssUrl });
+		const bob = await ue('bob');
+
+		assert.equal((await alice.register()).status, 200);
+		const call = alice.invite('sip:bob@ims.test');
+		const at = await bob.incoming();
+		await Promise.all([call.response(), at.answer()]);
+		process.kill(gw.cscf.process.pid, 'SIGTERM');
+		await until(async () => (await gw.cscf.http('/readyz')).status === 503, { what: 'not ready' });
+		assert.equal((await alice.invite('sip:carol@ims.test').response()).status, 503);
+		await assert.rejects(client('carol', { url: gw.wssUrl }));
+		assert.equal((await call.bye()).status, 200);
+		alice.gone = true;
+		const { code } = await gw.cscf.process.ended;
+		assert.equal(code, 0);
+		assert.ok([1000, 1001, 1012].includes((await alice.closed).code));
+	});
+
+test('a second SIGTERM ends at once with 0, calls or not [WS-35]', async ({ own, core, client, ue }) => {
+	const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'] });
+	own({ close: () => gw.stop() });
+	const alice = await client('alice', { url: gw.wssUrl });
+	const bob = await ue('bob');
+
+	assert.equal((await alice.register()).status, 200);
+	const call = alice.invite('sip:bob@ims.test');
+	const at = await bob.incoming();
+	await Promise.all([call.response(), at.answer()]);
+	alice.gone = true;
+	for (const d of [gw.cscf, gw.agws[0]]) {
+		process.kill(d.process.pid, 'SIGTERM');
+		await until(async () => (await d.http('/readyz')).status === 503, { what: 'not ready' });
+		process.kill(d.process.pid, 'SIGTERM');
+		assert.equal((await d.process.ended).code, 0);
+	}
+});
+
+test('an AGW that is killed in mid-call: BYE both ways, the eP-CSCF goes on [IQ-20, REL-12]',
+	async ({ own, core, client, ue }) => {
+		const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'], agws: 2,
+			cscf: { iq: { agw_dead: '2s' } } });
+		own({ close: () => gw.stop({ killed: true }) });
+		const alice = await client('alice', { url: gw.wssUrl });
+		const bob = await ue('bob');
+
+		assert.equal((await alice.register()).status, 200);
+		const call = alice.invite('sip:bob@ims.test');
+		const at = await bob.incoming();
+		await Promise.all([call.response(), at.answer()]);
+		const serving = (await Promise.all(gw.agws.map(async (d) => count(await d.status(), 'contexts')))).indexOf(1);
+		await gw.agws[serving].process.stop('SIGKILL');
+		const bye = await call.next('BYE', { ms: 20 * SECOND });
+		assert.match(bye.get('Reason'), /SIP;cause=503/);
+		assert.equal(await at.ended, 'bye received');
+
+		// The other AGW serves the next call.
+		const second = alice.invite('sip:bob@ims.test');
+		const at2 = await bob.incoming();
+		const [res] = await Promise.all([second.response(), at2.answer()]);
+		assert.equal(res.status, 200);
+		await second.bye();
+	});
+
+test.end();
