@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { suite } from '../lib/suite.js';
 import { Gateway, HOST, count, program } from '../lib/gateway.js';
 import { writeConf } from '../lib/conf.js';
-import { port } from '../lib/ports.js';
+import { SPARE, port } from '../lib/ports.js';
 import { SECOND, until } from '../lib/wait.js';
 
 const test = suite();
@@ -121,7 +121,7 @@ test('secrets never reach the log: digest responses, nonces, ICE passwords [SEC-
 });
 
 test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [IQ-23, CALL-37]', async ({ own, core, client }) => {
-	const lonely = await Gateway.start({ core, origins: ['https://portal.ims.test'], waitReady: false,
+	const lonely = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'], waitReady: false,
 		cscf: { agw: { list: [`${HOST}:${await port()}`] } } });
 
 	own({ close: () => lonely.stop() });
@@ -139,7 +139,7 @@ test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [IQ-23,
 
 test('SIGTERM drains: not ready, no new work, the call goes on until its BYE, then exit 0 [WS-35]',
 	async ({ own, core, client, ue }) => {
-		const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'] });
+		const gw = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'] });
 		own({ close: () => gw.stop() });
 		const alice = await client('alice', { url: gw.wssUrl });
 		const bob = await ue('bob');
@@ -160,7 +160,7 @@ test('SIGTERM drains: not ready, no new work, the call goes on until its BYE, th
 	});
 
 test('a second SIGTERM ends at once with 0, calls or not [WS-35]', async ({ own, core, client, ue }) => {
-	const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'] });
+	const gw = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'] });
 	own({ close: () => gw.stop() });
 	const alice = await client('alice', { url: gw.wssUrl });
 	const bob = await ue('bob');
@@ -180,7 +180,7 @@ test('a second SIGTERM ends at once with 0, calls or not [WS-35]', async ({ own,
 
 test('an AGW that is killed in mid-call: BYE both ways, the eP-CSCF goes on [IQ-20, REL-12]',
 	async ({ own, core, client, ue }) => {
-		const gw = await Gateway.start({ core, origins: ['https://portal.ims.test'], agws: 2,
+		const gw = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'], agws: 2,
 			cscf: { iq: { agw_dead: '2s' } } });
 		own({ close: () => gw.stop({ killed: true }) });
 		const alice = await client('alice', { url: gw.wssUrl });

@@ -103,9 +103,11 @@ export class Gateway {
 	/**
 	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
 	 * knobs that are merged over the defaults below. waitReady false: live is enough.
+	 * moreAgws: further addresses for agw.list that the test serves itself.
 	 */
 	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {}, tls = false,
-		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true } = {}) {
+		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true,
+		moreAgws = [] } = {}) {
 		const gw = new Gateway();
 		const list = [];
 
@@ -147,7 +149,7 @@ export class Gateway {
 				mw: { listen: [`${HOST}:${mwPort}`], name: HOST, peers: [HOST] },
 				home: { domains: ['ims.test'],
 					entry_points: [`sip:${core.host}:${core.port};transport=${coreTransport}`] },
-				agw: { list },
+				agw: { list: [...list, ...moreAgws] },
 				ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
 				log: { level: 'debug' },
 			}, cscf));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Ports of a test run, all out of one block of 1000: single ports from the front, then the
-// gateway's core and access ranges, then the RTP ports of the tests' own UEs.
+// gateways' core and access ranges, then the RTP ports of the tests' own UEs.
 // WICGATE_TEST_PORTS moves the block, so that several runs fit on one machine.
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { randomInt } from 'node:crypto';
 
 export const BASE = Number(process.env.WICGATE_TEST_PORTS ?? 42000);
+/** For a second gateway beside the suite's own: few calls. */
+export const SPARE = { coreRange: [BASE + 140, BASE + 169], accessRange: [BASE + 170, BASE + 199] };
 export const CORE_RANGE = [BASE + 200, BASE + 399];
 export const ACCESS_RANGE = [BASE + 400, BASE + 599];
 export const UE_RANGE = [BASE + 600, BASE + 998];
@@ -33,7 +35,7 @@ export async function port(host = '127.0.0.1') {
 	for (let tries = 0; tries < 200; tries++) {
 		const candidate = BASE + next;
 
-		next = (next + 1) % 200;
+		next = (next + 1) % 140;
 		if (await tryListen(candidate, host) && await tryBind(candidate, host))
 			return candidate;
 	}

@@ -17,7 +17,8 @@ const LIMIT = 10;
 export async function leavesTrace(daemon, { counter, log }, fn) {
 	const before = await daemon.metrics();
 	const since = daemon.process.lines.length;
-	const earlier = log && daemon.log(log.event).length;
+	const earlier = log && daemon.log().filter((l) => log.event instanceof RegExp ? log.event.test(l.event)
+		: l.event === log.event).length;
 	const result = await fn();
 
 	if (counter) {
@@ -33,7 +34,7 @@ export async function leavesTrace(daemon, { counter, log }, fn) {
 		const fits = (line) => {
 			const l = parseLog(line);
 
-			return l?.event === log.event && Object.entries(log.values ?? {}).every(([k, v]) =>
+			return l && (log.event instanceof RegExp ? log.event.test(l.event) : l.event === log.event) && Object.entries(log.values ?? {}).every(([k, v]) =>
 				v instanceof RegExp ? v.test(l[k] ?? '') : l[k] === v);
 		};
 
