@@ -83,7 +83,7 @@ test('STUN: a good check is answered, bad ones get 400/401/487 or silence; the c
 		assert.equal((await c.call.bye()).status, 200);
 	});
 
-test('DTLS: garbage, truncated and oversized records are dropped and counted; the call stays [DTLS-20]',
+test('DTLS: garbage, truncated and oversized records are dropped and counted; the call stays [DTLS-24]',
 	async (env) => {
 		const c = await iceCall(env);
 		const agw = env.gw.agws[0];
@@ -139,7 +139,7 @@ test('RTP from the core: short, wrong version, CSRC past the end, foreign source
 		assert.equal((await c.call.bye()).status, 200);
 	});
 
-test('a DTLS peer with another certificate than the offer\'s is refused and the call released [DTLS-10, REL-06]',
+test('a DTLS peer with another certificate than the offer\'s is refused and the call released [DTLS-07, REL-06]',
 	async (env) => {
 		const c = await iceCall(env, (p) => browserOffer({ port: p, setup: 'active' }));
 
@@ -157,7 +157,7 @@ test('a DTLS peer with another certificate than the offer\'s is refused and the 
 		await env.gw.agws[0].logged(/dtls|stream/, {}, { ms: SECOND });
 	});
 
-test('Iq: wrong lengths and bytes that are no message close the connection, are counted and logged [IQ-01, IQ-18]',
+test('Iq: wrong lengths and bytes that are no message close the connection, are counted and logged [IQ-17]',
 	async ({ gw, wic, ue }) => {
 		const [alice, bob] = [await wic('alice'), await ue('bob')];
 		const call = alice.invite('sip:bob@ims.test');
@@ -178,7 +178,7 @@ test('Iq: wrong lengths and bytes that are no message close the connection, are 
 		assert.equal((await call.bye()).status, 200);
 	});
 
-test('an AGW that answers garbage is left alone, calls go to the good one [IQ-01, IQ-23]', async ({ own, core, client, ue }) => {
+test('an AGW that answers garbage is left alone, calls go to the good one [IQ-17, IQ-22]', async ({ own, core, client, ue }) => {
 	let hits = 0;
 	const bad = net.createServer((sock) => {
 		hits++;
