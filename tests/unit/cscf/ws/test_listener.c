@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole of cscf/ws over a loopback socket: handshakes, messages, limits, ends. */
+#include "tests/lib/req.h"
+#include "tests/unit/cscf/ws/rig.h"
+
+#include <sys/resource.h>
+
+static struct rig rig;
+static struct client a, b;
+
+static int64_t rejects(enum cscf_ws_reject why)
+{
+	return gw_metric_get(&cscf_ws_rejects[why]);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_init(&rig);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	client_close(&a);
+	client_close(&b);
+	rig_stop(&rig);
+	return 0;
+}
+
+static void test_messages_go_both_ways_as_they_came(void **state)
+{
+	REQ("WS-06", "WS-07", "WS-12");
+	(void)state;
+	rig.echo = true;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	assert_string_equal(cscf_ws_conn_origin(cscf_ws_conn_find(rig.l, rig.last_id)), RIG_ORIGIN);
+	client_frame(&rig, &a, 0x81, "REGISTER", 8);
+	RIG_AWAIT(&rig, &a, a.n == 10);
+	assert_memory_equal(a.in, "\x81\x08REGISTER", 10);
+	assert_false(rig.last_binary);
+	a.n = 0;
+	client_frame(&rig, &a, 0x82, "\xffNOTIFY", 7);
+	RIG_AWAIT(&rig, &a, a.n == 9);
+	assert_memory_equal(a.in, "\x82\x07\xffNOTIFY", 9);
+	assert_true(rig.last_binary);
+	assert_int_equal(rig.messages, 2);
+}
+
+static void test_a_frame_sent_with_the_handshake_is_not_lost(void **state)
+{
+	REQ("WS-01");
+	uint8_t w[1024];
+	size_t n = sizeof(RIG_HANDSHAKE) - 1;
+
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	memcpy(w, RIG_HANDSHAKE, n);
+	n += mask_frame(w + n, 0x81, "early", 5);
+	client_send(&rig, &a, w, n);
+	RIG_AWAIT(&rig, &a, rig.messages == 1);
+	assert_memory_equal(rig.last, "early", 5);
+}
+
+static void test_a_refused_handshake_is_answered_counted_and_closed(void **state)
+{
+	REQ("WS-01", "WS-02", "WS-03", "WS-05", "SEC-26");
+	static const struct {
+		const char *request, *answer;
+		enum cscf_ws_reject why;
+	} rows[] = {
+	    {RIG_GET "Origin: https://portal.example.net.evil.tld\r\n\r\n", "HTTP/1.1 403 ",
+	     CSCF_WS_REJECT_ORIGIN},
+	    {RIG_GET "\r\n", "HTTP/1.1 403 ", CSCF_WS_REJECT_ORIGIN_ABSENT},
+	    {"POST /sip HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405 ", CSCF_WS_REJECT_METHOD},
+	    {"GET /x HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 ", CSCF_WS_REJECT_PATH},
+	    {"hello\r\n\r\n", "HTTP/1.1 400 ", CSCF_WS_REJECT_MALFORMED},
+	};
+
+	(void)state;
+	rig_start(&rig);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t before = rejects(rows[i].why);
+
+		client_connect(&a, &rig);
+		client_send_text(&rig, &a, rows[i].request);
+		RIG_AWAIT(&rig, &a, a.eof);
+		assert_memory_equal(a.in, rows[i].answer, strlen(rows[i].answer));
+		assert_int_equal(rejects(rows[i].why), before + 1);
+		client_close(&a);
+	}
+	assert_int_equal(rig.opened, 0);
+	RIG_AWAIT(&rig, NULL, cscf_ws_listener_counts(rig.l).handshaking == 0);
+}
+
+static void test_a_slow_handshake_ends_at_its_deadline(void **state)
+{
+	REQ("WS-24");
+	int64_t before = rejects(CSCF_WS_REJECT_TIMEOUT);
+
+	(void)state;
+	rig.cfg.handshake_timeout = 50;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_send_text(&rig, &a, "GET /sip HTTP/1.1\r\nHost: ");
+	RIG_AWAIT(&rig, &a, a.eof);
+	assert_int_equal(rejects(CSCF_WS_REJECT_TIMEOUT), before + 1);
+	assert_int_equal(rig.opened, 0);
+}
+
+static void test_an_unregistered_connection_is_closed_1008(void **state)
+{
+	REQ("WS-24");
+	(void)state;
+	rig.cfg.unauth_timeout = 50;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_connect(&b, &rig);
+	client_open(&rig, &b);
+	cscf_ws_conn_mark_authenticated(cscf_ws_conn_find(rig.l, rig.last_id));
+	RIG_AWAIT(&rig, &a, a.n >= 4);
+	assert_int_equal(a.in[0], 0x88);
+	assert_memory_equal(a.in + 2, "\x03\xf0", 2);
+	client_frame(&rig, &a, 0x88, "\x03\xf0", 2);
+	RIG_AWAIT(&rig, &a, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_UNAUTH_TIMEOUT);
+	assert_int_equal(rig.code, CSCF_WS_POLICY);
+	assert_int_equal(cscf_ws_listener_counts(rig.l).open, 1); /* b stays */
+	cscf_ws_conn_mark_unauthenticated(cscf_ws_conn_find(rig.l, rig.last_id));
+	RIG_AWAIT(&rig, &b, b.n >= 4);
+	assert_memory_equal(b.in + 2, "\x03\xf0", 2);
+}
+
+static void test_a_bad_frame_ends_only_its_own_connection(void **state)
+{
+	REQ("WS-11", "WS-09");
+	static const struct {
+		const char *bytes;
+		size_t len;
+		uint16_t code;
+		enum cscf_ws_cause cause;
+	} rows[] = {
+	    {"\x81\x01x", 3, CSCF_WS_PROTOCOL_ERROR, CSCF_WS_CAUSE_PROTOCOL},
+	    {"\x89\xfe\x00\x7e\0\0\0\0", 8, CSCF_WS_PROTOCOL_ERROR, CSCF_WS_CAUSE_PROTOCOL},
+	    {"\x81\x82\0\0\0\0\xc3\x28", 8, CSCF_WS_BAD_DATA, CSCF_WS_CAUSE_PROTOCOL},
+	    {"\x82\xff\0\0\0\0\0\x01\0\x01\0\0\0\0y", 15, CSCF_WS_TOO_BIG, CSCF_WS_CAUSE_TOO_BIG},
+	};
+
+	(void)state;
+	rig.echo = true;
+	rig_start(&rig);
+	client_connect(&b, &rig);
+	client_open(&rig, &b);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		client_connect(&a, &rig);
+		client_open(&rig, &a);
+		client_send(&rig, &a, rows[i].bytes, rows[i].len);
+		RIG_AWAIT(&rig, &a, client_got_close(&a, rows[i].code));
+		client_close(&a);
+		RIG_AWAIT(&rig, NULL, rig.closed == i + 1);
+		assert_int_equal(rig.cause, rows[i].cause);
+		assert_int_equal(rig.code, rows[i].code);
+	}
+	client_frame(&rig, &b, 0x81, "still here", 10);
+	RIG_AWAIT(&rig, &b, b.n == 12);
+}
+
+static void test_message_of_the_limit_passes(void **state)
+{
+	REQ("WS-09");
+	static uint8_t big[65536];
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_frame(&rig, &a, 0x82, big, sizeof(big));
+	RIG_AWAIT(&rig, &a, rig.messages == 1);
+	assert_int_equal(rig.last_len, sizeof(big));
+}
+
+static void test_ping_is_answered_with_its_payload(void **state)
+{
+	REQ("WS-20");
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_frame(&rig, &a, 0x89, "", 0);
+	client_frame(&rig, &a, 0x89, "payload", 7);
+	RIG_AWAIT(&rig, &a, a.n == 11);
+	assert_memory_equal(a.in, "\x8a\x00\x8a\x07payload", 11);
+}
+
+static void test_an_idle_peer_is_pinged_and_lost_when_silent(void **state)
+{
+	REQ("WS-21");
+	(void)state;
+	rig.cfg.ping_interval = 40;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	RIG_AWAIT(&rig, &a, a.n >= 10);
+	assert_memory_equal(a.in, "\x89\x08", 2);
+	client_frame(&rig, &a, 0x8a, a.in + 2, 8); /* one pong: life */
+	RIG_AWAIT(&rig, &a, a.eof);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(a.n, 3 * 10); /* answered one, missed two, then lost; no close frame */
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_PING_TIMEOUT);
+	assert_int_equal(rig.code, CSCF_WS_ABNORMAL);
+}
+
+static void test_close_by_the_peer_is_echoed(void **state)
+{
+	REQ("WS-01");
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_frame(&rig, &a, 0x88, "\x03\xe9gone", 6);
+	RIG_AWAIT(&rig, &a, a.eof);
+	assert_int_equal(a.n, 4);
+	assert_memory_equal(a.in, "\x88\x02\x03\xe9", 4);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_PEER_CLOSE);
+	assert_int_equal(rig.code, CSCF_WS_GOING_AWAY);
+}
+
+static void test_a_reset_is_a_lost_peer(void **state)
+{
+	REQ("WS-18");
+	struct linger abort_it = {.l_onoff = 1};
+
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	(void)setsockopt(a.fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_PEER_LOST);
+	assert_int_equal(rig.code, CSCF_WS_ABNORMAL);
+	assert_null(cscf_ws_conn_find(rig.l, rig.last_id));
+}
+
+static void test_what_is_queued_leaves_before_our_close(void **state)
+{
+	REQ("WS-25", "WS-35");
+	(void)state;
+	rig.echo = true;
+	rig.close_on_message = true;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_frame(&rig, &a, 0x81, "last words", 10);
+	client_frame(&rig, &a, 0x81, "too late", 8);
+	RIG_AWAIT(&rig, &a, a.n == 12 + 10);
+	assert_memory_equal(a.in,
+			    "\x81\x0alast words\x88\x08\x03\xe8"
+			    "enough",
+			    22);
+	assert_int_equal(rig.messages, 1); /* nothing is received any more */
+	assert_null(cscf_ws_conn_find(rig.l, rig.last_id));
+	client_frame(&rig, &a, 0x88, "\x03\xe8", 2);
+	RIG_AWAIT(&rig, &a, a.eof);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_LOCAL);
+	assert_int_equal(rig.code, CSCF_WS_NORMAL);
+}
+
+static void test_a_peer_that_does_not_read_is_closed_and_disturbs_nobody(void **state)
+{
+	REQ("WS-37");
+	static uint8_t big[60000];
+	struct cscf_ws_conn *c;
+	uint64_t deaf_id;
+	enum gw_err err = GW_OK;
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	rig.echo = true;
+	rig.cfg.send_queue_max = 200000;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	deaf_id = rig.last_id;
+	a.deaf = true;
+	client_connect(&b, &rig);
+	client_open(&rig, &b);
+	c = cscf_ws_conn_find(rig.l, deaf_id);
+	for (int i = 0; i < 1000 && err == GW_OK; i++) {
+		assert_true(cscf_ws_listener_counts(rig.l).queued <= 200000);
+		err = cscf_ws_conn_send(c, big, sizeof(big), true);
+		rig_turn(&rig, NULL);
+	}
+	assert_int_equal(err, GW_ERR_LIMIT);
+	assert_int_equal(cscf_ws_conn_send(c, big, 1, true), GW_ERR_GONE);
+	assert_null(cscf_ws_conn_find(rig.l, deaf_id));
+	client_frame(&rig, &b, 0x81, "alive", 5);
+	RIG_AWAIT(&rig, &b, b.n == 7);
+	a.deaf = false; /* now it reads: everything queued, then 1013 */
+	a.keep = 64;
+	RIG_AWAIT(&rig, &a, a.n >= 19 && a.in[a.n - 19] == 0x88);
+	assert_memory_equal(a.in + a.n - 19, "\x88\x11\x03\xf5send queue full", 19);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_QUEUE_FULL);
+	assert_int_equal(rig.code, CSCF_WS_TRY_LATER);
+}
+
+static void test_reading_stops_while_the_answers_are_not_read(void **state)
+{
+	REQ("WS-37");
+	static uint8_t w[20000];
+	int small = 4096;
+	size_t sent = 0;
+	int64_t quiet_since;
+
+	(void)state;
+	rig.cfg.send_queue_max = 70000;
+	rig.cfg.rate = 0; /* the frame cap is another test's */
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	(void)setsockopt(a.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	client_open(&rig, &a);
+	a.deaf = true;
+	for (size_t n = 0; n + 131 <= sizeof(w); n += 131)
+		(void)mask_frame(w + n, 0x89, w, 125);
+	quiet_since = rig_now_ms();
+	while (rig_now_ms() - quiet_since < 100) { /* until TCP takes no more */
+		ssize_t n = send(a.fd, w, 131 * 150, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			quiet_since = rig_now_ms();
+		}
+		assert_true(cscf_ws_listener_counts(rig.l).queued <= 70000);
+		assert_true(sent < 100U << 20);
+		rig_turn(&rig, NULL);
+	}
+	assert_true(cscf_ws_listener_counts(rig.l).queued > 35000);
+	assert_int_equal(rig.closed, 0);
+	a.deaf = false; /* it reads: the answers flow again */
+	RIG_AWAIT(&rig, &a, a.n > 100000);
+}
+
+static void test_a_flood_of_frames_is_closed_1008(void **state)
+{
+	REQ("WS-24", "WS-25");
+	static uint8_t w[6 * 2000];
+
+	(void)state;
+	rig_start(&rig); /* burst 100: 1000 frames */
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	for (size_t n = 0; n < sizeof(w); n += 6)
+		(void)mask_frame(w + n, 0x8a, "", 0);
+	client_send(&rig, &a, w, 6 * 900);
+	client_frame(&rig, &a, 0x81, "within", 6);
+	RIG_AWAIT(&rig, &a, rig.messages == 1);
+	client_send(&rig, &a, w, sizeof(w));
+	RIG_AWAIT(&rig, &a, a.n >= 4);
+	assert_memory_equal(a.in + 2, "\x03\xf0", 2);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.cause, CSCF_WS_CAUSE_FLOOD);
+}
+
+static void test_message_tokens_run_out_after_the_burst(void **state)
+{
+	REQ("WS-25");
+	(void)state;
+	rig.cfg.rate = 1;
+	rig.cfg.burst = 5;
+	rig.ask_token = true;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	for (int i = 0; i < 8; i++)
+		client_frame(&rig, &a, 0x81, "x", 1);
+	RIG_AWAIT(&rig, &a, rig.messages == 8);
+	assert_in_range(rig.refused_tokens, 2, 3); /* a second may pass under load */
+}
+
+static void test_connections_per_source_total_and_origin_are_limited(void **state)
+{
+	REQ("WS-24");
+	struct client more;
+	int64_t before = rejects(CSCF_WS_REJECT_MAX_SOURCE);
+
+	(void)state;
+	rig.cfg.max_per_source = 2;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_connect(&b, &rig);
+	client_open(&rig, &b);
+	client_connect(&more, &rig);
+	client_send_text(&rig, &more, RIG_HANDSHAKE);
+	RIG_AWAIT(&rig, &more, more.eof);
+	assert_memory_equal(more.in, "HTTP/1.1 503 ", 13);
+	assert_true(client_has(&more, "Retry-After: "));
+	assert_int_equal(rejects(CSCF_WS_REJECT_MAX_SOURCE), before + 1);
+	client_close(&more);
+	client_close(&b);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	client_connect(&b, &rig);
+	client_open(&rig, &b); /* the place is free again */
+}
+
+static void test_total_limit_answers_503(void **state)
+{
+	REQ("WS-24");
+	(void)state;
+	rig.cfg.max_connections = 1;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_connect(&b, &rig);
+	client_send_text(&rig, &b, RIG_HANDSHAKE);
+	RIG_AWAIT(&rig, &b, b.eof);
+	assert_memory_equal(b.in, "HTTP/1.1 503 ", 13);
+	client_close(&a);
+	client_close(&b);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	RIG_AWAIT(&rig, NULL, cscf_ws_listener_counts(rig.l).handshaking == 0);
+	client_connect(&b, &rig);
+	client_open(&rig, &b);
+}
+
+static void test_origin_limit_answers_503(void **state)
+{
+	REQ("WS-24");
+	(void)state;
+	rig.cfg.max_per_origin = 1;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_connect(&b, &rig);
+	client_send_text(&rig, &b, RIG_HANDSHAKE);
+	RIG_AWAIT(&rig, &b, b.eof);
+	assert_memory_equal(b.in, "HTTP/1.1 503 ", 13);
+}
+
+static void test_over_all_limits_a_bounded_number_learns_why(void **state)
+{
+	REQ("WS-24");
+	static struct client crowd[70];
+	int64_t before = rejects(CSCF_WS_REJECT_OVERLOAD);
+
+	(void)state;
+	rig.cfg.max_connections = 1;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	for (size_t i = 0; i < 70; i++) /* connect and say nothing */
+		client_connect(&crowd[i], &rig);
+	RIG_AWAIT(&rig, NULL, rejects(CSCF_WS_REJECT_OVERLOAD) == before + 6);
+	assert_int_equal(cscf_ws_listener_counts(rig.l).handshaking, 64);
+	for (size_t i = 0; i < 70; i++)
+		client_close(&crowd[i]);
+	RIG_AWAIT(&rig, NULL, cscf_ws_listener_counts(rig.l).handshaking == 0);
+}
+
+static void test_drain_closes_everybody_and_refuses_the_rest(void **state)
+{
+	REQ("WS-35");
+	struct client late;
+	uint16_t port;
+
+	(void)state;
+	rig_start(&rig);
+	port = cscf_ws_listener_port(rig.l, false);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	client_connect(&b, &rig); /* in the middle of its handshake */
+	client_send_text(&rig, &b, RIG_GET);
+	RIG_AWAIT(&rig, &b, cscf_ws_listener_counts(rig.l).handshaking == 1);
+	cscf_ws_listener_drain(rig.l, CSCF_WS_GOING_AWAY, "restart");
+	RIG_AWAIT(&rig, &a, a.n == 11);
+	assert_memory_equal(a.in, "\x88\x09\x03\xe9restart", 11);
+	client_send_text(&rig, &b, "Origin: " RIG_ORIGIN "\r\n\r\n");
+	RIG_AWAIT(&rig, &b, b.eof);
+	assert_memory_equal(b.in, "HTTP/1.1 503 ", 13);
+	client_frame(&rig, &a, 0x88, "\x03\xe9", 2);
+	RIG_AWAIT(&rig, &a, a.eof);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_int_equal(rig.code, CSCF_WS_GOING_AWAY);
+	memset(&late, 0, sizeof(late));
+	late.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(late.fd, (struct sockaddr *)&to, sizeof(to)), -1);
+	client_close(&late);
+}
+
+static void test_ids_are_never_used_again(void **state)
+{
+	REQ("WS-19", "SEC-03");
+	uint64_t first, cursor = 0;
+
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	first = rig.last_id;
+	assert_true(first != 0 && first < UINT64_C(1) << 53);
+	client_close(&a);
+	RIG_AWAIT(&rig, NULL, rig.closed == 1);
+	assert_null(cscf_ws_conn_find(rig.l, first));
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	assert_int_not_equal(rig.last_id, first);
+	assert_null(cscf_ws_conn_find(rig.l, first));
+	assert_int_equal(cscf_ws_conn_id(cscf_ws_conn_next(rig.l, &cursor)), rig.last_id);
+	assert_null(cscf_ws_conn_next(rig.l, &cursor));
+}
+
+static void test_proxy_header_is_believed_only_from_listed_balancers(void **state)
+{
+	REQ("SEC-28");
+	static char loopback[] = "127.0.0.0/8";
+	char text[GW_ADDR_STRLEN];
+	int64_t before = rejects(CSCF_WS_REJECT_PROXY_HEADER);
+
+	(void)state;
+	rig.balancer_items[0] = loopback;
+	rig.balancers.n = 1;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_send_text(&rig, &a, "PROXY TCP4 203.0.113.7 192.0.2.1 50123 443\r\n");
+	client_open(&rig, &a);
+	assert_string_equal(gw_addr_str(cscf_ws_conn_peer(cscf_ws_conn_find(rig.l, rig.last_id)),
+					text, sizeof(text)),
+			    "203.0.113.7:50123");
+	client_connect(&b, &rig);
+	client_send_text(&rig, &b, RIG_HANDSHAKE);
+	RIG_AWAIT(&rig, &b, b.eof);
+	assert_int_equal(b.n, 0);
+	assert_int_equal(rejects(CSCF_WS_REJECT_PROXY_HEADER), before + 1);
+}
+
+static void test_proxy_header_of_anybody_else_is_no_http(void **state)
+{
+	REQ("SEC-28");
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	client_send_text(&rig, &a, "PROXY TCP4 203.0.113.7 192.0.2.1 50123 443\r\n" RIG_HANDSHAKE);
+	RIG_AWAIT(&rig, &a, a.eof);
+	assert_memory_equal(a.in, "HTTP/1.1 400 ", 13);
+	client_connect(&b, &rig);
+	client_send_text(&rig, &b,
+			 RIG_GET "Origin: " RIG_ORIGIN "\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n");
+	RIG_AWAIT(&rig, &b, rig.opened == 1);
+	assert_true(gw_addr_is_loopback(cscf_ws_conn_peer(cscf_ws_conn_find(rig.l, rig.last_id))));
+}
+
+static void test_want_of_descriptors_pauses_the_listener_without_spinning(void **state)
+{
+	REQ("WS-24");
+	int64_t before = gw_metric_get(&cscf_ws_stat[CSCF_WS_STAT_ACCEPT_PAUSED]);
+	struct rlimit was, none;
+
+	(void)state;
+	rig_start(&rig);
+	client_connect(&a, &rig);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 3; /* nothing new; what is open stays */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	gw_log_init("test", GW_LOG_ERROR);
+	gw_log_set_fd(-1);
+	for (int i = 0; i < 50; i++)
+		(void)event_base_loop(rig.base, EVLOOP_NONBLOCK);
+	gw_log_set_fd(2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(gw_metric_get(&cscf_ws_stat[CSCF_WS_STAT_ACCEPT_PAUSED]), before + 1);
+	client_open(&rig, &a); /* served after the pause */
+}
+
+static void test_plain_ws_is_refused_off_loopback(void **state)
+{
+	REQ("WS-04");
+	static const char *const refused[] = {"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0"};
+	static const struct cscf_ws_cbs none = {NULL, NULL, NULL};
+	char why[256];
+
+	(void)state;
+	rig_start(&rig);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct cscf_ws_config cfg = rig.cfg;
+		struct cscf_ws_listener *l = NULL;
+
+		cfg.insecure_listen = refused[i];
+		assert_int_equal(
+		    cscf_ws_listener_new(&l, rig.base, &cfg, &none, NULL, why, sizeof(why)),
+		    GW_ERR_INVAL);
+		assert_null(l);
+		assert_non_null(strstr(why, "ws.insecure_listen"));
+	}
+	client_connect(&a, &rig);
+	client_open(&rig, &a);
+	assert_false(cscf_ws_conn_is_tls(cscf_ws_conn_find(rig.l, rig.last_id)));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_messages_go_both_ways_as_they_came),
+	    T(test_a_frame_sent_with_the_handshake_is_not_lost),
+	    T(test_a_refused_handshake_is_answered_counted_and_closed),
+	    T(test_a_slow_handshake_ends_at_its_deadline),
+	    T(test_an_unregistered_connection_is_closed_1008),
+	    T(test_a_bad_frame_ends_only_its_own_connection),
+	    T(test_message_of_the_limit_passes),
+	    T(test_ping_is_answered_with_its_payload),
+	    T(test_an_idle_peer_is_pinged_and_lost_when_silent),
+	    T(test_close_by_the_peer_is_echoed),
+	    T(test_a_reset_is_a_lost_peer),
+	    T(test_what_is_queued_leaves_before_our_close),
+	    T(test_a_peer_that_does_not_read_is_closed_and_disturbs_nobody),
+	    T(test_reading_stops_while_the_answers_are_not_read),
+	    T(test_a_flood_of_frames_is_closed_1008),
+	    T(test_message_tokens_run_out_after_the_burst),
+	    T(test_connections_per_source_total_and_origin_are_limited),
+	    T(test_total_limit_answers_503),
+	    T(test_origin_limit_answers_503),
+	    T(test_over_all_limits_a_bounded_number_learns_why),
+	    T(test_drain_closes_everybody_and_refuses_the_rest),
+	    T(test_ids_are_never_used_again),
+	    T(test_proxy_header_is_believed_only_from_listed_balancers),
+	    T(test_proxy_header_of_anybody_else_is_no_http),
+	    T(test_want_of_descriptors_pauses_the_listener_without_spinning),
+	    T(test_plain_ws_is_refused_off_loopback),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
