@@ -15,9 +15,12 @@
 #ifndef CSCF_REGISTRAR_REGISTRAR_H
 #define CSCF_REGISTRAR_REGISTRAR_H
 
+#include "common/conf.h"
 #include "common/err.h"
 #include "common/handle.h"
 #include "common/slice.h"
+#include "cscf/sip/flow_token.h"
+#include "cscf/sip/stack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,13 +28,13 @@
 #include <time.h>
 
 struct cscf_registrar;
-struct gw_conf_list;
+struct event_base;
 
 /* Named as the knobs; times in ms. Texts and lists are borrowed: outlive the registrar. */
 struct cscf_registrar_config {
-	const char *mw_name;                     /* mw.name: host of Path */
-	uint16_t mw_port;                        /* written into Path unless 0 or 5060 */
+	const char *mw_name;                     /* mw.name: icid-generated-at */
 	const struct gw_conf_list *home_domains; /* home.domains; at least one */
+	const struct gw_conf_list *entry_points; /* home.entry_points in order; empty = DNS */
 	const char *visited_network_id;          /* "" = first home domain */
 	const char *orig_ioi;                    /* charging.orig_ioi; "" = first home domain */
 	const char *ioi_prefix;                  /* charging.ioi_prefix, "Type 1" */
@@ -166,7 +169,28 @@ struct cscf_registrar_counts cscf_registrar_counts(const struct cscf_registrar *
 bool cscf_registrar_next(const struct cscf_registrar *r, uint64_t *cursor,
 			 struct cscf_registrar_row *row);
 
+/* ---- life, and what cscf.c passes on from the stack's callbacks ------------------------------ */
+
+struct cscf_registrar_parts {
+	struct event_base *base;
+	struct cscf_sip_stack *stack;
+	const struct cscf_sip_flow_token_ctx *tokens;
+};
+
+/**
+ * @param cfg, parts, cbs  borrowed: outlive the registrar
+ * @return GW_OK; GW_ERR_INVAL no home domain; GW_ERR_NOMEM
+ */
+enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_registrar_config *cfg,
+			       const struct cscf_registrar_parts *parts,
+			       const struct cscf_registrar_cbs *cbs, void *arg) GW_MUST_CHECK;
+/** Forget everything without a word to anybody; before the stack. NULL is legal. */
 void cscf_registrar_free(struct cscf_registrar *r);
-/* cscf_registrar_new and cscf_registrar_on_register take types of cscf/sip: registrar_sip.h */
+
+/** A REGISTER that arrived on W2, after the emergency screening. Always answered. */
+void cscf_registrar_on_register(struct cscf_registrar *r, gw_handle server,
+				const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow);
+/** A W2 connection is gone (the stack's on_flow_closed). */
+void cscf_registrar_on_flow_closed(struct cscf_registrar *r, uint64_t conn);
 
 #endif
