@@ -238,6 +238,13 @@ void agw_port_pool_release(struct agw_port_pool *p, struct agw_port_lease *l, ui
 	*l = (struct agw_port_lease){.fds = {-1, -1}};
 }
 
+void agw_port_pool_undo(struct agw_port_pool *p, struct agw_port_lease *l)
+{
+	p->used -= lease_ports(l);
+	mark(p, l, PORT_FREE);
+	close_lease(l);
+}
+
 void agw_port_pool_load(struct agw_port_pool *p, uint64_t now_ms, struct agw_port_pool_load *out)
 {
 	expire(p, now_ms);

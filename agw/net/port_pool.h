@@ -43,6 +43,9 @@ enum gw_err agw_port_pool_pair(struct agw_port_pool *p, enum agw_family family, 
  */
 void agw_port_pool_release(struct agw_port_pool *p, struct agw_port_lease *lease, uint64_t now_ms);
 
+/** Give back a lease nobody was told of: free at once. */
+void agw_port_pool_undo(struct agw_port_pool *p, struct agw_port_lease *lease);
+
 struct agw_port_pool_load {
 	uint32_t total;
 	uint32_t used;

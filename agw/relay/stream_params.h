@@ -16,51 +16,17 @@
 #ifndef AGW_RELAY_STREAM_PARAMS_H
 #define AGW_RELAY_STREAM_PARAMS_H
 
+#include "agw/dtls/dtls.h"
+#include "agw/ice/ice.h"
 #include "agw/net/realm.h"
+#include "agw/srtp/profile.h"
 
 #include <stdbool.h>
 
-#define AGW_ICE_UFRAG_MAX    257 /* with terminator; RFC 8839 s5.4: up to 256 */
-#define AGW_ICE_PWD_MAX      257
-#define AGW_ICE_LOCAL_UFRAG  8 /* characters of ours */
-#define AGW_ICE_LOCAL_PWD    24
-#define AGW_FP_MAX           8  /* fingerprints per stream */
-#define AGW_FP_OCTETS_MAX    64 /* sha-512 */
-#define AGW_BRANCH_MAX       8  /* early dialogs at once (RTP-07) */
-#define AGW_SRTP_PROFILE_MAX 4
-#define AGW_CAND_MAX         2 /* one host candidate per family, RTP component (ICE-03) */
+#define AGW_BRANCH_MAX 8 /* early dialogs at once (RTP-07) */
+#define AGW_CAND_MAX   2 /* one host candidate per family, RTP component (ICE-03) */
 
 enum agw_media_type { AGW_MEDIA_AUDIO, AGW_MEDIA_VIDEO, AGW_MEDIA_OTHER };
-
-enum agw_dtls_role {
-	AGW_DTLS_ROLE_UNDECIDED, /* we offered actpass; the peer's ClientHello or its answer decides
-				  */
-	AGW_DTLS_ROLE_CLIENT,    /* we are active */
-	AGW_DTLS_ROLE_SERVER     /* we are passive */
-};
-
-enum agw_hash {
-	AGW_HASH_SHA1, /* only where dtls.fp_hashes allows it */
-	AGW_HASH_SHA224,
-	AGW_HASH_SHA256,
-	AGW_HASH_SHA384,
-	AGW_HASH_SHA512,
-	AGW_HASH_COUNT
-};
-
-struct agw_fingerprint {
-	enum agw_hash hash;
-	uint8_t len;
-	uint8_t octets[AGW_FP_OCTETS_MAX];
-};
-
-/* IANA DTLS-SRTP protection profiles */
-enum agw_srtp_profile {
-	AGW_SRTP_NONE = 0,
-	AGW_SRTP_AES128_CM_SHA1_80 = 0x0001,
-	AGW_SRTP_AEAD_AES_128_GCM = 0x0007,
-	AGW_SRTP_AEAD_AES_256_GCM = 0x0008
-};
 
 /* Set of payload types; empty set = nothing negotiated yet = all pass. */
 struct agw_pt_set {
@@ -155,12 +121,16 @@ struct agw_stream_params {
 	bool gate_down;
 	bool rtcp_gate_up;
 	bool rtcp_gate_down;
+	/* RTP clock of the negotiated codec, for jitter figures; 0 = jitter not measured. */
+	uint32_t clock_hz;
 	struct agw_access_params access;
 	struct agw_core_params core;
 };
 
-/** Everything closed, nothing known, branch -1, DSCP -1; then fill in. */
+/** Media gates closed, RTCP gates open, nothing known, branch -1, DSCP -1; then fill in. */
 void agw_stream_params_init(struct agw_stream_params *p, uint32_t id);
+/** Is there something no stream can have? @return a name of the field at fault, or NULL */
+const char *agw_stream_params_bad(const struct agw_stream_params *p);
 
 /** One stream's part of a Modify: the new complete params, and verbs. */
 struct agw_stream_change {
@@ -214,20 +184,6 @@ enum agw_event {
 
 enum agw_side { AGW_SIDE_ACCESS, AGW_SIDE_CORE };
 
-enum agw_cause {
-	AGW_CAUSE_NONE,
-	AGW_CAUSE_TIMEOUT,
-	AGW_CAUSE_FINGERPRINT, /* certificate matched no signalled fingerprint */
-	AGW_CAUSE_FP_WAIT,     /* handshake done, no fingerprint signalled within dtls.fp_wait */
-	AGW_CAUSE_NO_SRTP,     /* no use_srtp or no common profile */
-	AGW_CAUSE_NO_CERT,
-	AGW_CAUSE_ALERT,        /* peer's fatal alert; value = alert description */
-	AGW_CAUSE_CLOSE_NOTIFY, /* peer closed */
-	AGW_CAUSE_PROTOCOL,     /* handshake error found by us */
-	AGW_CAUSE_INTERNAL,
-	AGW_CAUSE_COUNT
-};
-
 struct agw_stream_event {
 	uint32_t stream_id;
 	enum agw_event kind;
@@ -238,9 +194,7 @@ struct agw_stream_event {
 	struct gw_addr addr2;
 };
 
-const char *agw_event_name(enum agw_event ev);       /* "ice-connected" */
-const char *agw_cause_name(enum agw_cause c);        /* "fingerprint" */
-const char *agw_srtp_profile_name(uint16_t profile); /* "AEAD_AES_128_GCM" */
+const char *agw_event_name(enum agw_event ev); /* "ice-connected" */
 
 /* --- statistics ---------------------------------------------------------------------------- */
 
@@ -291,8 +245,11 @@ struct agw_stream_stats {
 	uint64_t stun_requests;
 	uint64_t stun_errors_sent;
 	uint64_t rtcp_removed; /* sub-packets taken out of compounds by the filter */
-	uint16_t srtp_profile; /* 0 until keyed */
-	struct gw_addr remote; /* selected access pair; len 0 = none */
+	uint64_t dtls_packets;
+	uint16_t srtp_profile;      /* 0 until keyed */
+	uint16_t dtls_version;      /* 0xfefd = DTLS 1.2; 0 until keyed */
+	struct gw_addr remote;      /* selected access pair, theirs; len 0 = none */
+	struct gw_addr core_remote; /* where RTP to the core goes; len 0 = nowhere */
 };
 
 #endif

@@ -76,7 +76,7 @@ struct agw_pool_cbs {
  */
 enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 			 const struct agw_pool_cbs *cbs, void *arg) GW_MUST_CHECK;
-/** Stop the threads and free everything, live streams too (no callbacks any more). */
+/** Stop the threads and free everything, live streams and every agw_media too; no callbacks. */
 void agw_pool_free(struct agw_pool *pool);
 
 /** One descriptor, readable when agw_pool_dispatch has work. Stays the pool's. */

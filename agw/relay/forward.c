@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hot path. Per packet: no allocation (but libsrtp's on the first of an SSRC), no lock, no
+ * log, no clock, one send shared by the batch. A dropped packet is one counter.
+ *
+ * SRTP is removed before the gate is asked: the roll-over counter must follow the sender even
+ * while nothing is let through.
+ */
+#include "agw/relay/forward.h"
+
+#include "agw/relay/rtcp.h"
+
+#include <string.h>
+
+static void drop_up(struct agw_stream *s, enum agw_drop why)
+{
+	agw_drop(&s->counters.up, why);
+	agw_count(&s->env->rtp_drops, 1);
+}
+
+static void drop_down(struct agw_stream *s, enum agw_drop why)
+{
+	agw_drop(&s->counters.down, why);
+	agw_count(&s->env->rtp_drops, 1);
+}
+
+static enum agw_drop drop_of(enum gw_err err)
+{
+	return err == GW_ERR_AUTH     ? AGW_DROP_AUTH
+	       : err == GW_ERR_REPLAY ? AGW_DROP_REPLAY
+	       : err == GW_ERR_PROTO  ? AGW_DROP_MALFORMED
+				      : AGW_DROP_SRTP;
+}
+
+static void seen(struct agw_stream *s, struct agw_dir_counters *d)
+{
+	atomic_store_explicit(&d->last_seen_ms, s->env->now_ms, memory_order_relaxed);
+}
+
+static void tell_once(struct agw_stream *s, bool *told, enum agw_event kind, enum agw_side side,
+		      uint32_t value)
+{
+	struct agw_stream_event ev = {.kind = kind, .side = side, .value = value};
+
+	if (told[side])
+		return;
+	told[side] = true;
+	agw_stream_emit(s, &ev);
+}
+
+static bool pt_ok(struct agw_stream *s, const struct agw_pt_set *in, const struct agw_pt_set *out,
+		  uint8_t pt, enum agw_side side)
+{
+	bool known = agw_pt_set_empty(in) || agw_pt_set_has(in, pt);
+
+	if (!known)
+		tell_once(s, s->pt_told, AGW_EV_PT_UNKNOWN, side, pt);
+	return known && (agw_pt_set_empty(out) || agw_pt_set_has(out, pt));
+}
+
+typedef enum gw_err unprotect_fn(struct agw_srtp_sess *srtp, uint8_t *pkt, size_t *len);
+
+/* For a moment after a rekey both keys are good (SRTP-11): try the new on a copy first. */
+static enum gw_err unprotect(struct agw_stream *s, unprotect_fn *fn, uint8_t *data, size_t *len)
+{
+	enum gw_err err;
+
+	if (s->srtp_old == NULL)
+		return fn(s->srtp, data, len);
+	memcpy(s->env->scratch, data, *len);
+	err = fn(s->srtp, data, len);
+	if (err != GW_ERR_AUTH)
+		return err;
+	memcpy(data, s->env->scratch, *len);
+	return fn(s->srtp_old, data, len);
+}
+
+static void count_rtp(struct agw_stream *s, struct agw_dir_counters *d, uint16_t payload)
+{
+	agw_count(&d->rtp_packets, 1);
+	agw_count(&d->rtp_octets, payload);
+	agw_count(&s->env->rtp_packets, 1);
+}
+
+void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
+{
+	const struct agw_sock *core = &s->socks[AGW_SOCK_CORE_RTP];
+	struct agw_dir_counters *d = &s->counters.up;
+	struct agw_rtp_view v;
+	uint8_t *p = pkt->data;
+	size_t n = pkt->len;
+	enum gw_err err;
+
+	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
+		drop_up(s, AGW_DROP_SOURCE);
+		return;
+	}
+	if (s->srtp == NULL) {
+		drop_up(s, AGW_DROP_NOT_READY);
+		return;
+	}
+	err = unprotect(s, agw_srtp_unprotect, p, &n);
+	if (err != GW_OK) {
+		drop_up(s, drop_of(err));
+		return;
+	}
+	if (agw_rtp_parse(p, n, &v) != GW_OK) {
+		drop_up(s, AGW_DROP_MALFORMED);
+		return;
+	}
+	seen(s, d);
+	if (agw_reception_update(&s->rx_up, d, v.ssrc, v.seq, v.ts, s->p.clock_hz, s->env->now_us))
+		tell_once(s, s->ssrc_told, AGW_EV_SSRC_CHANGED, AGW_SIDE_ACCESS, v.ssrc);
+	if (!pt_ok(s, &s->p.access.pts, &s->p.core.pts, v.pt, AGW_SIDE_ACCESS))
+		drop_up(s, AGW_DROP_PT);
+	else if (v.payload == 0 && !s->env->cfg->relay_padding_only)
+		drop_up(s, AGW_DROP_PADDING);
+	else if (!s->p.gate_up)
+		drop_up(s, AGW_DROP_GATE);
+	else if (s->core_rtp_to.len == 0)
+		drop_up(s, AGW_DROP_NO_DEST);
+	else {
+		p = agw_rtp_filter_ext(p, &n, &v, s->p.core.ext_allow);
+		agw_udp_out_add(s->env->out, core->fd, core->connected ? NULL : &s->core_rtp_to, p,
+				n);
+		count_rtp(s, d, v.payload);
+	}
+}
+
+void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
+{
+	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
+	struct agw_dir_counters *d = &s->counters.down;
+	struct agw_rtp_view v;
+	uint8_t *p = pkt->data;
+	size_t n = pkt->len;
+	uint32_t ssrc;
+	enum gw_err err;
+
+	if (!agw_core_accepts(s, pkt->from)) {
+		drop_down(s, AGW_DROP_SOURCE);
+		return;
+	}
+	if (agw_rtp_parse(p, n, &v) != GW_OK) {
+		drop_down(s, AGW_DROP_MALFORMED);
+		return;
+	}
+	seen(s, d);
+	agw_core_heard(s, pkt->from);
+	if (agw_reception_update(&s->rx_down, d, v.ssrc, v.seq, v.ts, s->p.clock_hz,
+				 s->env->now_us))
+		tell_once(s, s->ssrc_told, AGW_EV_SSRC_CHANGED, AGW_SIDE_CORE, v.ssrc);
+	if (!pt_ok(s, &s->p.core.pts, &s->p.access.pts, v.pt, AGW_SIDE_CORE)) {
+		drop_down(s, AGW_DROP_PT);
+		return;
+	}
+	if (!s->p.gate_down) {
+		drop_down(s, AGW_DROP_GATE);
+		return;
+	}
+	if (pair == NULL || s->srtp == NULL) {
+		drop_down(s, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
+		return;
+	}
+	switch (agw_ssrc_rtp(&s->ssrcs, v.ssrc, v.seq, s->env->now_ms, &ssrc)) {
+	case AGW_SSRC_PASS:
+		break;
+	case AGW_SSRC_RENEWED:
+		agw_count(&d->discontinuities, 1);
+		break;
+	case AGW_SSRC_HOLD:
+		drop_down(s, AGW_DROP_REPLAY);
+		return;
+	case AGW_SSRC_FULL:
+		drop_down(s, AGW_DROP_SSRC_LIMIT);
+		return;
+	}
+	if (s->ssrcs.has_forgotten) {
+		s->ssrcs.has_forgotten = false;
+		agw_srtp_forget_sender(s->srtp, s->ssrcs.forgotten);
+	}
+	p = agw_rtp_filter_ext(p, &n, &v, s->p.access.ext_allow);
+	if (ssrc != v.ssrc)
+		agw_put32(p + 8, ssrc);
+	err = agw_srtp_protect(s->srtp, p, &n);
+	if (err != GW_OK) {
+		drop_down(s, drop_of(err));
+		return;
+	}
+	agw_udp_out_add(s->env->out, s->socks[pair->local].fd, &pair->remote, p, n);
+	count_rtp(s, d, v.payload);
+}
+
+/* Filter into scratch. @return octets to send; 0 = dropped and counted */
+static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_rtcp_way way,
+		     const uint8_t *p, size_t n)
+{
+	struct agw_rtcp_filter f = {.way = way,
+				    .allow = way == AGW_RTCP_UP ? s->p.core.rtcp_allow
+								: s->p.access.rtcp_allow,
+				    .ssrcs = &s->ssrcs,
+				    .now_ms = s->env->now_ms,
+				    .last_refresh_ms = &s->last_refresh_ms[way],
+				    .fir_seq = &s->fir_seq[way]};
+	size_t out = agw_rtcp_relay(&f, p, n, s->env->scratch, AGW_UDP_MTU);
+
+	if (f.removed > 0)
+		agw_count(&s->counters.rtcp_removed, f.removed);
+	if (s->ssrcs.has_forgotten) {
+		s->ssrcs.has_forgotten = false;
+		if (s->srtp != NULL)
+			agw_srtp_forget_sender(s->srtp, s->ssrcs.forgotten);
+	}
+	if (out == 0)
+		agw_drop(d, AGW_DROP_RTCP_FILTER);
+	return out;
+}
+
+void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
+{
+	bool mux = s->p.core.rtcp == AGW_CORE_RTCP_MUX;
+	const struct agw_sock *core = &s->socks[mux ? AGW_SOCK_CORE_RTP : AGW_SOCK_CORE_RTCP];
+	struct agw_dir_counters *d = &s->counters.up;
+	uint8_t *p = pkt->data;
+	size_t n = pkt->len;
+	enum gw_err err;
+
+	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
+		agw_drop(d, AGW_DROP_SOURCE);
+		return;
+	}
+	if (s->srtp == NULL) {
+		agw_drop(d, AGW_DROP_NOT_READY);
+		return;
+	}
+	err = unprotect(s, agw_srtp_unprotect_rtcp, p, &n);
+	if (err != GW_OK) {
+		agw_drop(d, drop_of(err));
+		return;
+	}
+	if (agw_rtcp_check(p, n, (s->p.access.rtcp_allow & AGW_RTCP_RSIZE) != 0) != GW_OK) {
+		agw_drop(d, AGW_DROP_MALFORMED);
+		return;
+	}
+	seen(s, d);
+	if (!s->p.rtcp_gate_up) {
+		agw_drop(d, AGW_DROP_GATE);
+		return;
+	}
+	if (s->core_rtcp_to.len == 0) {
+		agw_drop(d, AGW_DROP_NO_DEST);
+		return;
+	}
+	n = filter(s, d, AGW_RTCP_UP, p, n);
+	if (n == 0)
+		return;
+	if (agw_udp_send(core->fd, core->connected ? NULL : &s->core_rtcp_to, s->env->scratch, n))
+		agw_count(&d->rtcp_packets, 1);
+	else
+		agw_drop(d, AGW_DROP_SEND);
+}
+
+void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
+{
+	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
+	struct agw_dir_counters *d = &s->counters.down;
+	size_t n;
+	enum gw_err err;
+
+	if (!agw_core_accepts(s, pkt->from)) {
+		agw_drop(d, AGW_DROP_SOURCE);
+		return;
+	}
+	if (agw_rtcp_check(pkt->data, pkt->len, (s->p.core.rtcp_allow & AGW_RTCP_RSIZE) != 0) !=
+	    GW_OK) {
+		agw_drop(d, AGW_DROP_MALFORMED);
+		return;
+	}
+	seen(s, d);
+	s->core_heard = true;
+	if (!s->p.rtcp_gate_down) {
+		agw_drop(d, AGW_DROP_GATE);
+		return;
+	}
+	if (pair == NULL || s->srtp == NULL) {
+		agw_drop(d, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
+		return;
+	}
+	n = filter(s, d, AGW_RTCP_DOWN, pkt->data, pkt->len);
+	if (n == 0)
+		return;
+	err = agw_srtp_protect_rtcp(s->srtp, s->env->scratch, &n);
+	if (err != GW_OK)
+		agw_drop(d, drop_of(err));
+	else if (agw_udp_send(s->socks[pair->local].fd, &pair->remote, s->env->scratch, n))
+		agw_count(&d->rtcp_packets, 1);
+	else
+		agw_drop(d, AGW_DROP_SEND);
+}

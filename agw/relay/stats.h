@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of one stream: written by its worker, read by anybody. One writer, so an increment is
+ * a relaxed load and store, as cheap as a plain one.
+ */
+#ifndef AGW_RELAY_STATS_H
+#define AGW_RELAY_STATS_H
+
+#include "agw/relay/stream_params.h"
+
+#include <stdatomic.h>
+
+struct agw_dir_counters {
+	_Atomic uint64_t rtp_packets;
+	_Atomic uint64_t rtp_octets;
+	_Atomic uint64_t rtcp_packets;
+	_Atomic uint64_t drops[AGW_DROP_COUNT];
+	_Atomic uint64_t lost;
+	_Atomic uint64_t last_seen_ms;
+	_Atomic uint64_t discontinuities;
+	_Atomic uint32_t jitter;
+	_Atomic uint32_t ssrc;
+};
+
+struct agw_counters {
+	struct agw_dir_counters up;
+	struct agw_dir_counters down;
+	_Atomic uint64_t stun_requests;
+	_Atomic uint64_t stun_errors;
+	_Atomic uint64_t dtls_packets;
+	_Atomic uint64_t rtcp_removed;
+};
+
+/* Reception of the current SSRC of one direction (RFC 3550 A.1, A.3, A.8); worker's own. */
+struct agw_reception {
+	uint32_t ssrc;
+	uint16_t max_seq;
+	uint32_t cycles;
+	uint32_t base_seq;
+	uint64_t received;
+	uint32_t transit;
+	uint32_t jitter_q4; /* scaled by 16, as in A.8 */
+	bool started;
+};
+
+static inline void agw_count(_Atomic uint64_t *c, uint64_t by)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + by,
+			      memory_order_relaxed);
+}
+
+static inline void agw_drop(struct agw_dir_counters *d, enum agw_drop why)
+{
+	agw_count(&d->drops[why], 1);
+}
+
+/**
+ * Account one accepted RTP packet.
+ * @param clock_hz 0 = do not measure jitter
+ * @return true when the SSRC differs from the one before (not for the first)
+ */
+bool agw_reception_update(struct agw_reception *r, struct agw_dir_counters *d, uint32_t ssrc,
+			  uint16_t seq, uint32_t ts, uint32_t clock_hz, uint64_t now_us);
+
+/** Copy the counters; any thread. Fields not counted here are left alone. */
+void agw_counters_read(const struct agw_counters *c, struct agw_stream_stats *out);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One stream: construction, patches, timers, reading. See stream.h.
+ */
+#include "agw/relay/stream.h"
+
+#include "agw/net/demux.h"
+#include "agw/relay/forward.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- construction (control thread) ------------------------------------------------------------ */
+
+enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s,
+				struct agw_dtls_ctx *dtls, const uint16_t *profiles)
+{
+	return agw_dtls_sess_new(out, dtls, profiles, &agw_stream_dtls_cbs, s);
+}
+
+static enum gw_err build(struct agw_stream *s, const struct agw_stream_args *a)
+{
+	const uint16_t *profiles = a->params->access.profiles;
+	const struct agw_ice_cfg ice = {.local = a->creds,
+					.timeout_ms = a->cfg->ice_timeout_ms,
+					.consent_timeout_ms = a->cfg->consent_timeout_ms,
+					.first_valid_pair = a->cfg->ice_first_valid_pair};
+	enum gw_err err = agw_ice_lite_new(&s->ice, &ice, &agw_stream_ice_cbs, s);
+
+	if (err != GW_OK)
+		return err;
+	if (profiles[0] == AGW_SRTP_NONE)
+		profiles = a->profiles;
+	err = agw_stream_dtls_new(&s->dtls, s, a->dtls, profiles);
+	if (err != GW_OK)
+		return err;
+	s->early = calloc(1, sizeof(*s->early));
+	return s->early != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args *a)
+{
+	const int fds[AGW_SOCK_COUNT] = {[AGW_SOCK_ACCESS_V4] = a->access_fds[AGW_FAMILY_V4],
+					 [AGW_SOCK_ACCESS_V6] = a->access_fds[AGW_FAMILY_V6],
+					 [AGW_SOCK_CORE_RTP] = a->core_fds[0],
+					 [AGW_SOCK_CORE_RTCP] = a->core_fds[1]};
+	struct agw_stream *s = calloc(1, sizeof(*s));
+	enum gw_err err;
+
+	if (s == NULL)
+		return GW_ERR_NOMEM;
+	s->user = a->user;
+	s->p = *a->params;
+	for (int i = 0; i < AGW_SOCK_COUNT; i++)
+		s->socks[i] =
+		    (struct agw_sock){.stream = s, .fd = fds[i], .kind = (enum agw_sock_kind)i};
+	err = build(s, a);
+	if (err != GW_OK) {
+		agw_stream_free(s);
+		return err;
+	}
+	*out = s;
+	return GW_OK;
+}
+
+void agw_stream_free(struct agw_stream *s)
+{
+	if (s == NULL)
+		return;
+	agw_ice_free(s->ice);
+	agw_dtls_sess_free(s->dtls);
+	agw_srtp_sess_free(s->srtp);
+	agw_srtp_sess_free(s->srtp_old);
+	free(s->early);
+	explicit_bzero(&s->p, sizeof(s->p));
+	free(s);
+}
+
+void *agw_stream_user(const struct agw_stream *s)
+{
+	return s->user;
+}
+
+/* --- on the worker ------------------------------------------------------------------------------
+ */
+
+void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev)
+{
+	ev->stream_id = s->p.id;
+	s->env->on_event(s->env->arg, s, ev);
+}
+
+struct agw_sock *agw_stream_sock(struct agw_stream *s, enum agw_sock_kind kind)
+{
+	return &s->socks[kind];
+}
+
+static void set_dscp(struct agw_stream *s)
+{
+	for (int i = 0; i < AGW_SOCK_COUNT; i++) {
+		int dscp = i < AGW_SOCK_CORE_RTP ? s->p.access.dscp : s->p.core.dscp;
+		bool v6 = i < AGW_SOCK_CORE_RTP ? i == AGW_SOCK_ACCESS_V6
+						: s->p.core.family == AGW_FAMILY_V6;
+
+		if (s->socks[i].fd >= 0)
+			agw_udp_set_dscp(s->socks[i].fd, v6, dscp);
+	}
+}
+
+/* Watching begins when it is asked for, and anew when the limit changes. */
+static void set_watch(struct agw_stream *s, enum agw_side side, uint32_t before_ms,
+		      uint32_t limit_ms, bool began)
+{
+	struct agw_watch *w = &s->watch[side];
+
+	if (limit_ms == 0 || !s->p.access.answered)
+		*w = (struct agw_watch){.since_ms = 0};
+	else if (before_ms != limit_ms || began)
+		*w = (struct agw_watch){.since_ms = s->env->now_ms};
+}
+
+static void follow_ice(struct agw_stream *s, const struct agw_stream_params *old,
+		       const struct agw_stream_patch *patch)
+{
+	const struct agw_access_params *a = &s->p.access;
+	bool restart = patch != NULL && patch->ice_restart;
+
+	if (restart)
+		agw_ice_restart(s->ice, &patch->creds);
+	/* After a restart of ours the old peer credentials may still be in the params. */
+	if (a->remote_ufrag[0] != '\0' &&
+	    (old == NULL || strcmp(old->access.remote_ufrag, a->remote_ufrag) != 0 ||
+	     strcmp(old->access.remote_pwd, a->remote_pwd) != 0))
+		agw_ice_set_remote(s->ice, a->remote_ufrag, a->remote_pwd);
+	if (a->answered && (old == NULL || !old->access.answered || restart))
+		agw_ice_expect(s->ice, s->env->now_ms);
+}
+
+/* Everything that follows from params, after `old` (NULL at the start). */
+static void follow(struct agw_stream *s, const struct agw_stream_params *old,
+		   const struct agw_stream_patch *patch)
+{
+	bool began = s->p.access.answered && (old == NULL || !old->access.answered);
+
+	follow_ice(s, old, patch);
+	if (s->p.access.n_fps > 0)
+		agw_dtls_set_fingerprints(s->dtls, s->p.access.fps, s->p.access.n_fps);
+	agw_core_update(s, old != NULL ? &old->core : NULL,
+			s->p.gate_down && (old == NULL || !old->gate_down));
+	if (old == NULL || old->access.dscp != s->p.access.dscp || old->core.dscp != s->p.core.dscp)
+		set_dscp(s);
+	set_watch(s, AGW_SIDE_ACCESS, old != NULL ? old->access.inactivity_ms : 0,
+		  s->p.access.inactivity_ms, began);
+	set_watch(s, AGW_SIDE_CORE, old != NULL ? old->core.inactivity_ms : 0,
+		  s->p.core.inactivity_ms, began);
+	agw_stream_kick(s);
+	if (agw_ice_is_pending(s->ice) || agw_stream_dtls_busy(s))
+		s->env->on_setup(s->env->arg, s);
+}
+
+void agw_stream_attach(struct agw_stream *s, struct agw_relay_env *env)
+{
+	s->env = env;
+	follow(s, NULL, NULL);
+}
+
+void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch)
+{
+	struct agw_stream_params old = s->p;
+
+	s->p = patch->params;
+	if (patch->dtls != NULL) {
+		/* The keys of the association before stay in force until the new ones are there. */
+		agw_stream_slot_free(s);
+		agw_dtls_sess_free(s->dtls);
+		s->dtls = patch->dtls;
+		patch->dtls = NULL;
+		s->dtls_deadline_ms = s->fp_deadline_ms = 0;
+	}
+	follow(s, &old, patch);
+	explicit_bzero(&old, sizeof(old));
+}
+
+bool agw_stream_is_attached(const struct agw_stream *s)
+{
+	return s->env != NULL;
+}
+
+void agw_stream_detach(struct agw_stream *s)
+{
+	agw_dtls_close(s->dtls);
+	agw_stream_slot_free(s);
+	agw_srtp_sess_free(s->srtp);
+	agw_srtp_sess_free(s->srtp_old);
+	s->srtp = s->srtp_old = NULL;
+	s->env = NULL;
+}
+
+static void access_pkt(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
+{
+	switch (agw_demux(pkt->data, pkt->len)) {
+	case AGW_PROTO_RTP:
+		agw_forward_up_rtp(s, local, pkt);
+		break;
+	case AGW_PROTO_RTCP:
+		agw_forward_up_rtcp(s, local, pkt);
+		break;
+	case AGW_PROTO_STUN:
+		agw_stream_stun(s, local, pkt);
+		break;
+	case AGW_PROTO_DTLS:
+		agw_stream_dtls(s, local, pkt);
+		break;
+	case AGW_PROTO_OTHER:
+		agw_drop(&s->counters.up, AGW_DROP_DEMUX);
+		break;
+	}
+}
+
+static void core_pkt(struct agw_stream *s, enum agw_sock_kind kind, struct agw_udp_pkt *pkt)
+{
+	enum agw_proto proto = agw_demux(pkt->data, pkt->len);
+
+	/* RTCP on the RTP port is taken too: muxed, or a broken peer (RTCP-04). */
+	if (proto == AGW_PROTO_RTCP)
+		agw_forward_down_rtcp(s, pkt);
+	else if (proto == AGW_PROTO_RTP && kind == AGW_SOCK_CORE_RTP)
+		agw_forward_down_rtp(s, pkt);
+	else
+		agw_drop(&s->counters.down, AGW_DROP_DEMUX);
+}
+
+void agw_stream_readable(struct agw_sock *sock)
+{
+	struct agw_stream *s = sock->stream;
+	struct agw_relay_env *env = s->env;
+	bool access = sock->kind < AGW_SOCK_CORE_RTP;
+	size_t n = agw_udp_recv(env->in, sock->fd);
+	size_t failed;
+
+	for (size_t i = 0; i < n; i++) {
+		struct agw_udp_pkt pkt;
+
+		agw_udp_in_pkt(env->in, i, &pkt);
+		if (pkt.truncated)
+			agw_drop(access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
+		else if (access)
+			access_pkt(s, (unsigned)sock->kind, &pkt);
+		else
+			core_pkt(s, sock->kind, &pkt);
+	}
+	agw_udp_out_flush(env->out);
+	failed = agw_udp_out_failed(env->out);
+	if (failed > 0)
+		agw_count(&(access ? &s->counters.up : &s->counters.down)->drops[AGW_DROP_SEND],
+			  failed);
+}
+
+bool agw_stream_tick(struct agw_stream *s)
+{
+	agw_ice_tick(s->ice, s->env->now_ms);
+	agw_stream_dtls_tick(s);
+	return agw_ice_is_pending(s->ice) || agw_stream_dtls_busy(s);
+}
+
+static void sweep_watch(struct agw_stream *s, enum agw_side side, uint32_t limit_ms,
+			const struct agw_dir_counters *d)
+{
+	struct agw_watch *w = &s->watch[side];
+	uint64_t seen = atomic_load_explicit(&d->last_seen_ms, memory_order_relaxed);
+	uint64_t since = seen > w->since_ms ? seen : w->since_ms;
+	struct agw_stream_event ev = {.side = side};
+	bool silent;
+
+	if (w->since_ms == 0)
+		return;
+	silent = s->env->now_ms - since >= limit_ms;
+	if (silent == w->inactive)
+		return;
+	w->inactive = silent;
+	ev.kind = silent ? AGW_EV_MEDIA_INACTIVE : AGW_EV_MEDIA_ACTIVE;
+	agw_stream_emit(s, &ev);
+}
+
+void agw_stream_sweep(struct agw_stream *s)
+{
+	agw_ice_tick(s->ice, s->env->now_ms);
+	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
+	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);
+	agw_core_sweep(s);
+}
+
+void agw_stream_read_stats(const struct agw_stream *s, struct agw_stream_stats *out)
+{
+	agw_counters_read(&s->counters, out);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One media stream: ICE and DTLS-SRTP towards the WIC, plain RTP/RTCP towards the core, and what
+ * is relayed between them.
+ *
+ *          access socket (v4, v6)                          core sockets
+ *   WIC <==> demux --STUN--> agw/ice     (answers)
+ *                  --DTLS--> agw/dtls    (keys)
+ *                  --SRTP--> unprotect -> checks -> gate ------> RTP, RTCP ==> core
+ *        <== protect <- SSRC guard <- gate <- checks <- source filter <====  core
+ *
+ * Built on the control thread (agw_stream_new), handed to a worker (attach … detach), given back
+ * and freed on the control thread. What happens on the wire goes up through agw_relay_env.
+ *
+ * Thread: new, free, fds, dtls_new: control thread, while no worker has the stream. read_stats:
+ * any. All others: the owning worker.
+ */
+#ifndef AGW_RELAY_STREAM_H
+#define AGW_RELAY_STREAM_H
+
+#include "agw/net/udp.h"
+#include "agw/relay/stream_params.h"
+
+#include <stdatomic.h>
+
+struct agw_stream;
+
+enum agw_sock_kind {
+	AGW_SOCK_ACCESS_V4, /* = AGW_FAMILY_V4, and ICE's index of the local socket */
+	AGW_SOCK_ACCESS_V6,
+	AGW_SOCK_CORE_RTP,
+	AGW_SOCK_CORE_RTCP,
+	AGW_SOCK_COUNT
+};
+
+/* What a worker's poll gives back. */
+struct agw_sock {
+	struct agw_stream *stream;
+	int fd; /* borrowed from the port lease; -1 = none */
+	enum agw_sock_kind kind;
+	bool connected;
+};
+
+/* Times and switches, the same for all streams; const while workers run. */
+struct agw_relay_cfg {
+	uint32_t ice_timeout_ms;
+	uint32_t consent_timeout_ms;
+	bool ice_first_valid_pair;
+	uint32_t dtls_timeout_ms;
+	uint32_t dtls_fp_wait_ms;
+	uint32_t srtp_replay_window;
+	bool relay_padding_only;
+};
+
+/* A worker's services for its streams; one per worker. */
+struct agw_relay_env {
+	const struct agw_relay_cfg *cfg;
+	struct agw_ice_env *ice;
+	struct agw_udp_in *in;
+	struct agw_udp_out *out;
+	uint8_t *scratch; /* AGW_UDP_BUF octets, 8-aligned */
+	uint64_t now_us;  /* monotonic, taken once per turn */
+	uint64_t now_ms;
+	unsigned max_handshakes;
+	_Atomic uint32_t handshakes; /* running; written by the worker alone */
+	_Atomic uint64_t rtp_packets;
+	_Atomic uint64_t rtp_drops;
+	void (*on_event)(void *arg, struct agw_stream *s, const struct agw_stream_event *ev);
+	/** The stream wants agw_stream_tick every 20 ms for a while. */
+	void (*on_setup)(void *arg, struct agw_stream *s);
+	void *arg;
+};
+
+struct agw_stream_args {
+	const struct agw_stream_params *params; /* checked by agw_stream_params_bad; copied */
+	int access_fds[AGW_FAMILY_COUNT];       /* borrowed: outlive the stream; -1 = none */
+	int core_fds[2];                        /* RTP, RTCP */
+	struct agw_ice_creds creds;
+	struct agw_dtls_ctx *dtls;       /* used while building only */
+	const uint16_t *profiles;        /* when params name none */
+	const struct agw_relay_cfg *cfg; /* borrowed */
+	void *user;                      /* agw_stream_user */
+};
+
+/** @return GW_OK; GW_ERR_NOMEM; GW_ERR_INVAL; GW_ERR_CRYPTO */
+enum gw_err agw_stream_new(struct agw_stream **out,
+			   const struct agw_stream_args *args) GW_MUST_CHECK;
+void agw_stream_free(struct agw_stream *s);
+void *agw_stream_user(const struct agw_stream *s);
+
+/** Another association for the stream, to go into a patch. Touches nothing of the stream. */
+enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s,
+				struct agw_dtls_ctx *dtls, const uint16_t *profiles) GW_MUST_CHECK;
+
+/* A change, ready to be applied without failing. */
+struct agw_stream_patch {
+	struct agw_stream_params params;
+	bool ice_restart;
+	struct agw_ice_creds creds; /* with ice_restart */
+	struct agw_dtls_sess *dtls; /* new association, owned, taken over; or NULL */
+};
+
+/** Take the stream into a worker: from now on `env` is used. */
+void agw_stream_attach(struct agw_stream *s, struct agw_relay_env *env);
+/** Between attach and detach? */
+bool agw_stream_is_attached(const struct agw_stream *s);
+/** Its sockets, to poll. */
+struct agw_sock *agw_stream_sock(struct agw_stream *s, enum agw_sock_kind kind);
+void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch);
+/** Say close_notify, wipe keys, send nothing any more. */
+void agw_stream_detach(struct agw_stream *s);
+
+/** A socket is readable: take one batch. */
+void agw_stream_readable(struct agw_sock *sock);
+/** Set-up timers. @return false when the stream needs no more ticks until on_setup */
+bool agw_stream_tick(struct agw_stream *s);
+/** Consent, inactivity, connecting of sockets; once a second. */
+void agw_stream_sweep(struct agw_stream *s);
+
+void agw_stream_read_stats(const struct agw_stream *s, struct agw_stream_stats *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside agw/relay: the stream object, what its files do for each other.
+ *
+ *   stream.c   construction, patches, timers        access.c  STUN, DTLS, keys
+ *   forward.c  the hot path                         gate.c    the core's source and destination
+ */
+#ifndef AGW_RELAY_STREAM_INT_H
+#define AGW_RELAY_STREAM_INT_H
+
+#include "agw/relay/rtp.h"
+#include "agw/relay/ssrc.h"
+#include "agw/relay/stats.h"
+#include "agw/relay/stream.h"
+#include "agw/srtp/srtp.h"
+
+#define AGW_EARLY_MAX 4 /* datagrams of an early ClientHello kept (DTLS-05) */
+
+struct agw_early {
+	unsigned n;
+	uint16_t len[AGW_EARLY_MAX];
+	uint8_t data[AGW_EARLY_MAX][AGW_DTLS_DGRAM_MAX];
+};
+
+struct agw_watch {         /* inactivity of one side (RTP-17) */
+	uint64_t since_ms; /* watched from then on; 0 = not */
+	bool inactive;
+};
+
+struct agw_stream {
+	/* what each packet needs */
+	struct agw_sock socks[AGW_SOCK_COUNT];
+	struct agw_relay_env *env;      /* of the worker; NULL while nobody has the stream */
+	struct agw_ice *ice;            /* owned */
+	struct agw_srtp_sess *srtp;     /* owned; NULL until keyed and verified */
+	struct agw_srtp_sess *srtp_old; /* owned; received with for a moment after a rekey */
+	struct gw_addr core_rtp_to;     /* len 0 = nobody */
+	struct gw_addr core_rtcp_to;
+	bool core_exact; /* since the last sweep RTP came from core_rtp_to itself */
+	bool core_heard; /* … or anything at all */
+	struct agw_counters counters;
+	struct agw_reception rx_up;
+	struct agw_reception rx_down;
+	struct agw_ssrc_table ssrcs;
+	struct agw_stream_params p;
+
+	/* set-up and timers */
+	struct agw_dtls_sess *dtls; /* owned */
+	struct agw_early *early;    /* owned; NULL when the time of early packets is over */
+	uint64_t dtls_deadline_ms;  /* 0 = none */
+	uint64_t fp_deadline_ms;
+	uint64_t srtp_old_until_ms;
+	uint64_t latch_until_ms; /* 0 = not armed */
+	bool has_slot;           /* counted in env->handshakes */
+	bool wants_slot;         /* the handshake waits for others to finish (DTLS-25) */
+	bool ice_connected;
+	bool ssrc_told[2]; /* by side: the event was sent once */
+	bool pt_told[2];
+	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
+	uint8_t fir_seq[2];
+	struct agw_watch watch[2];
+	void *user; /* borrowed */
+};
+
+/* stream.c */
+void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev);
+
+/* access.c */
+extern const struct agw_ice_cbs agw_stream_ice_cbs;
+extern const struct agw_dtls_cbs agw_stream_dtls_cbs;
+void agw_stream_stun(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt);
+void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt);
+/** Start what can start: the handshake, once there is a pair and a role. */
+void agw_stream_kick(struct agw_stream *s);
+/** Time limits of the handshake; and retransmission. */
+void agw_stream_dtls_tick(struct agw_stream *s);
+bool agw_stream_dtls_busy(const struct agw_stream *s);
+void agw_stream_slot_free(struct agw_stream *s);
+
+/* gate.c */
+/** Work out destinations anew; called when branches, mode or gate changed. */
+void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bool gate_opened);
+bool agw_core_accepts(const struct agw_stream *s, const struct gw_addr *from);
+/** A valid RTP packet came from there: latching, and knowing whom to connect to. */
+void agw_core_heard(struct agw_stream *s, const struct gw_addr *from);
+void agw_core_sweep(struct agw_stream *s);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One stream as the control thread keeps it: ports, credentials, the stream object, and what the
+ * gateway tells about itself. Built whole or not at all.
+ */
+#include "agw/worker/worker_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DTLS_1_2 0xfefd /* the only version we do (DTLS-12) */
+
+static uint64_t now_ms(void)
+{
+	return agw_now_us() / 1000;
+}
+
+void agw_set_field(const char **field, const char *name)
+{
+	if (field != NULL)
+		*field = name;
+}
+
+static struct agw_port_pool *ports_of(struct agw_pool *p, const char *realm)
+{
+	const struct agw_realm_cfg *r = agw_realm_find(p->realms, p->n_realms, realm);
+
+	return r != NULL ? p->ports[r - p->realms] : NULL;
+}
+
+/* Both leases, or none. */
+static enum gw_err lease_ports(struct agw_pool *p, struct agw_slot *s, const char **field)
+{
+	struct agw_port_pool *access = ports_of(p, s->params.access.realm);
+	struct agw_port_pool *core = ports_of(p, s->params.core.realm);
+	enum gw_err err;
+
+	if (access == NULL || core == NULL) {
+		agw_set_field(field, access == NULL ? "access.realm" : "core.realm");
+		return GW_ERR_NOT_FOUND;
+	}
+	err = agw_port_pool_single(access, s->params.access.families, now_ms(), &s->access_lease);
+	if (err != GW_OK) {
+		agw_set_field(field,
+			      err == GW_ERR_UNSUPPORTED ? "access.families" : "access.ports");
+		return err;
+	}
+	err = agw_port_pool_pair(core, s->params.core.family, now_ms(), &s->core_lease);
+	if (err != GW_OK) {
+		agw_port_pool_undo(access, &s->access_lease);
+		agw_set_field(field, err == GW_ERR_UNSUPPORTED ? "core.family" : "core.ports");
+	}
+	return err;
+}
+
+static void give_ports(struct agw_pool *p, struct agw_slot *s, bool rest)
+{
+	struct agw_port_pool *access = ports_of(p, s->params.access.realm);
+	struct agw_port_pool *core = ports_of(p, s->params.core.realm);
+
+	if (rest) {
+		agw_port_pool_release(access, &s->access_lease, now_ms());
+		agw_port_pool_release(core, &s->core_lease, now_ms());
+	} else {
+		agw_port_pool_undo(access, &s->access_lease);
+		agw_port_pool_undo(core, &s->core_lease);
+	}
+}
+
+void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s)
+{
+	const struct agw_core_params *c = &s->params.core;
+	const struct agw_realm_cfg *r = agw_realm_find(p->realms, p->n_realms, c->realm);
+
+	s->local.core_rtp = agw_realm_public_addr(r, c->family, s->core_lease.ports[0]);
+	if (c->rtcp == AGW_CORE_RTCP_SEPARATE)
+		s->local.core_rtcp = agw_realm_public_addr(r, c->family, s->core_lease.ports[1]);
+	else if (c->rtcp == AGW_CORE_RTCP_MUX)
+		s->local.core_rtcp = s->local.core_rtp;
+	else
+		s->local.core_rtcp = (struct gw_addr){.len = 0};
+}
+
+static void fill_local(const struct agw_pool *p, struct agw_slot *s,
+		       const struct agw_ice_creds *creds)
+{
+	const struct agw_realm_cfg *r =
+	    agw_realm_find(p->realms, p->n_realms, s->params.access.realm);
+	struct agw_stream_local *l = &s->local;
+
+	l->id = s->params.id;
+	l->worker = s->media->worker->index;
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		struct agw_candidate *c = &l->cands[l->n_cands];
+
+		if (s->access_lease.fds[f] < 0)
+			continue;
+		l->access[f] =
+		    agw_realm_public_addr(r, (enum agw_family)f, s->access_lease.ports[f]);
+		(void)snprintf(c->foundation, sizeof(c->foundation), "%d", f + 1);
+		c->component = 1;
+		c->priority = agw_ice_host_priority(l->n_cands, 1);
+		c->addr = l->access[f];
+		l->n_cands++;
+	}
+	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
+	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));
+	agw_dtls_ctx_fingerprint(p->dtls, &l->fp);
+	agw_slot_core_local(p, s);
+}
+
+void agw_slot_free(struct agw_pool *p, struct agw_slot *s, bool rest)
+{
+	agw_stream_free(s->stream);
+	agw_cmd_free(s->del);
+	give_ports(p, s, rest);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+}
+
+enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
+			 const struct agw_stream_params *params, const char **field)
+{
+	struct agw_pool *p = m->pool;
+	struct agw_slot *s = calloc(1, sizeof(*s));
+	struct agw_stream_args args = {
+	    .dtls = p->dtls, .profiles = p->cfg.srtp_profiles, .cfg = &p->relay, .user = s};
+	enum gw_err err;
+
+	if (s == NULL)
+		return GW_ERR_NOMEM;
+	s->media = m;
+	s->params = *params;
+	s->del = agw_cmd_new(AGW_CMD_DEL, m, 1);
+	if (s->del == NULL) {
+		free(s);
+		return GW_ERR_NOMEM;
+	}
+	s->del->items[0].slot = s;
+	err = lease_ports(p, s, field);
+	if (err != GW_OK) {
+		agw_cmd_free(s->del);
+		free(s);
+		return err;
+	}
+	agw_ice_creds_new(&args.creds);
+	args.params = &s->params;
+	memcpy(args.access_fds, s->access_lease.fds, sizeof(args.access_fds));
+	memcpy(args.core_fds, s->core_lease.fds, sizeof(args.core_fds));
+	err = agw_stream_new(&s->stream, &args);
+	if (err == GW_OK)
+		fill_local(p, s, &args.creds);
+	explicit_bzero(&args.creds, sizeof(args.creds));
+	if (err != GW_OK) {
+		agw_slot_free(p, s, false);
+		return err;
+	}
+	*out = s;
+	return GW_OK;
+}
+
+void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out)
+{
+	const struct agw_core_params *c = &s->params.core;
+
+	memset(out, 0, sizeof(*out));
+	agw_stream_read_stats(s->stream, out);
+	out->srtp_profile = s->srtp_profile;
+	out->dtls_version = s->srtp_profile != AGW_SRTP_NONE ? DTLS_1_2 : 0;
+	out->remote = s->remote;
+	if (s->core_latched.len != 0)
+		out->core_remote = s->core_latched;
+	else if (c->active >= 0)
+		out->core_remote = c->branches[c->active].rtp;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside agw/worker: the pool, one worker, a context's streams, and the messages between.
+ *
+ *   pool.c     start, stop, dispatch, load          control thread
+ *   media.c    streams of one context               control thread
+ *   slot.c     one stream of them                control thread
+ *   report.c   what comes back                   control thread
+ *   mailbox.c  commands down, reports up            both, each its own end
+ *   worker.c   the thread and its loop              worker thread
+ *
+ *            cmds (agw_cmd *)                 reports (agw_report by value)
+ *   control ------------------> worker      worker -----------------------> control
+ *
+ * A command's memory goes down with it and comes back as its acknowledgement, so the worker
+ * frees nothing. A stream's slot does the same with its last command.
+ */
+#ifndef AGW_WORKER_WORKER_INT_H
+#define AGW_WORKER_WORKER_INT_H
+
+#include "agw/net/port_pool.h"
+#include "agw/relay/stream.h"
+#include "agw/worker/worker.h"
+#include "common/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SWEEP_PHASES 10 /* the once-a-second sweep goes in slices of 100 ms */
+#define LOG_ID_MAX   200
+
+struct agw_worker;
+
+/* One stream, from reservation to its way back. */
+struct agw_slot {
+	/* control thread */
+	struct agw_media *media;      /* borrowed */
+	struct agw_stream *stream;    /* owned; the worker works with it between ADD and BACK */
+	struct agw_slot *prev, *next; /* in media->slots */
+	struct agw_stream_params params;
+	struct agw_stream_local local;
+	struct agw_port_lease access_lease;
+	struct agw_port_lease core_lease;
+	struct gw_addr remote; /* as the events told */
+	struct gw_addr core_latched;
+	uint16_t srtp_profile;
+	struct agw_cmd *del; /* owned; made beforehand, so that a release cannot fail */
+	bool going;          /* release asked for: del is the worker's */
+
+	/* worker thread */
+	struct agw_slot *w_prev, *w_next; /* in worker->all[phase] */
+	struct agw_slot *s_prev, *s_next; /* in worker->setup */
+	struct agw_slot *back_next;       /* waiting for room in the report ring */
+	unsigned phase;
+	bool in_setup;
+};
+
+struct agw_media {
+	struct agw_pool *pool;
+	struct agw_media *prev, *next; /* in pool->medias */
+	struct agw_worker *worker;     /* NULL until the first stream */
+	uint64_t owner;
+	uint32_t seq;
+	size_t n_live;  /* not going */
+	size_t n_slots; /* all */
+	size_t n_cmds;  /* not acknowledged yet */
+	bool freed;
+	struct agw_slot *slots; /* owned */
+	char log_id[LOG_ID_MAX + 1];
+};
+
+enum agw_cmd_kind { AGW_CMD_ADD, AGW_CMD_APPLY, AGW_CMD_DEL };
+
+struct agw_cmd_item {
+	struct agw_slot *slot;
+	struct agw_stream_patch *patch; /* owned; APPLY only */
+};
+
+struct agw_cmd {
+	enum agw_cmd_kind kind;
+	uint32_t seq;
+	struct agw_media *media;
+	struct agw_cmd *next; /* waiting for room in a ring */
+	size_t n;
+	struct agw_cmd_item items[];
+};
+
+enum agw_report_kind {
+	AGW_REPORT_EVENT, /* ptr = slot */
+	AGW_REPORT_DONE,  /* ptr = command, owned again by control */
+	AGW_REPORT_BACK   /* ptr = slot, owned again by control */
+};
+
+struct agw_report {
+	enum agw_report_kind kind;
+	void *ptr;
+	struct agw_stream_event ev;
+};
+
+struct agw_worker {
+	struct agw_pool *pool; /* const parts only */
+	unsigned index;
+	pthread_t thread;
+	bool started;
+	struct gw_ring *cmds;
+	struct gw_ring *reports;
+
+	/* control thread */
+	size_t n_streams;
+	struct agw_cmd *waiting; /* DEL commands the ring had no room for */
+	uint64_t lost_told;
+
+	/* worker thread */
+	int epfd;
+	struct agw_relay_env env;
+	struct agw_slot *all[SWEEP_PHASES];
+	unsigned next_phase;
+	unsigned sweep_phase;
+	struct agw_slot *setup;
+	struct agw_slot *back; /* did not fit into the report ring */
+	struct agw_cmd *done;  /* neither */
+	uint64_t next_tick_ms;
+	uint64_t next_sweep_ms;
+	uint64_t rate_packets; /* at the last sweep slice */
+	uint32_t nap_us;
+	size_t n_slots;
+	_Atomic uint64_t events_lost;
+	_Atomic bool stop;
+};
+
+struct agw_pool {
+	struct agw_pool_cfg cfg; /* defaults filled in; realms point to `realms` */
+	struct agw_relay_cfg relay;
+	struct agw_realm_cfg realms[AGW_REALM_MAX];
+	size_t n_realms;
+	struct agw_port_pool *ports[AGW_REALM_MAX];
+	struct agw_dtls_ctx *dtls;
+	struct agw_pool_cbs cbs;
+	void *arg;
+	int epfd; /* over all report rings */
+	bool srtp_up;
+	unsigned n_workers;
+	struct agw_worker *workers;
+	struct agw_media *medias;
+	uint32_t n_streams; /* living and on their way back */
+};
+
+/* worker.c */
+enum gw_err agw_worker_start(struct agw_worker *w, struct agw_pool *pool,
+			     unsigned index) GW_MUST_CHECK;
+/** Joins the thread; what is in the rings stays there. */
+void agw_worker_stop(struct agw_worker *w);
+void agw_worker_fini(struct agw_worker *w);
+uint64_t agw_now_us(void);
+
+/* mailbox.c, control's end */
+struct agw_cmd *agw_cmd_new(enum agw_cmd_kind kind, struct agw_media *m, size_t n);
+void agw_cmd_free(struct agw_cmd *c);
+/** @return GW_OK: the command is the worker's; GW_ERR_BUSY: still the caller's */
+enum gw_err agw_cmd_send(struct agw_worker *w, struct agw_cmd *c) GW_MUST_CHECK;
+/** Send, or keep for later: for what must not fail. */
+void agw_cmd_send_sure(struct agw_worker *w, struct agw_cmd *c);
+void agw_cmd_retry(struct agw_worker *w);
+
+/* mailbox.c, worker's end */
+void agw_report_event(struct agw_worker *w, struct agw_slot *slot,
+		      const struct agw_stream_event *ev);
+void agw_report_back(struct agw_worker *w, struct agw_slot *slot);
+void agw_report_done(struct agw_worker *w, struct agw_cmd *c);
+void agw_report_retry(struct agw_worker *w);
+
+/* slot.c */
+void agw_set_field(const char **field, const char *name);
+enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
+			 const struct agw_stream_params *params, const char **field) GW_MUST_CHECK;
+/** @param rest its ports were told to somebody: quarantine */
+void agw_slot_free(struct agw_pool *p, struct agw_slot *s, bool rest);
+void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s);
+void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out);
+
+/* pool.c */
+void agw_pool_renew_cert(struct agw_pool *p);
+
+/* report.c */
+void agw_media_on_event(struct agw_slot *slot, const struct agw_stream_event *ev);
+void agw_media_on_done(struct agw_cmd *c);
+void agw_media_on_back(struct agw_slot *slot);
+/** Free the handle when nobody holds it and nothing of it is under way. */
+void agw_media_maybe_gone(struct agw_media *m);
+/** Free without a worker and without callbacks (pool is ending). */
+void agw_media_destroy(struct agw_media *m);
+
+#endif
