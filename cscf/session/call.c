@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call: made by an initial INVITE of either side, found again by Call-ID, tags and side,
+ * freed at the end of the loop turn in which nothing of it is under way any more.
+ * Two calls of one Call-ID are normal: browser to browser through the core, and forks.
+ * Not here: what happens to it (call_fsm.c), its messages (job.c), its media (media.c).
+ * Thread: the cscf loop. Spec: CALL-01, 09, 10, 12, 20, 21; ID-01..04, 06, 08, 13, 14.
+ */
+#include "cscf/session/session_int.h"
+
+#include "cscf/registrar/trust.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+
+#define GW_LOG_MOD       "session"
+#define MAX_PREFERRED    4
+#define RETRY_AFTER_TEXT 12
+
+uint64_t session_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000U + (uint64_t)ts.tv_nsec / 1000000U;
+}
+
+const char *side_name(enum side side)
+{
+	return side == SIDE_WIC ? "w2" : "mw";
+}
+
+void call_ident_update(struct call *c)
+{
+	snprintf(c->ident, sizeof(c->ident),
+		 "call_id=\"%.255s\" icid=%.64s impu=\"%.128s\" agw=%s ctx=%s", c->call_id,
+		 c->icid != NULL ? c->icid : "", c->impu != NULL ? c->impu : "",
+		 cscf_iq_ctx_agw(c->s->p.iq, c->media.ctx),
+		 cscf_iq_ctx_id(c->s->p.iq, c->media.ctx));
+}
+
+static void on_hold_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	job_resume(arg, MEDIA_REFUSED);
+}
+
+static void on_consent_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	call_release_cause(arg, CAUSE_MEDIA_LOST);
+}
+
+static void on_max_duration(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	call_release_cause(arg, CAUSE_MAX_DURATION);
+}
+
+void call_cancel_timers(struct call *c)
+{
+	event_del(c->timer_hold);
+	event_del(c->timer_consent);
+	event_del(c->timer_max);
+}
+
+/* The caller's side as far as the INVITE tells it. */
+static enum gw_err learn_caller(struct call *c, const struct cscf_sip_msg *invite)
+{
+	struct cscf_sip_name_addr contact;
+	struct gw_slice from;
+
+	if (!cscf_sip_msg_contact(invite, &contact) || contact.star)
+		return GW_ERR_PARSE;
+	c->caller.uri = gw_slice_dup(contact.uri);
+	c->call_id = gw_slice_dup(cscf_sip_msg_call_id(invite));
+	c->caller_tag = gw_slice_dup(cscf_sip_msg_from_tag(invite));
+	c->request_uri = gw_slice_dup(cscf_sip_msg_uri(invite));
+	if (!cscf_sip_msg_hdr(invite, "From", &from))
+		return GW_ERR_PARSE;
+	c->from = gw_slice_dup(from);
+	if (c->caller.uri == NULL || c->call_id == NULL || c->caller_tag == NULL ||
+	    c->from == NULL || c->request_uri == NULL)
+		return GW_ERR_NOMEM;
+	if (c->from_wic)
+		return GW_OK;
+	if (cscf_sip_msg_value_count(invite, "Record-Route") > CALL_MAX_ROUTES)
+		return GW_ERR_LIMIT;
+	return cscf_sip_msg_values_dup(invite, "Record-Route", false, &c->caller.routes,
+				       &c->caller.n_routes);
+}
+
+static void index_add(struct call *c)
+{
+	struct call *head = NULL;
+
+	HASH_FIND(hh, c->s->by_call_id, c->call_id, strlen(c->call_id), head);
+	if (head != NULL) {
+		c->same_id = head->same_id;
+		head->same_id = c;
+		return;
+	}
+	HASH_ADD_KEYPTR(hh, c->s->by_call_id, c->call_id, strlen(c->call_id), c);
+}
+
+static void index_del(struct call *c)
+{
+	struct call *head = NULL, *next = c->same_id;
+
+	HASH_FIND(hh, c->s->by_call_id, c->call_id, strlen(c->call_id), head);
+	if (head == NULL)
+		return;
+	if (head != c) {
+		while (head->same_id != NULL && head->same_id != c)
+			head = head->same_id;
+		if (head->same_id == c)
+			head->same_id = next;
+		return;
+	}
+	HASH_DEL(c->s->by_call_id, c);
+	if (next != NULL)
+		HASH_ADD_KEYPTR(hh, c->s->by_call_id, next->call_id, strlen(next->call_id), next);
+}
+
+enum gw_err call_new(struct call **out, struct cscf_session *s, const struct cscf_sip_msg *invite,
+		     bool from_wic)
+{
+	struct call *c = calloc(1, sizeof(*c));
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (c == NULL)
+		return err;
+	c->s = s;
+	c->from_wic = from_wic;
+	c->invite_cseq = cscf_sip_msg_cseq(invite);
+	c->started_ms = session_now_ms();
+	c->started_at = time(NULL);
+	err = gw_fsm_init(&c->fsm, &call_fsm_desc, CALL_S_IDLE, c, s->p.base);
+	if (err == GW_OK)
+		err = learn_caller(c, invite);
+	if (err == GW_OK)
+		err = media_init(c);
+	c->timer_hold = evtimer_new(s->p.base, on_hold_over, c);
+	c->timer_consent = evtimer_new(s->p.base, on_consent_over, c);
+	c->timer_max = evtimer_new(s->p.base, on_max_duration, c);
+	if (err == GW_OK &&
+	    (c->timer_hold == NULL || c->timer_consent == NULL || c->timer_max == NULL))
+		err = GW_ERR_NOMEM;
+	if (err == GW_OK)
+		err = gw_handle_add(s->calls, c, &c->self);
+	if (err != GW_OK) {
+		call_free(c);
+		return err;
+	}
+	index_add(c);
+	gw_metric_inc(&session_metrics[SM_CALLS]);
+	gw_metric_inc(&session_metrics[from_wic ? SM_MO : SM_MT]);
+	*out = c;
+	return GW_OK;
+}
+
+void call_free(struct call *c)
+{
+	if (c == NULL)
+		return;
+	if (c->self != GW_HANDLE_NONE) {
+		index_del(c);
+		gw_handle_del(c->s->calls, c->self);
+		gw_metric_dec(&session_metrics[SM_CALLS]);
+	}
+	job_flush(c);
+	while (c->xacts != NULL)
+		xact_free(c->xacts);
+	dialog_free_all(c);
+	media_fini(c);
+	gw_fsm_fini(&c->fsm);
+	if (c->timer_hold != NULL)
+		event_free(c->timer_hold);
+	if (c->timer_consent != NULL)
+		event_free(c->timer_consent);
+	if (c->timer_max != NULL)
+		event_free(c->timer_max);
+	target_fini(&c->caller);
+	cscf_sip_texts_free(c->record_route, c->n_record_route);
+	free(c->call_id);
+	free(c->caller_tag);
+	free(c->from);
+	free(c->request_uri);
+	free(c->called);
+	free(c->impu);
+	free(c->icid);
+	free(c->pcv);
+	free(c->winner);
+	free(c);
+}
+
+void call_bury(struct call *c)
+{
+	struct timeval now = {0, 0};
+
+	record_write(c);
+	call_cancel_timers(c);
+	c->next_dead = c->s->dead;
+	c->s->dead = c;
+	event_add(c->s->reaper, &now);
+}
+
+struct call *call_find_id(const struct cscf_session *s, struct gw_slice call_id)
+{
+	struct call *c = NULL;
+
+	HASH_FIND(hh, s->by_call_id, call_id.p, call_id.n, c);
+	return c;
+}
+
+struct call *call_find_dialog(struct cscf_session *s, const struct cscf_sip_msg *msg,
+			      enum side from, struct dialog **dialog)
+{
+	struct gw_slice from_tag = cscf_sip_msg_from_tag(msg);
+	struct gw_slice to_tag = cscf_sip_msg_to_tag(msg);
+
+	for (struct call *c = call_find_id(s, cscf_sip_msg_call_id(msg)); c != NULL;
+	     c = c->same_id) {
+		bool by_caller = (from == SIDE_WIC) == c->from_wic;
+		struct gw_slice caller = by_caller ? from_tag : to_tag;
+		struct gw_slice callee = by_caller ? to_tag : from_tag;
+
+		if (!gw_slice_eq_str(caller, c->caller_tag))
+			continue;
+		*dialog = dialog_find(c, callee);
+		if (*dialog != NULL)
+			return c;
+	}
+	*dialog = NULL;
+	return NULL;
+}
+
+static void answer_busy(struct cscf_session *s, gw_handle server)
+{
+	char after[RETRY_AFTER_TEXT];
+
+	gw_metric_inc(&session_metrics[SM_LIMIT]);
+	GW_LOG_LIMITED(GW_LOG_WARN, "session.limit", "calls=%zu", gw_handle_count(s->calls));
+	snprintf(after, sizeof(after), "%d", (int)s->cfg->retry_after_s);
+	cscf_sip_reply(s->p.stack, server, 503, NULL, "Retry-After", after, (char *)NULL);
+}
+
+/* Everything about the INVITE is ready but its SDP: hand it to the machine. */
+static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *orig,
+		  struct cscf_sip_msg *msg, enum side from)
+{
+	struct xact *x = xact_new(c, server, orig, from);
+	enum gw_err err = GW_ERR_NOMEM;
+
+	call_ident_update(c);
+	CALL_LOG(GW_LOG_INFO, "call.start", c, side_name(from), "from_wic=%d uri=\"%s\"",
+		 (int)c->from_wic, c->request_uri);
+	if (x == NULL) {
+		cscf_sip_msg_free(msg);
+		cscf_sip_reply(c->s->p.stack, server, 500, NULL, (char *)NULL);
+		call_release_cause(c, CAUSE_INTERNAL);
+		return;
+	}
+	x->initial = true;
+	c->invite = x;
+	err = gw_fsm_dispatch(&c->fsm, CALL_E_START, NULL);
+	if (err == GW_OK)
+		err = job_add(c, JOB_REQUEST, x, msg, from);
+	else
+		cscf_sip_msg_free(msg);
+	if (err != GW_OK)
+		call_release_cause(c, CAUSE_INTERNAL);
+}
+
+void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+			 const struct cscf_sip_flow *flow)
+{
+	struct cscf_registrar_identity id;
+	struct gw_slice preferred[MAX_PREFERRED];
+	struct cscf_sip_values_cursor cursor = {0};
+	struct cscf_sip_msg *out = NULL;
+	struct call *c = NULL;
+	enum gw_err err;
+	size_t n = 0;
+
+	while (n < MAX_PREFERRED &&
+	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
+		n++;
+	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
+		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
+		cscf_sip_reply(s->p.stack, server, 403, "Not registered", (char *)NULL);
+		return;
+	}
+	if (route_token_foreign(s, msg, flow->conn)) {
+		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
+		cscf_sip_reply(s->p.stack, server, 403, NULL, (char *)NULL);
+		return;
+	}
+	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
+		answer_busy(s, server);
+		return;
+	}
+	err = call_new(&c, s, msg, true);
+	if (err == GW_OK)
+		err = cscf_sip_msg_clone(&out, msg);
+	if (err == GW_OK) {
+		c->assoc = id.assoc;
+		c->conn = flow->conn;
+		c->impu = id.n_impus > 0 ? strdup(id.impus[0].uri) : NULL;
+		c->pcv = leg_new_pcv(s, &c->icid);
+		err = leg_mw_invite(c, out, &id);
+	}
+	if (err == GW_OK) {
+		start(c, server, msg, out, SIDE_WIC);
+		return;
+	}
+	cscf_sip_msg_free(out);
+	call_free(c);
+	cscf_sip_reply(s->p.stack, server, err == GW_ERR_PARSE || err == GW_ERR_DENIED ? 400 : 500,
+		       NULL, (char *)NULL);
+}
+
+/* Whose call is it, for PAI of the answers, the icid and the log (ID-14, ID-08). */
+static void learn_called(struct call *c, const struct cscf_sip_msg *msg)
+{
+	struct cscf_sip_name_addr addr;
+	struct gw_slice v;
+
+	if (cscf_sip_msg_hdr(msg, "P-Called-Party-ID", &v)) {
+		c->called = gw_slice_dup(v);
+		if (cscf_sip_name_addr_parse(&addr, v) == GW_OK)
+			c->impu = gw_slice_dup(addr.uri);
+	}
+	if (c->impu == NULL)
+		c->impu = gw_slice_dup(cscf_sip_msg_to_uri(msg));
+	if (cscf_sip_msg_hdr(msg, "P-Charging-Vector", &v)) {
+		char icid[128];
+		struct gw_slice raw;
+
+		c->pcv = gw_slice_dup(v);
+		if (cscf_sip_param_get(v, "icid-value", &raw)) {
+			cscf_sip_unquote(raw, icid, sizeof(icid));
+			c->icid = strdup(icid);
+		}
+	}
+	if (c->icid == NULL)
+		free(leg_new_pcv(c->s, &c->icid));
+}
+
+void call_start_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg)
+{
+	struct cscf_registrar_target target;
+	enum cscf_registrar_reach reach = cscf_registrar_reach(s->p.registrar, route_own_token(msg),
+							       cscf_sip_msg_uri(msg), &target);
+	struct cscf_sip_msg *out = NULL;
+	struct call *c = NULL;
+	enum gw_err err;
+
+	if (reach != CSCF_REGISTRAR_LIVE) {
+		gw_metric_inc(&session_metrics[SM_UNREACHABLE]);
+		cscf_sip_reply(s->p.stack, server, cscf_registrar_reach_status(reach), NULL,
+			       (char *)NULL);
+		return;
+	}
+	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
+		answer_busy(s, server);
+		return;
+	}
+	err = call_new(&c, s, msg, false);
+	if (err == GW_OK)
+		err = cscf_sip_msg_clone(&out, msg);
+	if (err == GW_OK) {
+		c->assoc = target.assoc;
+		c->conn = target.conn;
+		learn_called(c, msg);
+		err = leg_w2_invite(c, out);
+	}
+	if (err == GW_OK) {
+		start(c, server, msg, out, SIDE_CORE);
+		return;
+	}
+	cscf_sip_msg_free(out);
+	call_free(c);
+	cscf_sip_reply(s->p.stack, server, err == GW_ERR_PARSE ? 400 : 500, NULL, (char *)NULL);
+}

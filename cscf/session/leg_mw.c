@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a message needs before it goes to the core: nothing that a WIC may not say, the identity
+ * and charging vector that we vouch for, the Service-Route of the registration, our Record-Route.
+ * Thread: the cscf loop. Spec: registration 4.1, ID-03, 04, 06, 08, 10, 14, 15; CALL-07, 20.
+ */
+#include "cscf/session/session_int.h"
+
+#include "common/rand.h"
+#include "cscf/registrar/trust.h"
+
+#include <stdio.h>
+
+#define GW_LOG_MOD "session"
+
+char *leg_new_pcv(const struct cscf_session *s, char **icid)
+{
+	char value[33], text[640];
+
+	gw_rand_hex(value, 16);
+	*icid = strdup(value);
+	snprintf(text, sizeof(text), "icid-value=\"%s\";icid-generated-at=%s;orig-ioi=\"%s%s\"",
+		 value, s->cfg->mw_name, s->cfg->ioi_prefix, s->cfg->orig_ioi);
+	return strdup(text);
+}
+
+enum gw_err leg_add_pcv(const struct call *c, struct cscf_sip_msg *msg)
+{
+	return c->pcv != NULL ? cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", c->pcv) : GW_OK;
+}
+
+enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
+			  const struct cscf_registrar_identity *id)
+{
+	enum gw_err err = cscf_trust_strip_from_wic(msg);
+
+	if (err == GW_OK)
+		err = leg_prepare_request(msg, SIDE_CORE);
+	for (size_t i = 0; err == GW_OK && i < id->n_pai; i++)
+		err = cscf_sip_msg_hdr_append(msg, "P-Asserted-Identity", id->pai[i]);
+	if (err == GW_OK)
+		err = leg_add_pcv(c, msg);
+	route_pop_own(c->s, msg, SIDE_WIC);
+	if (err == GW_OK && id->n_service_route == 0)
+		err = GW_ERR_STATE; /* REG-24: no originating service */
+	if (err == GW_OK)
+		err = route_enforce(c->s, msg, id->service_route, id->n_service_route);
+	return err == GW_OK ? route_record(c->s, msg, c->conn, true) : err;
+}
+
+/* The WIC's own claim or the called identity selects who answers (ID-14). */
+static enum gw_err add_pai(struct call *c, struct cscf_sip_msg *rsp)
+{
+	struct cscf_registrar_identity id;
+	struct gw_slice called = gw_slice_str(c->called);
+	enum gw_err err = GW_OK;
+
+	if (c->conn == 0 || !cscf_registrar_identify(c->s->p.registrar, c->conn, &called,
+						     called.n > 0 ? 1 : 0, &id))
+		return GW_OK;
+	for (size_t i = 0; err == GW_OK && i < id.n_pai; i++)
+		err = cscf_sip_msg_hdr_append(rsp, "P-Asserted-Identity", id.pai[i]);
+	return err;
+}
+
+/* The list must come back as we sent it (CALL-11); a WIC that lost it is repaired. */
+static enum gw_err repair_record_route(struct call *c, struct cscf_sip_msg *rsp)
+{
+	struct cscf_sip_values_cursor cursor = {0};
+	struct gw_slice value;
+	size_t i = 0;
+
+	while (cscf_sip_msg_value_next(rsp, "Record-Route", &cursor, &value) &&
+	       i < c->n_record_route && gw_slice_eq_str(value, c->record_route[i]))
+		i++;
+	if (i == c->n_record_route &&
+	    cscf_sip_msg_value_count(rsp, "Record-Route") == c->n_record_route)
+		return GW_OK;
+	gw_metric_inc(&session_metrics[SM_RR_REPAIRED]);
+	return cscf_sip_msg_values_set(rsp, "Record-Route", c->record_route, c->n_record_route);
+}
+
+enum gw_err leg_mw_response(struct call *c, struct cscf_sip_msg *rsp)
+{
+	int status = cscf_sip_msg_status(rsp);
+	enum gw_err err = cscf_trust_strip_from_wic(rsp);
+
+	if (err == GW_OK)
+		err = leg_filter_features(rsp, SIDE_CORE);
+	if (err == GW_OK && !c->from_wic)
+		err = add_pai(c, rsp);
+	if (err == GW_OK)
+		err = leg_add_pcv(c, rsp);
+	if (err == GW_OK && !c->from_wic && status > 100 && status < 300 &&
+	    cscf_sip_msg_method(rsp) == CSCF_SIP_INVITE)
+		err = repair_record_route(c, rsp);
+	return err;
+}

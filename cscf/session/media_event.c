@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the AGW reports, and what it means for the call (5.4): one stream in trouble never kills
+ * the others by itself; without any working audio the call ends (REL-20).
+ * Thread: the cscf loop. Spec: 2.10, 2.11; REL-06..09, 12, 20; DTLS-23.
+ */
+#include "cscf/session/session_int.h"
+
+#include "proto/iq_codec.h"
+
+#include <event2/event.h>
+
+#define GW_LOG_MOD "session"
+
+static uint64_t bit(uint32_t stream_id)
+{
+	return UINT64_C(1) << (stream_id % 64U);
+}
+
+/* Has every live audio stream (or, without audio, every stream) its bit in the set? */
+static bool all_audio_in(const struct call *c, uint64_t set)
+{
+	size_t n = cscf_sdp_stream_count(c->media.sdp);
+	bool audio = false, all = true;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+
+		if (!st->live || st->media != CSCF_SDP_AUDIO)
+			continue;
+		audio = true;
+		all = all && (set & bit(st->stream_id)) != 0;
+	}
+	for (size_t i = 0; !audio && i < n; i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+
+		all = all && (!st->live || (set & bit(st->stream_id)) != 0);
+	}
+	return all;
+}
+
+static void media_lost(struct call *c, const IqNotification *n, enum cause cause)
+{
+	c->media.lost |= bit(n->stream_id);
+	if (all_audio_in(c, c->media.lost))
+		call_release_cause(c, cause);
+}
+
+/* The WIC has T_consent to come back by an ICE restart, if there is still a way to ask (2.11). */
+static void consent_lost(struct call *c, const IqNotification *n)
+{
+	int64_t ms = c->s->cfg->t_consent;
+	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+
+	c->media.lost |= bit(n->stream_id);
+	if (!all_audio_in(c, c->media.lost))
+		return;
+	if (c->conn == 0)
+		call_release_cause(c, CAUSE_MEDIA_LOST);
+	else if (!event_pending(c->timer_consent, EV_TIMEOUT, NULL))
+		event_add(c->timer_consent, &tv);
+}
+
+static void media_back(struct call *c, const IqNotification *n)
+{
+	c->media.lost &= ~bit(n->stream_id);
+	if (!all_audio_in(c, c->media.lost))
+		event_del(c->timer_consent);
+}
+
+static void inactive(struct call *c, const IqNotification *n)
+{
+	if (n->side == IQ_V(REALM_SIDE__REALM_ACCESS))
+		c->media.idle_access |= bit(n->stream_id);
+	else
+		c->media.idle_core |= bit(n->stream_id);
+	if (all_audio_in(c, c->media.idle_access & c->media.idle_core) ||
+	    (c->s->cfg->inactivity_oneway_release &&
+	     all_audio_in(c, c->media.idle_access | c->media.idle_core)))
+		call_release_cause(c, CAUSE_INACTIVITY);
+}
+
+static void active(struct call *c, const IqNotification *n)
+{
+	if (n->side == IQ_V(REALM_SIDE__REALM_ACCESS))
+		c->media.idle_access &= ~bit(n->stream_id);
+	else
+		c->media.idle_core &= ~bit(n->stream_id);
+}
+
+static void dtls_failed(struct call *c, const IqNotification *n)
+{
+	bool attack = n->cause == IQ_V(NOTIFICATION__CAUSE__CAUSE_FINGERPRINT) ||
+		      n->cause == IQ_V(NOTIFICATION__CAUSE__CAUSE_NO_SRTP) ||
+		      n->cause == IQ_V(NOTIFICATION__CAUSE__CAUSE_NO_CERTIFICATE);
+
+	CALL_LOG(GW_LOG_WARN, "call.dtls_failed", c, "w3", "stream=%u cause=%s detail=\"%s\"",
+		 n->stream_id, iq_cause_name(n->cause), n->detail);
+	if (attack)
+		media_lost(c, n, CAUSE_FINGERPRINT);
+	else if (!c->s->cfg->dtls_fail_keep)
+		media_lost(c, n, CAUSE_MEDIA_LOST);
+}
+
+void media_on_event(void *arg, gw_handle call, const IqNotification *n)
+{
+	struct cscf_session *s = arg;
+	struct call *c = gw_handle_find(s->calls, call);
+
+	if (c == NULL || c->released) {
+		gw_metric_inc(&session_metrics[SM_LATE]);
+		return;
+	}
+	CALL_LOG(GW_LOG_INFO, "call.media_event", c, "w3", "name=%s stream=%u cause=%s",
+		 iq_event_name(n->event), n->stream_id, iq_cause_name(n->cause));
+	switch ((int)n->event) { /* a wire value: has a default */
+	case IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED):
+	case IQ_V(NOTIFICATION__EVENT__CONSENT_RESTORED):
+		media_back(c, n);
+		break;
+	case IQ_V(NOTIFICATION__EVENT__ICE_FAILED):
+	case IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED):
+		media_lost(c, n, CAUSE_MEDIA_LOST);
+		break;
+	case IQ_V(NOTIFICATION__EVENT__DTLS_FAILED):
+		dtls_failed(c, n);
+		break;
+	case IQ_V(NOTIFICATION__EVENT__DTLS_CLOSED):
+	case IQ_V(NOTIFICATION__EVENT__CONSENT_LOST):
+		consent_lost(c, n);
+		break;
+	case IQ_V(NOTIFICATION__EVENT__MEDIA_INACTIVE):
+		inactive(c, n);
+		break;
+	case IQ_V(NOTIFICATION__EVENT__MEDIA_ACTIVE):
+		active(c, n);
+		break;
+	default: /* reported, nothing to decide */
+		break;
+	}
+}
+
+void media_on_context_lost(void *arg, gw_handle call, const char *why)
+{
+	struct cscf_session *s = arg;
+	struct call *c = gw_handle_find(s->calls, call);
+
+	if (c == NULL || c->released)
+		return;
+	CALL_LOG(GW_LOG_ERROR, "call.context_lost", c, "w3", "reason=\"%s\"", why);
+	call_release_cause(c, CAUSE_AGW_LOST);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one place where the SDP layer's typed parameters become Iq messages and back. Nothing is
+ * decided here but the gates: what the directions allow, less what the call's state forbids.
+ * Everything built lives in one object; strings are borrowed from the SDP session.
+ * Thread: the cscf loop. Spec: calls-and-media 5.3 Reserve, Modify; IQ-03..06, DTLS-05.
+ */
+#include "cscf/session/session_int.h"
+
+#include "proto/iq_codec.h"
+
+#include <stdio.h>
+
+#define FP_TEXT (64 * 3)
+#define MAX_FB  4
+
+struct media_params {
+	size_t n;
+	IqStreamRequest *list[IQ_MAX_STREAMS];
+	struct params {
+		IqStreamRequest req;
+		IqGate gate;
+		IqAccessTermination access;
+		IqCoreTermination core;
+		IqRemoteIce ice;
+		IqIceCredentials cred;
+		IqRemoteDtls dtls;
+		IqCandidate cand[CSCF_SDP_MAX_CAND], *cand_list[CSCF_SDP_MAX_CAND];
+		IqAddress cand_addr[CSCF_SDP_MAX_CAND];
+		IqFingerprint fp[CSCF_SDP_MAX_FP], *fp_list[CSCF_SDP_MAX_FP];
+		char fp_text[CSCF_SDP_MAX_FP][FP_TEXT];
+		IqPayloadType pt[IQ_MAX_PAYLOAD_TYPES], *pt_list[IQ_MAX_PAYLOAD_TYPES];
+		IqCoreRemote remote, *remote_list[1];
+		IqAddress rtp, rtcp;
+		Wicgate__Iq__V1__Feedback fb[MAX_FB];
+		char label[24];
+		/* protobuf-c wants writable strings */
+		char ufrag[CSCF_SDP_ICE_LEN], pwd[CSCF_SDP_ICE_LEN], tls_id[256];
+		char access_realm[IQ_MAX_ID + 1], core_realm[IQ_MAX_ID + 1];
+		struct cscf_sdp_cand cand_copy[CSCF_SDP_MAX_CAND];
+		struct cscf_sdp_fp fp_copy[CSCF_SDP_MAX_FP];
+		char rtp_ip[CSCF_SDP_ADDR_LEN], rtcp_ip[CSCF_SDP_ADDR_LEN];
+		struct cscf_sdp_fmt fmt_copy[IQ_MAX_PAYLOAD_TYPES];
+	} p[];
+};
+
+static void fp_print(char *out, const struct cscf_sdp_fp *fp)
+{
+	for (size_t i = 0; i < fp->len && i < 64; i++)
+		snprintf(out + i * 3, 4, "%02X%s", fp->value[i], i + 1 < fp->len ? ":" : "");
+}
+
+static Wicgate__Iq__V1__Candidate__Type cand_type(const char *type)
+{
+	if (strcmp(type, "srflx") == 0)
+		return IQ_V(CANDIDATE__TYPE__SRFLX);
+	if (strcmp(type, "prflx") == 0)
+		return IQ_V(CANDIDATE__TYPE__PRFLX);
+	return strcmp(type, "relay") == 0 ? IQ_V(CANDIDATE__TYPE__RELAY)
+					  : IQ_V(CANDIDATE__TYPE__HOST);
+}
+
+static void fill_ice(struct params *p, const struct cscf_sdp_stream *st)
+{
+	const struct cscf_sdp_access_remote *r = &st->access_remote;
+
+	wicgate__iq__v1__remote_ice__init(&p->ice);
+	wicgate__iq__v1__ice_credentials__init(&p->cred);
+	snprintf(p->ufrag, sizeof(p->ufrag), "%s", r->ufrag);
+	snprintf(p->pwd, sizeof(p->pwd), "%s", r->pwd);
+	p->cred.ufrag = p->ufrag;
+	p->cred.pwd = p->pwd;
+	p->ice.credentials = &p->cred;
+	p->ice.lite = r->ice_lite;
+	p->ice.restart = st->ice_restart && st->has_local;
+	p->ice.candidates = p->cand_list;
+	for (size_t i = 0; i < r->n_cands && i < CSCF_SDP_MAX_CAND; i++) {
+		IqCandidate *c = &p->cand[i];
+
+		p->cand_copy[i] = r->cands[i];
+		wicgate__iq__v1__candidate__init(c);
+		wicgate__iq__v1__address__init(&p->cand_addr[i]);
+		c->foundation = p->cand_copy[i].foundation;
+		c->component = r->cands[i].component;
+		c->priority = r->cands[i].priority;
+		c->type = cand_type(r->cands[i].type);
+		c->address = &p->cand_addr[i];
+		p->cand_addr[i].ip = p->cand_copy[i].addr;
+		p->cand_addr[i].port = r->cands[i].port;
+		p->cand_list[p->ice.n_candidates++] = c;
+	}
+}
+
+static void fill_dtls(struct params *p, const struct cscf_sdp_stream *st)
+{
+	const struct cscf_sdp_access_remote *r = &st->access_remote;
+
+	wicgate__iq__v1__remote_dtls__init(&p->dtls);
+	switch (st->dtls) {
+	case CSCF_SDP_DTLS_UNDECIDED:
+		p->dtls.role = IQ_V(DTLS_ROLE__DTLS_ROLE_UNSPECIFIED);
+		break;
+	case CSCF_SDP_DTLS_CLIENT:
+		p->dtls.role = IQ_V(DTLS_ROLE__DTLS_CLIENT);
+		break;
+	case CSCF_SDP_DTLS_SERVER:
+		p->dtls.role = IQ_V(DTLS_ROLE__DTLS_SERVER);
+		break;
+	}
+	p->dtls.new_association = st->new_dtls && st->has_local;
+	snprintf(p->tls_id, sizeof(p->tls_id), "%s", r->tls_id);
+	p->dtls.tls_id = p->tls_id;
+	p->dtls.fingerprints = p->fp_list;
+	for (size_t i = 0; i < r->n_fps && i < CSCF_SDP_MAX_FP; i++) {
+		IqFingerprint *f = &p->fp[i];
+
+		p->fp_copy[i] = r->fps[i];
+		wicgate__iq__v1__fingerprint__init(f);
+		fp_print(p->fp_text[i], &r->fps[i]);
+		f->hash = p->fp_copy[i].hash;
+		f->value = p->fp_text[i];
+		p->fp_list[p->dtls.n_fingerprints++] = f;
+	}
+}
+
+static size_t fill_feedback(struct params *p, const struct cscf_sdp_stream *st)
+{
+	unsigned set = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->n_fmts; i++)
+		set |= st->fmts[i].fb;
+	if ((set & CSCF_SDP_FB_NACK) != 0)
+		p->fb[n++] = IQ_V(FEEDBACK__NACK);
+	if ((set & CSCF_SDP_FB_PLI) != 0)
+		p->fb[n++] = IQ_V(FEEDBACK__PLI);
+	if ((set & CSCF_SDP_FB_FIR) != 0)
+		p->fb[n++] = IQ_V(FEEDBACK__FIR);
+	if ((set & CSCF_SDP_FB_TMMBR) != 0)
+		p->fb[n++] = IQ_V(FEEDBACK__TMMBR);
+	return n;
+}
+
+static size_t fill_formats(struct params *p, const struct cscf_sdp_stream *st)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->n_fmts && n < IQ_MAX_PAYLOAD_TYPES; i++, n++) {
+		p->fmt_copy[n] = st->fmts[i];
+		wicgate__iq__v1__payload_type__init(&p->pt[n]);
+		p->pt[n].pt = st->fmts[i].pt;
+		p->pt[n].encoding = p->fmt_copy[n].name;
+		p->pt[n].clock_rate = st->fmts[i].clock_hz;
+		p->pt_list[n] = &p->pt[n];
+	}
+	return n;
+}
+
+static void fill_access(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+{
+	const struct cscf_session_config *cfg = c->s->cfg;
+	IqAccessTermination *a = &p->access;
+
+	wicgate__iq__v1__access_termination__init(a);
+	snprintf(p->access_realm, sizeof(p->access_realm), "%s", cfg->access_realm);
+	a->realm = p->access_realm;
+	a->transport = IQ_V(ACCESS_TRANSPORT__UDP_TLS_RTP_SAVPF);
+	a->rtcp = st->access_rtcp == CSCF_SDP_RTCP_MUX ? IQ_V(RTCP_MODE__RTCP_MUX)
+						       : IQ_V(RTCP_MODE__RTCP_SEPARATE);
+	a->payload_types = p->pt_list;
+	a->n_payload_types = fill_formats(p, st);
+	a->feedback = p->fb;
+	a->n_feedback = fill_feedback(p, st);
+	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
+	if (!st->access_remote.known)
+		return;
+	fill_ice(p, st);
+	fill_dtls(p, st);
+	a->ice = &p->ice;
+	a->dtls = &p->dtls;
+}
+
+static Wicgate__Iq__V1__AddressFamily core_family(const struct call *c,
+						  const struct cscf_sdp_stream *st)
+{
+	if (st->core_remote.known && st->core_remote.addr[0] != '\0')
+		return strchr(st->core_remote.addr, ':') != NULL ? IQ_V(ADDRESS_FAMILY__IPV6)
+								 : IQ_V(ADDRESS_FAMILY__IPV4);
+	return c->s->cfg->core_family == 6 ? IQ_V(ADDRESS_FAMILY__IPV6)
+					   : IQ_V(ADDRESS_FAMILY__IPV4);
+}
+
+static void fill_core_remote(struct params *p, const struct cscf_sdp_stream *st)
+{
+	const struct cscf_sdp_core_remote *r = &st->core_remote;
+
+	if (!r->known || r->addr[0] == '\0' || r->port == 0)
+		return;
+	wicgate__iq__v1__core_remote__init(&p->remote);
+	wicgate__iq__v1__address__init(&p->rtp);
+	wicgate__iq__v1__address__init(&p->rtcp);
+	snprintf(p->rtp_ip, sizeof(p->rtp_ip), "%s", r->addr);
+	snprintf(p->rtcp_ip, sizeof(p->rtcp_ip), "%s",
+		 r->rtcp_addr[0] != '\0' ? r->rtcp_addr : r->addr);
+	p->rtp.ip = p->rtp_ip;
+	p->rtp.port = r->port;
+	p->rtcp.ip = p->rtcp_ip;
+	p->rtcp.port = r->rtcp_port != 0 ? r->rtcp_port : r->port + 1U;
+	p->remote.rtp = &p->rtp;
+	p->remote.rtcp = p->rtcp.port <= 65535 ? &p->rtcp : NULL;
+	p->remote.active = true;
+	p->remote_list[0] = &p->remote;
+	p->core.remotes = p->remote_list;
+	p->core.n_remotes = 1;
+}
+
+static void fill_core(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+{
+	const struct cscf_session_config *cfg = c->s->cfg;
+	const struct cscf_sdp_core_remote *r = &st->core_remote;
+	IqCoreTermination *t = &p->core;
+
+	wicgate__iq__v1__core_termination__init(t);
+	snprintf(p->core_realm, sizeof(p->core_realm), "%s", cfg->core_realm);
+	t->realm = p->core_realm;
+	t->family = core_family(c, st);
+	t->transport =
+	    st->core_avpf ? IQ_V(CORE_TRANSPORT__RTP_AVPF) : IQ_V(CORE_TRANSPORT__RTP_AVP);
+	t->rtcp = st->core_rtcp == CSCF_SDP_RTCP_MUX   ? IQ_V(RTCP_MODE__RTCP_MUX)
+		  : st->core_rtcp == CSCF_SDP_RTCP_OFF ? IQ_V(RTCP_MODE__RTCP_OFF)
+						       : IQ_V(RTCP_MODE__RTCP_SEPARATE);
+	t->filter = (Wicgate__Iq__V1__SourceFilter)cfg->source_filter;
+	t->latch = cfg->latch_once ? IQ_V(LATCH_MODE__LATCH_ONCE) : IQ_V(LATCH_MODE__LATCH_OFF);
+	t->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
+	t->payload_types = p->pt_list;
+	t->n_payload_types = p->access.n_payload_types;
+	t->feedback = p->fb;
+	t->n_feedback = st->core_avpf ? p->access.n_feedback : 0;
+	if (r->known && r->b_rs_bps >= 0 && r->b_rr_bps >= 0) {
+		t->rs_bps = (uint32_t)r->b_rs_bps;
+		t->rr_bps = (uint32_t)r->b_rr_bps;
+		t->has_rs_rr = true;
+	}
+	fill_core_remote(p, st);
+}
+
+static void fill_gate(struct params *p, const struct call *c, const struct cscf_sdp_stream *st,
+		      bool configure)
+{
+	wicgate__iq__v1__gate__init(&p->gate);
+	if (configure) {
+		p->gate.uplink = st->gate_uplink && (c->media.answered || c->media.early_up);
+		p->gate.downlink = st->gate_downlink && (c->media.answered || c->media.early_down);
+	}
+	p->req.gate = &p->gate;
+}
+
+static void fill(struct params *p, const struct call *c, const struct cscf_sdp_stream *st,
+		 bool configure)
+{
+	const char *word = st->media == CSCF_SDP_VIDEO ? "video" : "audio";
+
+	wicgate__iq__v1__stream_request__init(&p->req);
+	p->req.stream_id = st->stream_id;
+	p->req.kind = st->media == CSCF_SDP_VIDEO  ? IQ_V(MEDIA_KIND__VIDEO)
+		      : st->media == CSCF_SDP_TEXT ? IQ_V(MEDIA_KIND__TEXT)
+						   : IQ_V(MEDIA_KIND__AUDIO);
+	snprintf(p->label, sizeof(p->label), "%s-%u", word, st->stream_id);
+	p->req.label = p->label;
+	fill_gate(p, c, st, configure);
+	fill_access(p, c, st);
+	fill_core(p, c, st);
+	p->req.access = &p->access;
+	p->req.core = &p->core;
+	p->req.inactivity_ms = (uint32_t)c->s->cfg->inactivity;
+	p->req.inactivity_off =
+	    c->s->cfg->inactivity == 0 || (!st->gate_uplink && !st->gate_downlink);
+}
+
+enum gw_err media_params_new(struct media_params **out, const struct call *c, bool only_new,
+			     bool configure)
+{
+	size_t total = cscf_sdp_stream_count(c->media.sdp), n = 0;
+	struct media_params *p;
+
+	for (size_t i = 0; i < total; i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+
+		n += st->live && st->has_local != only_new ? 1 : 0;
+	}
+	if (n > IQ_MAX_STREAMS)
+		return GW_ERR_LIMIT;
+	p = calloc(1, sizeof(*p) + n * sizeof(p->p[0]));
+	if (p == NULL)
+		return GW_ERR_NOMEM;
+	for (size_t i = 0; i < total && p->n < n; i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+
+		if (!st->live || st->has_local == only_new)
+			continue;
+		fill(&p->p[p->n], c, st, configure);
+		p->list[p->n] = &p->p[p->n].req;
+		p->n++;
+	}
+	*out = p;
+	return GW_OK;
+}
+
+void media_params_free(struct media_params *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		explicit_bzero(p->p[i].pwd, sizeof(p->p[i].pwd));
+	free(p);
+}
+
+IqStreamRequest **media_params_streams(struct media_params *p, size_t *n)
+{
+	*n = p->n;
+	return p->list;
+}
+
+/* ---- what the AGW gave
+ * ----------------------------------------------------------------------------- */
+
+static bool fp_parse(struct cscf_sdp_fp *out, const IqFingerprint *f)
+{
+	const char *s = f->value;
+
+	snprintf(out->hash, sizeof(out->hash), "%s", f->hash);
+	for (out->len = 0; out->len < sizeof(out->value); s += 3) {
+		unsigned octet;
+
+		if (sscanf(s, "%2x", &octet) != 1)
+			return false;
+		out->value[out->len++] = (uint8_t)octet;
+		if (s[1] == '\0' || s[2] != ':')
+			return s[1] != '\0' && s[2] == '\0';
+	}
+	return false;
+}
+
+static const char *cand_word(Wicgate__Iq__V1__Candidate__Type type)
+{
+	switch ((int)type) { /* a wire value: has a default */
+	case IQ_V(CANDIDATE__TYPE__SRFLX):
+		return "srflx";
+	case IQ_V(CANDIDATE__TYPE__PRFLX):
+		return "prflx";
+	case IQ_V(CANDIDATE__TYPE__RELAY):
+		return "relay";
+	default:
+		return "host";
+	}
+}
+
+static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *a)
+{
+	*out = (struct cscf_sdp_access_local){0};
+	if (a->n_candidates == 0 || a->credentials == NULL || a->n_fingerprints == 0)
+		return false;
+	snprintf(out->ufrag, sizeof(out->ufrag), "%s", a->credentials->ufrag);
+	snprintf(out->pwd, sizeof(out->pwd), "%s", a->credentials->pwd);
+	snprintf(out->tls_id, sizeof(out->tls_id), "%s", a->tls_id);
+	for (size_t i = 0; i < a->n_candidates && out->n_cands < CSCF_SDP_MAX_CAND; i++) {
+		const IqCandidate *c = a->candidates[i];
+		struct cscf_sdp_cand *o = &out->cands[out->n_cands];
+
+		if (c->address == NULL || c->tcp)
+			continue;
+		snprintf(o->foundation, sizeof(o->foundation), "%s", c->foundation);
+		snprintf(o->type, sizeof(o->type), "%s", cand_word(c->type));
+		snprintf(o->addr, sizeof(o->addr), "%s", c->address->ip);
+		o->port = (uint16_t)c->address->port;
+		o->component = (uint16_t)c->component;
+		o->priority = c->priority;
+		out->n_cands++;
+		if (o->component == 2)
+			out->rtcp_port = o->port;
+	}
+	if (out->n_cands == 0)
+		return false;
+	snprintf(out->addr, sizeof(out->addr), "%s", out->cands[0].addr);
+	out->port = out->cands[0].port;
+	for (size_t i = 0; i < a->n_fingerprints && out->n_fps < CSCF_SDP_MAX_FP; i++)
+		if (!fp_parse(&out->fps[out->n_fps++], a->fingerprints[i]))
+			return false;
+	return true;
+}
+
+static bool take_core(struct cscf_sdp_core_local *out, const IqCoreLocal *l)
+{
+	*out = (struct cscf_sdp_core_local){0};
+	if (l->rtp == NULL)
+		return false;
+	snprintf(out->addr, sizeof(out->addr), "%s", l->rtp->ip);
+	out->port = (uint16_t)l->rtp->port;
+	out->rtcp_port = l->rtcp != NULL ? (uint16_t)l->rtcp->port : 0;
+	return true;
+}
+
+static enum gw_err take_stream(struct call *c, size_t i, const IqStreamResult *r)
+{
+	struct cscf_sdp_access_local access;
+	struct cscf_sdp_core_local core;
+	const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+	enum gw_err err;
+
+	if (!st->has_local && (r->access == NULL || r->core == NULL))
+		return GW_ERR_PROTO;
+	if ((r->access != NULL && !take_access(&access, r->access)) ||
+	    (r->core != NULL && !take_core(&core, r->core)))
+		return GW_ERR_PROTO;
+	if (r->access == NULL && r->core == NULL)
+		return GW_OK;
+	err = cscf_sdp_set_local(c->media.sdp, i, r->access != NULL ? &access : NULL,
+				 r->core != NULL ? &core : NULL);
+	explicit_bzero(access.pwd, sizeof(access.pwd));
+	return err;
+}
+
+enum gw_err media_params_take(struct call *c, IqStreamResult *const *results, size_t n)
+{
+	enum gw_err err = GW_OK;
+
+	for (size_t k = 0; k < n && err == GW_OK; k++) {
+		size_t total = cscf_sdp_stream_count(c->media.sdp), i = 0;
+
+		while (i < total &&
+		       cscf_sdp_stream(c->media.sdp, i)->stream_id != results[k]->stream_id)
+			i++;
+		err = i < total ? take_stream(c, i, results[k]) : GW_ERR_PROTO;
+	}
+	return err;
+}

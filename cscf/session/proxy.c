@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that are no part of a call: MESSAGE, OPTIONS, SUBSCRIBE and its NOTIFYs, PUBLISH,
+ * REFER, unknown methods. Relayed with identity, charging and routing like calls, and with
+ * nothing kept beyond the transaction: later requests of a subscription find their way by the
+ * flow token in Record-Route.
+ * Thread: the cscf loop. Spec: CALL-38; ID-01..04, 06, 08, 13, 15, 16; WS-32; DEREG-42.
+ */
+#include "cscf/session/session_int.h"
+
+#include "cscf/registrar/trust.h"
+
+#define GW_LOG_MOD    "session"
+#define MAX_PREFERRED 4
+#define MAX_PROXIED   20000
+
+struct proxied {
+	struct proxied *prev, *next;
+	struct cscf_session *s; /* borrowed */
+	gw_handle server, client;
+	enum side from;
+	uint64_t conn; /* the WIC's connection */
+	char *pcv;     /* owned: towards the core */
+};
+
+static void proxied_free(struct proxied *p)
+{
+	DL_DELETE(p->s->proxied, p);
+	p->s->n_proxied--;
+	free(p->pcv);
+	free(p);
+}
+
+static bool forms_dialog(enum cscf_sip_method m)
+{
+	return m == CSCF_SIP_SUBSCRIBE || m == CSCF_SIP_REFER || m == CSCF_SIP_NOTIFY;
+}
+
+static enum gw_err prepare_response(struct proxied *p, struct cscf_sip_msg *rsp)
+{
+	struct cscf_registrar_identity id;
+	enum gw_err err;
+
+	if (p->from == SIDE_WIC)
+		return cscf_trust_strip_to_wic(rsp);
+	err = cscf_trust_strip_from_wic(rsp);
+	if (err == GW_OK && cscf_registrar_identify(p->s->p.registrar, p->conn, NULL, 0, &id) &&
+	    id.n_pai > 0)
+		err = cscf_sip_msg_hdr_set(rsp, "P-Asserted-Identity", id.pai[0]);
+	if (err == GW_OK && p->pcv != NULL)
+		err = cscf_sip_msg_hdr_set(rsp, "P-Charging-Vector", p->pcv);
+	return err;
+}
+
+static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
+			const struct cscf_sip_response_info *info)
+{
+	struct proxied *p = arg;
+	struct cscf_sip_msg *copy = NULL;
+	int status = cscf_sip_msg_status(rsp);
+	enum gw_err err;
+
+	(void)client;
+	if (info->local) { /* 4.12: what an unreachable side means to the other */
+		if (p->from == SIDE_CORE)
+			status = status == 408 ? 408 : 480;
+		else
+			status = status == 408 ? 504 : 500;
+		cscf_sip_reply(p->s->p.stack, p->server, status, NULL, (char *)NULL);
+		return;
+	}
+	err = cscf_sip_msg_clone(&copy, rsp);
+	if (err == GW_OK)
+		err = prepare_response(p, copy);
+	if (err == GW_OK && status == 503 && p->from == SIDE_WIC)
+		err = cscf_sip_msg_set_status(copy, 500, NULL);
+	if (err == GW_OK) {
+		err = cscf_sip_respond(p->s->p.stack, p->server, copy);
+		copy = NULL;
+	}
+	cscf_sip_msg_free(copy);
+	if (err != GW_OK)
+		GW_LOG_LIMITED(GW_LOG_WARN, "session.respond_failed", "status=%d err=%s", status,
+			       gw_err_name(err));
+}
+
+static void on_done(void *arg, gw_handle client)
+{
+	(void)client;
+	proxied_free(arg);
+}
+
+static const struct cscf_sip_client_cbs client_cbs = {.on_response = on_response,
+						      .on_done = on_done};
+
+/* msg is ready; consumed. @return the status to answer when it could not be sent, else 0 */
+static int forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg *msg,
+		   enum side from, uint64_t conn, char *pcv)
+{
+	struct proxied *p = s->n_proxied < MAX_PROXIED ? calloc(1, sizeof(*p)) : NULL;
+	struct cscf_sip_dest dest = {0};
+	struct cscf_sip_flow flow;
+	char *uri = NULL;
+	enum gw_err err = GW_ERR_GONE;
+
+	if (p == NULL) {
+		cscf_sip_msg_free(msg);
+		free(pcv);
+		return 500;
+	}
+	*p = (struct proxied){.s = s, .server = server, .from = from, .conn = conn, .pcv = pcv};
+	DL_APPEND(s->proxied, p);
+	s->n_proxied++;
+	if (from == SIDE_WIC) {
+		uri = gw_slice_dup(cscf_sip_msg_next_hop(msg));
+		dest.uris = (const char *const *)&uri;
+		dest.n_uris = 1;
+		err = uri != NULL ? GW_OK : GW_ERR_NOMEM;
+	} else if (cscf_sip_conn_alive(s->p.stack, conn, &flow)) {
+		dest.flow = &flow;
+		err = GW_OK;
+	}
+	if (err == GW_OK)
+		err = cscf_sip_request(s->p.stack, msg, &dest, NULL, &client_cbs, p, &p->client);
+	else
+		cscf_sip_msg_free(msg);
+	free(uri);
+	if (err == GW_OK) {
+		gw_metric_inc(&session_metrics[SM_PROXIED]);
+		return 0;
+	}
+	proxied_free(p);
+	return err == GW_ERR_GONE ? 480 : 500;
+}
+
+static void finish(struct cscf_session *s, gw_handle server, int status)
+{
+	if (status != 0)
+		cscf_sip_reply(s->p.stack, server, status, NULL, (char *)NULL);
+}
+
+static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg *msg,
+				    const struct cscf_registrar_identity *id, bool in_dialog,
+				    const char *pcv)
+{
+	enum gw_err err = cscf_trust_strip_from_wic(msg);
+	unsigned own;
+
+	if (err == GW_OK)
+		err = leg_prepare_request(msg, SIDE_CORE);
+	own = route_pop_own(s, msg, SIDE_WIC);
+	if (err == GW_OK && in_dialog)
+		return own > 0 ? cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", pcv)
+			       : GW_ERR_NOT_FOUND;
+	for (size_t i = 0; err == GW_OK && i < id->n_pai; i++)
+		err = cscf_sip_msg_hdr_append(msg, "P-Asserted-Identity", id->pai[i]);
+	if (err == GW_OK)
+		err = cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", pcv);
+	if (err == GW_OK && id->n_service_route == 0)
+		err = GW_ERR_STATE;
+	if (err == GW_OK)
+		err = route_enforce(s, msg, id->service_route, id->n_service_route);
+	return err;
+}
+
+static int status_of(enum gw_err err)
+{
+	if (err == GW_ERR_DENIED || err == GW_ERR_PARSE)
+		return 400;
+	return err == GW_ERR_NOT_FOUND ? 481 : 500;
+}
+
+void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		    const struct cscf_sip_flow *flow)
+{
+	bool in_dialog = cscf_sip_msg_to_tag(msg).n > 0;
+	struct gw_slice preferred[MAX_PREFERRED];
+	struct cscf_sip_values_cursor cursor = {0};
+	struct cscf_registrar_identity id;
+	struct cscf_sip_msg *copy = NULL;
+	char *icid = NULL, *pcv;
+	enum gw_err err;
+	size_t n = 0;
+
+	while (n < MAX_PREFERRED &&
+	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
+		n++;
+	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
+		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
+		cscf_sip_reply(s->p.stack, server, 403, "Not registered", (char *)NULL);
+		return;
+	}
+	if (route_token_foreign(s, msg, flow->conn)) {
+		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
+		finish(s, server, 403);
+		return;
+	}
+	pcv = leg_new_pcv(s, &icid);
+	free(icid);
+	err = pcv != NULL ? cscf_sip_msg_clone(&copy, msg) : GW_ERR_NOMEM;
+	if (err == GW_OK)
+		err = prepare_from_wic(s, copy, &id, in_dialog, pcv);
+	if (err == GW_OK && forms_dialog(cscf_sip_msg_method(msg)))
+		err = route_record(s, copy, flow->conn, true);
+	if (err != GW_OK) {
+		cscf_sip_msg_free(copy);
+		free(pcv);
+		finish(s, server, status_of(err));
+		return;
+	}
+	finish(s, server, forward(s, server, copy, SIDE_WIC, flow->conn, pcv));
+}
+
+void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		     bool in_dialog)
+{
+	struct gw_slice token = route_own_token(msg), v;
+	struct cscf_registrar_target target;
+	enum cscf_registrar_reach reach = cscf_registrar_reach(
+	    s->p.registrar, token, in_dialog ? GW_SLICE_NONE : cscf_sip_msg_uri(msg), &target);
+	struct cscf_sip_msg *copy = NULL;
+	char *pcv = NULL;
+	enum gw_err err;
+
+	if (reach != CSCF_REGISTRAR_LIVE) {
+		int status = cscf_registrar_reach_status(reach);
+
+		gw_metric_inc(&session_metrics[SM_UNREACHABLE]);
+		finish(s, server, in_dialog && status == 404 ? 481 : status);
+		return;
+	}
+	if (cscf_sip_msg_hdr(msg, "P-Charging-Vector", &v))
+		pcv = gw_slice_dup(v);
+	err = cscf_sip_msg_clone(&copy, msg);
+	if (err == GW_OK)
+		err = cscf_trust_strip_to_wic(copy);
+	if (err == GW_OK)
+		err = leg_prepare_request(copy, SIDE_WIC);
+	if (err == GW_OK) {
+		cscf_sip_msg_hdr_del(copy, "Route");
+		if (forms_dialog(cscf_sip_msg_method(msg)))
+			err = route_record(s, copy, target.conn, false);
+	}
+	if (err != GW_OK) {
+		cscf_sip_msg_free(copy);
+		free(pcv);
+		finish(s, server, status_of(err));
+		return;
+	}
+	finish(s, server, forward(s, server, copy, SIDE_CORE, target.conn, pcv));
+}
+
+void proxy_free_all(struct cscf_session *s)
+{
+	struct proxied *p, *tmp;
+
+	DL_FOREACH_SAFE (s->proxied, p, tmp) {
+		cscf_sip_client_detach(s->p.stack, p->client);
+		proxied_free(p);
+	}
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The door of the module: requests are screened, then go to their dialog, to a new call, or to
+ * the proxy; events of the registrar move or end the calls of an association.
+ * Thread: the cscf loop. Spec: CALL-01, 02, 21; ID-01; 2.9; REL-10, 11, 16; DEREG-09, 42, 43.
+ */
+#include "cscf/session/session_int.h"
+
+#include <event2/event.h>
+
+#define GW_LOG_MOD    "session"
+
+#define M(i, n, t, h) [i] = {.name = n, .type = t, .help = h}
+#define ENDED(c, word)                                                                             \
+	[SM_CAUSE_FIRST + (c)] = {.name = "cscf_calls_ended_total",                                \
+				  .labels = "cause=\"" word "\"",                                  \
+				  .help = "Calls ended"}
+struct gw_metric session_metrics[SM_COUNT] = {
+    M(SM_CALLS, "cscf_calls", GW_METRIC_GAUGE, "Calls, those being released included"),
+    [SM_MO] = {.name = "cscf_calls_started_total",
+	       .labels = "direction=\"from-wic\"",
+	       .help = "Initial INVITEs taken"},
+    [SM_MT] = {.name = "cscf_calls_started_total",
+	       .labels = "direction=\"to-wic\"",
+	       .help = "Initial INVITEs taken"},
+    M(SM_ANSWERED, "cscf_calls_answered_total", GW_METRIC_COUNTER, "Calls answered"),
+    M(SM_UNREGISTERED, "cscf_session_unregistered_total", GW_METRIC_COUNTER,
+      "Requests of WICs that are not registered"),
+    M(SM_UNREACHABLE, "cscf_session_unreachable_total", GW_METRIC_COUNTER,
+      "Requests of the core to WICs that are not reachable"),
+    M(SM_NOT_YOURS, "cscf_session_not_yours_total", GW_METRIC_COUNTER,
+      "Requests for a dialog or flow of somebody else"),
+    M(SM_NO_DIALOG, "cscf_session_no_dialog_total", GW_METRIC_COUNTER,
+      "Requests for unknown dialogs"),
+    M(SM_ROUTE_REPLACED, "cscf_session_route_mismatch_total", GW_METRIC_COUNTER,
+      "Route sets of WICs that were not the stored ones"),
+    M(SM_LIMIT, "cscf_session_limit_total", GW_METRIC_COUNTER, "Calls refused by limits.calls"),
+    M(SM_LATE, "cscf_session_late_total", GW_METRIC_COUNTER,
+      "Messages and events for what has ended"),
+    M(SM_FORK_DROPPED, "cscf_session_fork_dropped_total", GW_METRIC_COUNTER,
+      "2xx that lost or came too late"),
+    M(SM_PROXIED, "cscf_session_proxied_total", GW_METRIC_COUNTER,
+      "Requests relayed outside of calls"),
+    M(SM_RR_REPAIRED, "cscf_session_record_route_repaired_total", GW_METRIC_COUNTER,
+      "Answers of WICs without our Record-Route"),
+    ENDED(CAUSE_BYE, "bye"),
+    ENDED(CAUSE_CANCELLED, "cancelled"),
+    ENDED(CAUSE_REJECTED, "rejected"),
+    ENDED(CAUSE_SDP, "sdp"),
+    ENDED(CAUSE_NO_MEDIA, "no-media"),
+    ENDED(CAUSE_IQ_FAILED, "iq-failed"),
+    ENDED(CAUSE_AGW_LOST, "agw-lost"),
+    ENDED(CAUSE_WIC_GONE, "wic-gone"),
+    ENDED(CAUSE_WIC_SILENT, "no-answer"),
+    ENDED(CAUSE_CORE_SILENT, "core-silent"),
+    ENDED(CAUSE_CORE_GONE, "core-gone"),
+    ENDED(CAUSE_MEDIA_LOST, "media-lost"),
+    ENDED(CAUSE_FINGERPRINT, "fingerprint"),
+    ENDED(CAUSE_INACTIVITY, "media-timeout"),
+    ENDED(CAUSE_NO_ACK, "no-ack"),
+    ENDED(CAUSE_DIALOG_GONE, "dialog-gone"),
+    ENDED(CAUSE_DEREGISTERED, "deregistered"),
+    ENDED(CAUSE_MAX_DURATION, "max-duration"),
+    ENDED(CAUSE_SHUTDOWN, "shutdown"),
+    ENDED(CAUSE_INTERNAL, "internal"),
+};
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_session *s = arg;
+
+	(void)fd;
+	(void)what;
+	while (s->dead != NULL) {
+		struct call *c = s->dead;
+
+		s->dead = c->next_dead;
+		call_free(c);
+	}
+}
+
+enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_session_config *cfg,
+			     const struct cscf_session_parts *parts)
+{
+	static const struct cscf_iq_cbs iq_cbs = {.on_event = media_on_event,
+						  .on_context_lost = media_on_context_lost};
+	struct cscf_session *s = calloc(1, sizeof(*s));
+	struct gw_addr addr;
+	enum gw_err err;
+
+	if (s == NULL)
+		return GW_ERR_NOMEM;
+	s->cfg = cfg;
+	s->p = *parts;
+	s->rr_tcp = !cscf_sip_stack_mw_addr(parts->stack, CSCF_SIP_UDP, &addr);
+	/* Room for calls that are being released next to those that are counted. */
+	err = gw_handle_table_new(&s->calls, (uint32_t)cfg->limits_calls + 64U);
+	s->reaper = evtimer_new(parts->base, on_reap, s);
+	if (err == GW_OK && s->reaper == NULL)
+		err = GW_ERR_NOMEM;
+	if (err != GW_OK) {
+		gw_handle_table_free(s->calls);
+		if (s->reaper != NULL)
+			event_free(s->reaper);
+		free(s);
+		return err;
+	}
+	gw_metric_register(session_metrics, SM_COUNT);
+	cscf_iq_attach(parts->iq, &iq_cbs, s);
+	*out = s;
+	return GW_OK;
+}
+
+void cscf_session_free(struct cscf_session *s)
+{
+	uint32_t cursor = 0;
+	struct call *c;
+
+	if (s == NULL)
+		return;
+	cscf_iq_attach(s->p.iq, NULL, NULL);
+	s->dead = NULL;
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
+		call_free(c);
+	proxy_free_all(s);
+	gw_metric_unregister(session_metrics);
+	gw_handle_table_free(s->calls);
+	event_free(s->reaper);
+	free(s);
+}
+
+/* OPTIONS to the gateway itself: the core's keep-alive. */
+static bool is_for_us(const struct cscf_session *s, const struct cscf_sip_msg *msg)
+{
+	struct cscf_sip_uri uri;
+
+	return cscf_sip_msg_method(msg) == CSCF_SIP_OPTIONS &&
+	       cscf_sip_uri_parse(&uri, cscf_sip_msg_uri(msg)) == GW_OK && uri.user.n == 0 &&
+	       (gw_slice_ieq_str(uri.host, s->cfg->mw_name) ||
+		gw_slice_ieq_str(uri.host, cscf_sip_stack_w2_host(s->p.stack)));
+}
+
+void cscf_session_on_request(struct cscf_session *s, gw_handle server,
+			     const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow)
+{
+	bool from_wic = flow->side == CSCF_SIP_W2;
+
+	if (from_wic && s->p.screen != NULL && s->p.screen(s->p.screen_arg, server, msg, flow))
+		return;
+	if (cscf_sip_msg_to_tag(msg).n > 0)
+		in_dialog_request(s, server, msg, flow);
+	else if (is_for_us(s, msg))
+		cscf_sip_reply(s->p.stack, server, 200, NULL, (char *)NULL);
+	else if (cscf_sip_msg_method(msg) == CSCF_SIP_INVITE && from_wic)
+		call_start_from_wic(s, server, msg, flow);
+	else if (cscf_sip_msg_method(msg) == CSCF_SIP_INVITE)
+		call_start_from_core(s, server, msg);
+	else if (from_wic)
+		proxy_from_wic(s, server, msg, flow);
+	else
+		proxy_from_core(s, server, msg, false);
+}
+
+void cscf_session_on_cancel(struct cscf_session *s, gw_handle server,
+			    const struct cscf_sip_msg *cancel)
+{
+	struct xact *x = xact_find_server(s, server);
+	struct gw_slice reason;
+	char *text = NULL;
+	struct call *c;
+
+	if (x == NULL || x->server_final)
+		return;
+	c = x->call;
+	if (cscf_sip_msg_hdr(cancel, "Reason", &reason))
+		text = gw_slice_dup(reason);
+	CALL_LOG(GW_LOG_INFO, "call.cancel", c, side_name(x->from), "reason=\"%.100s\"",
+		 text != NULL ? text : "");
+	/* With the caller's own Reason; a later cancel of the release finds it done. */
+	if (x->client_live && !x->client_final &&
+	    cscf_sip_cancel(s->p.stack, x->client, text) == GW_OK)
+		x->cancelled = true;
+	free(text);
+	if (x->initial)
+		call_release_cause(c, CAUSE_CANCELLED);
+	else if (!x->cancelled)
+		xact_reply(x, 487, NULL, NULL, NULL);
+}
+
+void cscf_session_on_server_done(struct cscf_session *s, gw_handle server, bool acked)
+{
+	struct xact *x = xact_find_server(s, server);
+
+	(void)acked;
+	if (x == NULL)
+		return;
+	x->server_final = true;
+	xact_check(x);
+}
+
+/* ---- the association behind the calls -----------------------------------------------------------
+ */
+
+static void flow_lost(struct call *c)
+{
+	c->conn = 0;
+	CALL_LOG(GW_LOG_INFO, "call.flow_lost", c, "w2", "state=%s", gw_fsm_state_name(&c->fsm));
+	if (c->answered_ms == 0)
+		call_release_cause(c, CAUSE_WIC_GONE);
+	else if (event_pending(c->timer_consent, EV_TIMEOUT, NULL))
+		call_release_cause(c, CAUSE_MEDIA_LOST); /* 2.9 case 3 */
+}
+
+static void reattach(struct call *c, uint64_t conn)
+{
+	c->conn = conn;
+	CALL_LOG(GW_LOG_INFO, "call.reattached", c, "w2", "conn=%llu", (unsigned long long)conn);
+	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {
+		event_del(c->timer_hold);
+		c->waiting = false;
+		job_kick(c);
+	}
+}
+
+void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event event,
+			       gw_handle assoc, uint64_t old_conn, uint64_t conn)
+{
+	uint32_t cursor = 0;
+	struct call *c;
+
+	(void)old_conn;
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL) {
+		if (c->assoc != assoc || c->released)
+			continue;
+		switch (event) {
+		case CSCF_REGISTRAR_EV_FLOW_LOST:
+			flow_lost(c);
+			break;
+		case CSCF_REGISTRAR_EV_REATTACHED:
+			reattach(c, conn);
+			break;
+		case CSCF_REGISTRAR_EV_GRACE_OVER:
+			call_release_cause(c, CAUSE_WIC_GONE);
+			break;
+		case CSCF_REGISTRAR_EV_ENDED:
+			call_release_cause(c, CAUSE_DEREGISTERED);
+			break;
+		}
+	}
+}
+
+void cscf_session_release_all(struct cscf_session *s)
+{
+	uint32_t cursor = 0;
+	struct call *c;
+
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
+		if (!c->released)
+			call_release_cause(c, CAUSE_SHUTDOWN);
+}
+
+void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out)
+{
+	uint32_t cursor = 0;
+	const struct call *c;
+
+	*out = (struct cscf_session_counts){.proxied = s->n_proxied};
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL) {
+		if (c->fsm.state == CALL_S_ENDED)
+			continue;
+		out->calls++;
+		out->dialogs += c->n_dialogs;
+		if (c->fsm.state == CALL_S_CONFIRMED)
+			out->confirmed++;
+	}
+}
