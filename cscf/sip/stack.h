@@ -70,8 +70,6 @@ struct cscf_sip_config {
 	int64_t tcp_connect_ms;  /* mw.tcp_connect_timeout */
 	int64_t tcp_queue_max;   /* mw.tcp_queue_max, octets waiting per connection */
 	int64_t udp_max;         /* mw.udp_max: larger requests go by TCP (1300) */
-	int64_t ws_rate;         /* ws.rate: messages/s per connection; 0 = no limit (WS-25) */
-	int64_t ws_burst;        /* ws.burst */
 };
 
 /** Numbers filled, lists empty, names NULL. */
@@ -105,12 +103,22 @@ struct cscf_sip_stack_cbs {
 	void (*on_flow_closed)(void *arg, const struct cscf_sip_flow *flow);
 };
 
-/* How the stack reaches the WebSocket connections (cscf/ws, or a fake in tests). */
+/*
+ * How the stack reaches the WebSocket connections: ws_link.h over cscf/ws, or a fake in tests.
+ * Those but send and close may be NULL.
+ */
 struct cscf_sip_ws_ops {
-	/** Send one message. @return GW_OK; GW_ERR_GONE; GW_ERR_LIMIT queue full; … */
-	enum gw_err (*send)(void *ws_arg, uint64_t conn, const char *data, size_t n, bool text);
-	/** Close with a WebSocket code; on_close follows. */
+	/** Queue one message, as text when it is valid UTF-8, else binary (WS-07).
+	 * @return GW_OK; GW_ERR_GONE; GW_ERR_LIMIT queue full; GW_ERR_NOMEM */
+	enum gw_err (*send)(void *ws_arg, uint64_t conn, const char *data, size_t n);
+	/** Close with a WebSocket code; cscf_sip_w2_closed follows. */
 	void (*close)(void *ws_arg, uint64_t conn, uint16_t code, const char *reason);
+	/** Take one token of the connection's message rate (WS-25). @return false: none left */
+	bool (*take_token)(void *ws_arg, uint64_t conn);
+	/** A registration lives on the connection / none does any more (WS-24). */
+	void (*set_authenticated)(void *ws_arg, uint64_t conn, bool yes);
+	/** Origin of the handshake, "" when there was none. */
+	const char *(*origin)(void *ws_arg, uint64_t conn);
 };
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -167,6 +175,10 @@ bool cscf_sip_conn_alive(const struct cscf_sip_stack *s, uint64_t conn, struct c
 /** Ask for a W2 connection to be closed (1000, 1008, …). Unknown id: no effect. */
 void cscf_sip_conn_close(struct cscf_sip_stack *s, uint64_t conn, uint16_t code,
 			 const char *reason);
+/** Tell the WebSocket that a registration lives on it, or none any more (WS-24). */
+void cscf_sip_conn_set_authenticated(struct cscf_sip_stack *s, uint64_t conn, bool yes);
+/** Origin header of the connection's handshake; "" when unknown. */
+const char *cscf_sip_conn_origin(const struct cscf_sip_stack *s, uint64_t conn);
 
 /* --- server side
  * ---------------------------------------------------------------------------------- */

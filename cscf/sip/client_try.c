@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One attempt of a client transaction at one target: choice of transport by size (SEC-25), fresh
+ * Via and branch, machine, and which connection it leans on. Fail-over (RFC 3263 s4.3) is a new
+ * attempt with a new branch.
+ */
+#include "cscf/sip/client_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define GW_LOG_MOD "sip"
+#include "common/log.h"
+
+/* --- by connection -----------------------------------------------------------------------------
+ */
+
+static void list_leave(struct cscf_sip_client *c)
+{
+	struct cscf_sip_client_list *l = c->list;
+
+	if (l == NULL)
+		return;
+	DL_DELETE(l->first, c);
+	c->list = NULL;
+	if (l->first == NULL) {
+		HASH_DELETE(hh, c->stack->clients_by_conn, l);
+		free(l);
+	}
+}
+
+static enum gw_err list_join(struct cscf_sip_client *c)
+{
+	struct cscf_sip_stack *s = c->stack;
+	struct cscf_sip_client_list *l = NULL;
+	struct cscf_sip_client_list key = {
+	    .id = {.side = (uint32_t)c->flow.side, .conn = c->flow.conn}};
+
+	list_leave(c);
+	if (c->flow.conn == 0)
+		return GW_OK;
+	HASH_FIND(hh, s->clients_by_conn, &key.id, sizeof(key.id), l);
+	if (l == NULL) {
+		l = calloc(1, sizeof(*l));
+		if (l == NULL)
+			return GW_ERR_NOMEM;
+		l->id = key.id;
+		HASH_ADD(hh, s->clients_by_conn, id, sizeof(l->id), l);
+		if (l->hh.tbl == NULL) {
+			free(l);
+			return GW_ERR_NOMEM;
+		}
+	}
+	DL_APPEND(l->first, c);
+	c->list = l;
+	return GW_OK;
+}
+
+void cscf_sip_clients_conn_closed(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+				  bool failed)
+{
+	struct cscf_sip_client_list key = {
+	    .id = {.side = (uint32_t)flow->side, .conn = flow->conn}};
+	struct cscf_sip_client_list *l = NULL;
+	struct cscf_sip_client *c, *next;
+
+	HASH_FIND(hh, s->clients_by_conn, &key.id, sizeof(key.id), l);
+	if (l == NULL)
+		return;
+	/* Only flags and timers are touched here; what follows comes from the loop. */
+	DL_FOREACH_SAFE (l->first, c, next) {
+		bool ringing = c->invite && c->provisional;
+
+		if (c->final || c->machine == NULL || !cscf_sip_machine_is_pending(c->machine))
+			continue;
+		/* Without a connection a WIC cannot answer; a core can, on a new one. */
+		if (flow->side == CSCF_SIP_MW && ringing && !failed)
+			continue;
+		c->failure = CSCF_SIP_CAUSE_TRANSPORT;
+		cscf_sip_client_rearm(c);
+	}
+}
+
+/* --- machine
+ * -------------------------------------------------------------------------------------- */
+
+static int on_send(void *owner, enum cscf_sip_machine_send what)
+{
+	struct cscf_sip_client *c = owner;
+	bool ack = what == CSCF_SIP_SEND_ACK;
+	uint64_t before = c->flow.conn;
+	enum gw_err err;
+
+	if (ack && c->ack_text == NULL)
+		return 0;
+	err = cscf_sip_send_flow(c->stack, &c->flow, ack ? c->ack_text : c->text,
+				 ack ? c->ack_n : c->text_n);
+	if (err != GW_OK) {
+		cscf_sip_count(CSCF_SIP_N_TRANSPORT_ERROR);
+		GW_LOG_LIMITED(GW_LOG_WARN, "sip.send_failed", "transport=%s conn=%llu err=%s",
+			       cscf_sip_transport_name(c->flow.transport),
+			       (unsigned long long)c->flow.conn, gw_err_name(err));
+		return -1;
+	}
+	if (c->flow.conn != before || (c->list == NULL && c->flow.conn != 0))
+		if (list_join(c) != GW_OK)
+			return -1;
+	if (!ack) {
+		if (c->sent_once)
+			cscf_sip_count(CSCF_SIP_N_RETRANSMIT_OUT);
+		else
+			cscf_sip_count_side(CSCF_SIP_N_REQ_OUT_W2, c->flow.side);
+		c->sent_once = true;
+	}
+	return 0;
+}
+
+static void on_timeout(void *owner)
+{
+	struct cscf_sip_client *c = owner;
+
+	cscf_sip_count(CSCF_SIP_N_TIMER_BF);
+	c->failure = CSCF_SIP_CAUSE_TIMEOUT;
+}
+
+static const struct cscf_sip_machine_ops machine_ops = {.send = on_send, .timeout = on_timeout};
+
+void cscf_sip_client_drop_try(struct cscf_sip_client *c)
+{
+	list_leave(c);
+	if (c->key != NULL && c->hh.tbl != NULL)
+		HASH_DELETE(hh, c->stack->clients_by_key, c);
+	c->hh.tbl = NULL;
+	free(c->key);
+	c->key = NULL;
+	cscf_sip_machine_free(c->machine);
+	c->machine = NULL;
+	free(c->text);
+	c->text = NULL;
+	free(c->ack_text);
+	c->ack_text = NULL;
+	c->sent_once = false;
+}
+
+/* Our Via on top of the request (in the place of an earlier attempt's) and its text. */
+static enum gw_err dress(struct cscf_sip_client *c)
+{
+	char branch[CSCF_SIP_BRANCH_LEN];
+	enum gw_err err = GW_OK;
+
+	if (!c->is_cancel) { /* a CANCEL has the Via of its INVITE */
+		if (c->via_on)
+			err = cscf_sip_msg_value_pop(c->msg, "Via");
+		c->via_on = false;
+		cscf_sip_make_branch(c->msg, c->flow.side, branch);
+		if (err == GW_OK)
+			err = cscf_sip_push_via(c->stack, c->msg, &c->flow, branch);
+		c->via_on = err == GW_OK;
+	}
+	if (err != GW_OK)
+		return err;
+	free(c->text);
+	c->text = cscf_sip_msg_print(c->msg, &c->text_n);
+	return c->text != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+static enum gw_err register_key(struct cscf_sip_client *c)
+{
+	struct cscf_sip_client *other = NULL;
+	struct cscf_sip_via via;
+
+	if (!cscf_sip_msg_top_via(c->msg, &via))
+		return GW_ERR_INVAL;
+	if (asprintf(&c->key, "%.*s|%s", GW_SLICE_FMT(via.branch), c->msg->method_text) < 0) {
+		c->key = NULL;
+		return GW_ERR_NOMEM;
+	}
+	HASH_FIND(hh, c->stack->clients_by_key, c->key, strlen(c->key), other);
+	if (other != NULL) {
+		free(c->key);
+		c->key = NULL;
+		return GW_ERR_EXISTS;
+	}
+	HASH_ADD_KEYPTR(hh, c->stack->clients_by_key, c->key, strlen(c->key), c);
+	return c->hh.tbl != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+enum gw_err cscf_sip_client_try_flow(struct cscf_sip_client *c)
+{
+	struct cscf_sip_machine_timers timers = c->stack->timers;
+	enum gw_err err = dress(c);
+
+	timers.timeout_ms = (int)c->opt.timeout_ms;
+	c->failure = CSCF_SIP_CAUSE_NONE;
+	if (err == GW_OK)
+		err = register_key(c);
+	if (err == GW_OK)
+		err = cscf_sip_machine_new(&c->machine, c->invite ? CSCF_SIP_ICT : CSCF_SIP_NICT,
+					   c->flow.transport != CSCF_SIP_UDP, &timers, &machine_ops,
+					   c);
+	if (err == GW_OK)
+		err = cscf_sip_machine_request(c->machine);
+	if (err == GW_OK && cscf_sip_machine_broke(c->machine))
+		err = GW_ERR_IO;
+	if (err != GW_OK)
+		cscf_sip_client_drop_try(c);
+	return err;
+}
+
+/* --- targets
+ * ----------------------------------------------------------------------------------------- */
+
+static void aim(struct cscf_sip_client *c, const struct cscf_sip_target *t)
+{
+	c->flow = (struct cscf_sip_flow){
+	    .side = CSCF_SIP_MW, .transport = t->transport, .remote = t->addr};
+}
+
+/* @return false: this target failed at once */
+static bool try_target(struct cscf_sip_client *c, const struct cscf_sip_target *t)
+{
+	struct cscf_sip_stack *s = c->stack;
+
+	aim(c, t);
+	if (t->transport == CSCF_SIP_UDP && cscf_sip_mw_has(s->mw, CSCF_SIP_TCP)) {
+		/* Size with Via, as it would be sent (RFC 3261 s18.1.1). */
+		size_t n = 0;
+		char *text = cscf_sip_msg_print(c->msg, &n);
+		bool big = text != NULL && (int64_t)n + (c->via_on ? 0 : 120) > s->cfg->udp_max;
+
+		free(text);
+		if (big) {
+			c->flow.transport = CSCF_SIP_TCP;
+			if (cscf_sip_client_try_flow(c) == GW_OK)
+				return true;
+			aim(c, t); /* no TCP there after all: UDP, as s18.1.1 allows */
+		}
+	}
+	return cscf_sip_client_try_flow(c) == GW_OK;
+}
+
+bool cscf_sip_client_has_next(const struct cscf_sip_client *c)
+{
+	if (c->fixed || (c->opt.no_failover && c->next_target > 0))
+		return false;
+	return c->next_target < c->n_targets || c->next_uri < c->n_uris;
+}
+
+static void on_resolved(void *arg, const struct cscf_sip_target *targets, size_t n)
+{
+	struct cscf_sip_client *c = arg;
+
+	c->query = GW_HANDLE_NONE;
+	c->n_targets = n < CSCF_SIP_MAX_TARGETS ? n : CSCF_SIP_MAX_TARGETS;
+	c->next_target = 0;
+	memcpy(c->targets, targets, c->n_targets * sizeof(*targets));
+	/* Go on from the loop: we may be inside cscf_sip_request. */
+	cscf_sip_client_rearm(c);
+}
+
+bool cscf_sip_client_try_next(struct cscf_sip_client *c)
+{
+	cscf_sip_client_drop_try(c);
+	while (cscf_sip_client_has_next(c)) {
+		enum gw_err err;
+
+		if (c->next_target < c->n_targets) {
+			if (try_target(c, &c->targets[c->next_target++]))
+				return true;
+			cscf_sip_count(CSCF_SIP_N_FAILOVER);
+			c->failure = CSCF_SIP_CAUSE_TRANSPORT;
+			continue;
+		}
+		c->n_targets = 0;
+		c->next_target = 0;
+		err = cscf_sip_resolve(c->stack->resolver, gw_slice_str(c->uris[c->next_uri++]),
+				       on_resolved, c, &c->query);
+		if (err != GW_OK) {
+			GW_LOG_LIMITED(GW_LOG_WARN, "sip.no_target", "uri=\"%s\" err=%s",
+				       c->uris[c->next_uri - 1], gw_err_name(err));
+			continue;
+		}
+		if (c->query != GW_HANDLE_NONE)
+			return true; /* waiting for DNS */
+	}
+	return false;
+}
+
+enum gw_err cscf_sip_client_make_ack(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp)
+{
+	struct cscf_sip_msg *ack;
+	enum gw_err err = cscf_sip_msg_new_ack(&ack, c->msg, rsp);
+
+	if (err != GW_OK)
+		return err;
+	free(c->ack_text);
+	c->ack_text = cscf_sip_msg_print(ack, &c->ack_n);
+	cscf_sip_msg_free(ack);
+	return c->ack_text != NULL ? GW_OK : GW_ERR_NOMEM;
+}

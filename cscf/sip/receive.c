@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A message came in: parse, refuse what must be refused, mark its source, and hand it to the
+ * transaction it belongs to or, as a new one, upward. The checks of RFC 3261 s16.3 in the order
+ * of receive_request. Spec: WS-14..18, WS-25..34.
+ */
+#include "cscf/sip/stack_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GW_LOG_MOD "sip"
+#include "common/log.h"
+
+#define RETRY_RATE_S "5" /* Retry-After over the message rate */
+#define RETRY_FULL_S "10"
+
+static void log_bad(const struct cscf_sip_flow *flow, const struct cscf_sip_fault *fault,
+		    const char *action)
+{
+	char addr[GW_ADDR_STRLEN];
+
+	GW_LOG_LIMITED(GW_LOG_WARN, "sip.malformed",
+		       "transport=%s remote=%s conn=%llu status=%d reason=\"%s\" action=%s",
+		       cscf_sip_transport_name(flow->transport),
+		       gw_addr_str(&flow->remote, addr, sizeof(addr)),
+		       (unsigned long long)flow->conn, fault->status,
+		       fault->reason != NULL ? fault->reason : "", action);
+}
+
+/* Mark the source in the top Via: received always, rport when asked for (WS-16, WS-17). */
+static enum gw_err mark_source(struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
+{
+	char ip[GW_ADDR_STRLEN];
+	struct cscf_sip_via via;
+
+	if (!cscf_sip_msg_top_via(req, &via))
+		return GW_ERR_PARSE;
+	return cscf_sip_via_set_source(req, gw_addr_ip_str(&flow->remote, ip, sizeof(ip)),
+				       gw_addr_port(&flow->remote));
+}
+
+static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+		       struct cscf_sip_msg *req, const struct cscf_sip_fault *fault)
+{
+	cscf_sip_count(CSCF_SIP_N_BAD_ANSWERED);
+	log_bad(flow, fault, "answered");
+	if (mark_source(req, flow) == GW_OK)
+		cscf_sip_send_stateless(s, flow, req, fault->status, fault->reason, NULL, NULL);
+}
+
+/* --- transaction by transaction -------------------------------------------------------------- */
+
+/* Create the transaction and answer it at once. @return the transaction took the request */
+static void refuse(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+		   const struct cscf_sip_flow *flow, char *key, int status, const char *name,
+		   const char *value)
+{
+	struct cscf_sip_server *t;
+
+	if (cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
+		cscf_sip_send_stateless(s, flow, req, status, NULL, name, value);
+		cscf_sip_msg_free(req);
+		return;
+	}
+	if (name != NULL)
+		(void)cscf_sip_reply(s, cscf_sip_server_handle(t), status, NULL, name, value,
+				     (char *)NULL);
+	else
+		(void)cscf_sip_reply(s, cscf_sip_server_handle(t), status, NULL, (char *)NULL);
+}
+
+static void receive_ack(struct cscf_sip_stack *s, struct cscf_sip_msg *ack,
+			const struct cscf_sip_flow *flow)
+{
+	char *key = cscf_sip_server_key(flow, ack, "INVITE");
+	struct cscf_sip_server *t = key != NULL ? cscf_sip_server_find(s, key) : NULL;
+
+	if ((t == NULL || !cscf_sip_server_acked(t)) && s->cbs->on_ack != NULL)
+		s->cbs->on_ack(s->cbs_arg, ack, flow);
+	free(key);
+	cscf_sip_msg_free(ack);
+}
+
+/* CANCEL is hop by hop: 200 or 481 from here, and the INVITE's owner is told (CALL-25). */
+static void receive_cancel(struct cscf_sip_stack *s, struct cscf_sip_msg *cancel,
+			   const struct cscf_sip_flow *flow, char *key)
+{
+	char *invite_key = cscf_sip_server_key(flow, cancel, "INVITE");
+	struct cscf_sip_server *invite =
+	    invite_key != NULL ? cscf_sip_server_find(s, invite_key) : NULL;
+	gw_handle invite_handle = invite != NULL ? cscf_sip_server_handle(invite) : GW_HANDLE_NONE;
+	struct cscf_sip_server *t;
+	struct cscf_sip_msg *rsp;
+
+	free(invite_key);
+	if (cscf_sip_server_new(s, cancel, flow, key, &t) != GW_OK) {
+		cscf_sip_send_stateless(s, flow, cancel, 503, NULL, "Retry-After", RETRY_FULL_S);
+		cscf_sip_msg_free(cancel);
+		return;
+	}
+	if (invite == NULL) {
+		(void)cscf_sip_reply(s, cscf_sip_server_handle(t), 481, NULL, (char *)NULL);
+		return;
+	}
+	/* same To tag as the INVITE's answers (RFC 3261 s9.2) */
+	if (cscf_sip_msg_new_response(&rsp, cancel, 200, NULL) == GW_OK) {
+		if (cscf_sip_msg_add_to_tag(rsp, cscf_sip_server_to_tag(s, invite_handle)) == GW_OK)
+			(void)!cscf_sip_respond(s, cscf_sip_server_handle(t), rsp);
+		else
+			cscf_sip_msg_free(rsp);
+	}
+	if (cscf_sip_server_is_pending(invite) && s->cbs->on_cancel != NULL)
+		s->cbs->on_cancel(s->cbs_arg, invite_handle, cancel);
+}
+
+/* --- checks ------------------------------------------------------------------------------------
+ */
+
+/* The top Via of a WIC says WS or WSS (WS-14). */
+static bool via_fits(const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
+{
+	struct cscf_sip_via via;
+	bool ws, wss;
+
+	if (flow->side == CSCF_SIP_MW)
+		return true;
+	if (!cscf_sip_msg_top_via(req, &via))
+		return false;
+	ws = gw_slice_ieq_str(via.transport, "WS");
+	wss = gw_slice_ieq_str(via.transport, "WSS");
+	if (ws || wss)
+		if (wss != (flow->transport == CSCF_SIP_WSS))
+			cscf_sip_count(CSCF_SIP_N_WS_MIXUP);
+	return ws || wss;
+}
+
+/* Nothing is supported that a Proxy-Require could ask for (WS-31). Heap list, NULL when none. */
+static char *unsupported_tags(const struct cscf_sip_msg *req)
+{
+	struct cscf_sip_values_cursor cursor = {0};
+	struct gw_slice value;
+	char *list = NULL;
+
+	while (cscf_sip_msg_value_next(req, "Proxy-Require", &cursor, &value)) {
+		char *longer;
+
+		if (asprintf(&longer, "%s%s%.*s", list != NULL ? list : "",
+			     list != NULL ? ", " : "", GW_SLICE_FMT(value)) < 0)
+			break;
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static bool is_rate_exempt(enum cscf_sip_method method)
+{
+	return method == CSCF_SIP_ACK || method == CSCF_SIP_CANCEL || method == CSCF_SIP_BYE;
+}
+
+/* Emergency requests pass every limit (WS-25, SEC-19). */
+static bool is_emergency(const struct cscf_sip_msg *req)
+{
+	struct gw_slice uri = cscf_sip_msg_uri(req);
+
+	return uri.n >= 15 && strncasecmp(uri.p, "urn:service:sos", 15) == 0;
+}
+
+/* @return true: within the limit */
+static bool take_token(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+		       const struct cscf_sip_flow *flow)
+{
+	if (flow->side != CSCF_SIP_W2 || s->ws_ops == NULL || s->ws_ops->take_token == NULL ||
+	    is_rate_exempt(cscf_sip_msg_method(req)) || is_emergency(req))
+		return true;
+	return s->ws_ops->take_token(s->ws_arg, flow->conn);
+}
+
+/* @return true: the request was refused and is gone (req and key consumed) */
+static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+			    const struct cscf_sip_flow *flow, char *key)
+{
+	struct gw_slice value;
+	uint32_t hops = 70;
+	char *tags;
+
+	if (cscf_sip_msg_hdr(req, "Max-Forwards", &value) && cscf_sip_uint(value, 255, &hops) &&
+	    hops == 0) {
+		bool options = cscf_sip_msg_method(req) == CSCF_SIP_OPTIONS;
+
+		cscf_sip_count(CSCF_SIP_N_HOPS);
+		refuse(s, req, flow, key, options ? 200 : 483, NULL, NULL);
+		return true;
+	}
+	if (cscf_sip_is_loop(s, req, flow->side)) {
+		cscf_sip_count(CSCF_SIP_N_LOOP);
+		refuse(s, req, flow, key, 482, NULL, NULL);
+		return true;
+	}
+	tags = unsupported_tags(req);
+	if (tags != NULL) {
+		cscf_sip_count(CSCF_SIP_N_PROXY_REQUIRE);
+		refuse(s, req, flow, key, 420, "Unsupported", tags);
+		free(tags);
+		return true;
+	}
+	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(req)) {
+		char seconds[16];
+
+		snprintf(seconds, sizeof(seconds), "%u", s->retry_after_s);
+		cscf_sip_count(CSCF_SIP_N_DRAINING);
+		refuse(s, req, flow, key, 503, "Retry-After", seconds);
+		return true;
+	}
+	return false;
+}
+
+static void start_server(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+			 const struct cscf_sip_flow *flow, char *key)
+{
+	struct cscf_sip_server *t;
+	gw_handle handle;
+
+	if (cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
+		cscf_sip_count(CSCF_SIP_N_OVERLOAD);
+		GW_LOG_LIMITED(GW_LOG_WARN, "sip.overload", "transactions=%zu",
+			       gw_handle_count(s->servers));
+		cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_FULL_S);
+		cscf_sip_msg_free(req);
+		return;
+	}
+	handle = cscf_sip_server_handle(t);
+	s->cbs->on_request(s->cbs_arg, handle, req, flow);
+}
+
+/* req is consumed. @return false: malformed */
+static bool receive_request(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+			    const struct cscf_sip_flow *flow)
+{
+	enum cscf_sip_method method = cscf_sip_msg_method(req);
+	struct cscf_sip_server *t;
+	char *key;
+
+	cscf_sip_count_side(CSCF_SIP_N_REQ_IN_W2, flow->side);
+	if (!via_fits(req, flow)) {
+		struct cscf_sip_fault fault = {400, "Via transport is not WS or WSS", true, true};
+
+		if (method != CSCF_SIP_ACK)
+			answer_bad(s, flow, req, &fault);
+		cscf_sip_msg_free(req);
+		return false;
+	}
+	key = cscf_sip_server_key(flow, req, NULL);
+	if (key == NULL || mark_source(req, flow) != GW_OK) {
+		free(key);
+		cscf_sip_msg_free(req);
+		return true;
+	}
+	if (method == CSCF_SIP_ACK) {
+		free(key);
+		receive_ack(s, req, flow);
+		return true;
+	}
+	t = cscf_sip_server_find(s, key);
+	if (t != NULL) {
+		cscf_sip_count(CSCF_SIP_N_RETRANSMIT_IN);
+		cscf_sip_server_retransmitted(t);
+		free(key);
+		cscf_sip_msg_free(req);
+		return true;
+	}
+	if (!take_token(s, req, flow)) {
+		cscf_sip_count(CSCF_SIP_N_RATE);
+		cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_RATE_S);
+		cscf_sip_conn_close(s, flow->conn, 1008, "message rate exceeded");
+		free(key);
+		cscf_sip_msg_free(req);
+		return true;
+	}
+	if (method == CSCF_SIP_CANCEL)
+		receive_cancel(s, req, flow, key);
+	else if (!refuse_by_rules(s, req, flow, key))
+		start_server(s, req, flow, key);
+	return true;
+}
+
+/* rsp is consumed */
+static void receive_response(struct cscf_sip_stack *s, struct cscf_sip_msg *rsp,
+			     const struct cscf_sip_flow *flow)
+{
+	cscf_sip_count_side(CSCF_SIP_N_RSP_IN_W2, flow->side);
+	if (cscf_sip_client_response(s, rsp, flow))
+		return;
+	cscf_sip_count(CSCF_SIP_N_STRAY_RESPONSE);
+	GW_LOG_LIMITED(GW_LOG_DEBUG, "sip.stray_response", "transport=%s conn=%llu",
+		       cscf_sip_transport_name(flow->transport), (unsigned long long)flow->conn);
+}
+
+bool cscf_sip_receive(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow, const char *text,
+		      size_t n, bool too_big)
+{
+	struct cscf_sip_fault fault;
+	struct cscf_sip_msg *msg;
+	enum gw_err err;
+
+	err = cscf_sip_msg_parse(&msg, text, n, &s->limits, flow->side == CSCF_SIP_W2, &fault);
+	if (too_big && (err == GW_OK || err == GW_ERR_PARSE)) {
+		/* only the head is there; what else is wrong with it does not matter */
+		fault = (struct cscf_sip_fault){513, "Message Too Large", fault.is_request,
+						err == GW_OK ? cscf_sip_msg_is_request(msg)
+							     : fault.answerable};
+		err = GW_ERR_TOO_BIG;
+	}
+	if (err == GW_OK) {
+		if (cscf_sip_msg_is_request(msg))
+			return receive_request(s, msg, flow);
+		receive_response(s, msg, flow);
+		return true;
+	}
+	if (msg != NULL && fault.answerable) {
+		answer_bad(s, flow, msg, &fault);
+	} else if (err != GW_ERR_NOMEM) {
+		cscf_sip_count(CSCF_SIP_N_BAD_DROPPED);
+		log_bad(flow, &fault, "dropped");
+	}
+	cscf_sip_msg_free(msg);
+	return false;
+}
