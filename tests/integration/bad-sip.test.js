@@ -92,7 +92,7 @@ test('sip.max_malformed in a row close the connection with 1002 [WS-27]', async 
 
 	for (let i = 0; i < 101; i++)
 		alice.send('nonsense');
-	assert.equal((await alice.closed).code, 1002);
+	assert.equal((await alice.ended()).code, 1002);
 	assert.ok((await gw.cscf.metrics()).sum('cscf_ws_closed_total') > 0);
 });
 

@@ -156,7 +156,7 @@ test('SIGTERM drains: not ready, no new work, the call goes on until its BYE, th
 		alice.gone = true;
 		const { code } = await gw.cscf.process.ended;
 		assert.equal(code, 0);
-		assert.ok([1000, 1001, 1012].includes((await alice.closed).code));
+		assert.ok([1000, 1001, 1012].includes((await alice.ended()).code));
 	});
 
 test('a second SIGTERM ends at once with 0, calls or not [WS-35]', async ({ own, core, client, ue }) => {

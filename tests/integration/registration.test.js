@@ -48,7 +48,7 @@ test('a wrong password ends in 403 and leaves no state [SEC-12, REG-30]',
 		assert.equal(res.status, 403);
 		assert.equal(count(await gw.cscf.status(), 'registrations'), 0);
 		assert.deepEqual(await core.contacts('alice'), []);
-		const { code } = await alice.closed;
+		const { code } = await alice.ended();
 		assert.ok([1000, 1008].includes(code), `closed with ${code}`);
 	});
 

@@ -185,6 +185,8 @@ export class Gateway {
 		await until(async () => {
 			left = [];
 			for (const d of this.daemons) {
+				if (d.process.exit)
+					return true; // Who asked sees that it died.
 				const status = await d.status();
 
 				for (const name of LEFT[d.kind.replace(/\d+$/, '')]) {
@@ -196,6 +198,8 @@ export class Gateway {
 						left.push(`${d.kind}: ${n} ${name}`);
 				}
 			}
+			if (this.daemons.some((d) => d.process.exit))
+				return true;
 			this.census().forEach((now, i) => {
 				for (const kind of new Set([...Object.keys(now), ...Object.keys(this.idle[i])])) {
 					if ((now[kind] ?? 0) > (this.idle[i][kind] ?? 0))

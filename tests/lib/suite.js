@@ -10,7 +10,7 @@ import { Scscf } from './scscf.js';
 import { port, uePorts } from './ports.js';
 import { Ue } from './ue.js';
 import { WsClient } from './wsclient.js';
-import { SECOND } from './wait.js';
+import { SECOND, within } from './wait.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 	}
 
 	function run(name, fn, options = {}) {
-		return test(name, { timeout, ...options }, async (t) => {
+		return test(name, { timeout: timeout + 30 * SECOND }, async (t) => {
 			await begin();
 			const owned = [];
 			const own = (thing) => {
@@ -75,7 +75,7 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 			const errors = [];
 			const attempt = (f) => f().catch((err) => errors.push(err));
 
-			await attempt(() => fn(help));
+			await attempt(() => within(fn(help), timeout - 10 * SECOND, 'the test itself'));
 			for (const thing of owned.reverse())
 				await attempt(() => release(thing));
 			await env.core.forget?.();
@@ -89,8 +89,9 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 				if (process.env.WICGATE_TEST_LOGS)
 					for (const d of env.gw.daemons)
 						console.error(`--- ${d.kind}\n${d.process.tail(80)}`);
-				throw errors.length === 1 ? errors[0] : new AggregateError(errors,
-					errors.map((e) => e.stack).join('\n'));
+				if (errors.length > 1)
+					errors[0].message += errors.slice(1).map((e) => `\nand then: ${e.message}`).join('');
+				throw errors[0];
 			}
 		});
 	}

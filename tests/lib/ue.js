@@ -121,17 +121,17 @@ export class Call {
 	progress = new Inbox();
 	#version = 1;
 	#resolve = {};
+	#outcome = {};
 	#ended = false;
 
 	constructor(ue, { outgoing, remoteUri, invite }) {
 		this.ue = ue;
 		this.outgoing = outgoing;
-		this.answered = new Promise((resolve) => {
-			this.#resolve.answered = resolve;
-		});
-		this.ended = new Promise((resolve) => {
-			this.#resolve.ended = resolve;
-		});
+		for (const what of ['answered', 'ended']) {
+			this.#outcome[what] = new Promise((resolve) => {
+				this.#resolve[what] = resolve;
+			});
+		}
 		if (outgoing) {
 			Object.assign(this, { remoteUri, callId: token(), localTag: token(4), localCseq: 1, routes: [],
 				target: remoteUri });
@@ -154,6 +154,16 @@ export class Call {
 			port.type = type;
 			this.media.push(port);
 		}
+	}
+
+	/** Final answer to our INVITE, or the ACK to our 200. */
+	get answered() {
+		return within(this.#outcome.answered, 40 * SECOND, `an answer, UE ${this.ue.user}`);
+	}
+
+	/** How the call ended: "bye received", "bye sent", "cancelled", "rejected N". */
+	get ended() {
+		return within(this.#outcome.ended, 40 * SECOND, `the end of the call, UE ${this.ue.user}`);
 	}
 
 	get audio() {
@@ -213,7 +223,9 @@ export class Call {
 		}
 		this.remote = msg.get('To');
 		this.target = uriOf(msg.get('Contact'));
-		this.routes = msg.all('Record-Route').reverse();
+		// A dialog's route set is made once; a re-INVITE only moves the target.
+		if (this.state === 'calling')
+			this.routes = msg.all('Record-Route').reverse();
 		this.ue.sip.send(this.#request('ACK', { cseq: msg.cseq,
 			body: this.lateOffer && this.state === 'calling' ? this.#takeOffer(parseSdp(msg.body)) : '' }),
 		this.#nextHop());

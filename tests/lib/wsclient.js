@@ -130,6 +130,11 @@ export class WsClient {
 		return new WsCall(this, await this.next('INVITE', options), true);
 	}
 
+	/** Wait for the connection to end by the other side; { code, reason }. */
+	ended(ms = 15 * SECOND) {
+		return within(this.closed, ms, 'the server to close the WebSocket');
+	}
+
 	/** Orderly close, or the TCP connection cut without a close frame. */
 	async close({ abrupt = false } = {}) {
 		if (abrupt)
