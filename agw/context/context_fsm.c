@@ -31,7 +31,7 @@ static void fault_at(struct agw_ctx_fault *fault, size_t i)
 	char rest[sizeof(fault->field)];
 
 	memcpy(rest, fault->field, sizeof(rest));
-	snprintf(fault->field, sizeof(fault->field), "streams[%zu]%s%.80s", i,
+	snprintf(fault->field, sizeof(fault->field), "streams[%zu]%s%.64s", i,
 		 rest[0] != '\0' ? "." : "", rest);
 }
 
