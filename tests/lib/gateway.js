@@ -128,8 +128,9 @@ export class Gateway {
 				mkdirSync(dir);
 				const daemon = new Daemon(`agw${i}`, dir, merge({
 					iq: { listen: `${HOST}:${iqPort}` },
-					access: { bind: HOST, ports: share(accessRange, i) },
-					core: { bind: HOST, ports: share(coreRange, i) },
+					access: { listen_ip: [HOST], ports: share(accessRange, i) },
+					core: { listen_ip: [HOST], ports: share(coreRange, i) },
+					port: { quarantine: '2s' },
 					ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
 					log: { level: 'debug' },
 				}, agw));
