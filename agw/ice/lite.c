@@ -23,9 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_MAX 8  /* validated sources remembered */
-#define ERROR_RATE 10 /* error answers per second and stream */
-#define REPLY_MAX  256
+#define SOURCE_MAX 8    /* validated sources remembered */
+#define ERROR_RATE 10   /* error answers per second and stream */
+#define REPLY_MAX  1024 /* libnice repeats the USERNAME, which may be long */
 
 struct generation {
 	struct agw_ice_creds local;
