@@ -58,3 +58,41 @@ struct agw_context *agw_context_next(const struct agw_context *ctx, const char *
 		next = next->hh.next;
 	return next;
 }
+
+void agw_context_view(const struct agw_context *ctx, struct agw_ctx_view *out)
+{
+	*out = (struct agw_ctx_view){
+	    .handle = ctx->handle,
+	    .serial = ctx->serial,
+	    .controller = ctx->controller,
+	    .epoch = ctx->epoch,
+	    .ctx_id = ctx->ctx_id,
+	    .call_id = ctx->call_id,
+	    .icid = ctx->icid,
+	    .state = gw_fsm_state_name(&ctx->fsm),
+	    .rev = ctx->rev,
+	    .age_s = (uint32_t)((agw_ctx_now_ms() - ctx->born_ms) / 1000),
+	    .priority = ctx->priority,
+	    .n_streams = ctx->n_streams,
+	};
+}
+
+bool agw_context_stream_view(const struct agw_context *ctx, unsigned i,
+			     struct agw_ctx_stream_view *out)
+{
+	const struct ctx_stream *s;
+
+	if (i >= ctx->n_streams)
+		return false;
+	s = ctx->streams[i];
+	memset(out, 0, sizeof(*out));
+	out->id = s->id;
+	out->label = s->label;
+	out->ice_state = s->ice_state;
+	out->dtls_state = s->dtls_state;
+	out->params = agw_media_params(ctx->media, s->id);
+	out->local = agw_media_local(ctx->media, s->id);
+	if (!agw_media_stats(ctx->media, s->id, &out->stats))
+		memset(&out->stats, 0, sizeof(out->stats));
+	return true;
+}
