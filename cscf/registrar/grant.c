@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the core's 200 to a REGISTER gave: expiry of our contact and of no other, implicit
+ * identities with display names, Service-Route, term-ioi. Read before the boundary strips it.
+ * Spec: TS 24.229 5.2.2.1, RFC 3608, RFC 7315; REG-23..28. Thread: the cscf loop.
+ */
+#include "cscf/registrar/reg_int.h"
+
+#include <stdio.h>
+
+static bool is_ours(const struct cscf_sip_name_addr *na, const struct reg_request *q)
+{
+	char instance[128];
+	struct gw_slice p;
+	uint32_t id;
+
+	if (cscf_sip_uri_text_eq(na->uri, gw_slice_str(q->contact)))
+		return true;
+	if (q->reg_id == 0 || q->instance[0] == 0 ||
+	    !cscf_sip_param_get(na->params, "+sip.instance", &p))
+		return false;
+	(void)cscf_sip_unquote(p, instance, sizeof(instance));
+	return strcmp(instance, q->instance) == 0 && cscf_sip_param_get(na->params, "reg-id", &p) &&
+	       cscf_sip_uint(p, UINT32_MAX, &id) && id == q->reg_id;
+}
+
+/* Contacts of other devices in the same 200 are none of our business (REG-23). */
+static uint32_t granted(const struct cscf_sip_msg *rsp, const struct reg_request *q)
+{
+	struct cscf_sip_values_cursor cursor = {0};
+	struct gw_slice value, p;
+	uint32_t s;
+
+	while (cscf_sip_msg_value_next(rsp, "Contact", &cursor, &value)) {
+		struct cscf_sip_name_addr na;
+
+		if (cscf_sip_name_addr_parse(&na, value) != GW_OK || na.star || !is_ours(&na, q))
+			continue;
+		if (cscf_sip_param_get(na.params, "expires", &p))
+			return cscf_sip_uint(p, UINT32_MAX, &s) ? s : REG_EXPIRES_DEFAULT_S;
+		if (cscf_sip_msg_hdr(rsp, "Expires", &value))
+			return cscf_sip_uint(cscf_sip_trim(value), UINT32_MAX, &s)
+				   ? s
+				   : REG_EXPIRES_DEFAULT_S;
+		return q->expires_s;
+	}
+	return 0;
+}
+
+static void impu_fini(struct reg_impu *u)
+{
+	free(u->uri);
+	free(u->display);
+	free(u->pai);
+	free(u->aor);
+}
+
+static bool impu_init(struct reg_impu *u, struct gw_slice display, struct gw_slice uri)
+{
+	size_t n = display.n + uri.n + 4;
+
+	u->uri = gw_slice_dup(uri);
+	u->display = gw_slice_dup(display);
+	u->pai = malloc(n);
+	if (u->pai != NULL)
+		snprintf(u->pai, n, "%.*s%s<%.*s>", GW_SLICE_FMT(display), display.n > 0 ? " " : "",
+			 GW_SLICE_FMT(uri));
+	u->aor = cscf_sip_uri_aor(uri);
+	if (u->aor == NULL)
+		u->aor = strdup("");
+	return u->uri != NULL && u->display != NULL && u->pai != NULL && u->aor != NULL;
+}
+
+static enum gw_err read_impus(struct reg_grant *out, const struct cscf_sip_msg *rsp,
+			      const struct reg_request *q)
+{
+	struct cscf_sip_values_cursor cursor = {0};
+	size_t n = cscf_sip_msg_value_count(rsp, "P-Associated-URI");
+	struct gw_slice value;
+
+	if (n > REG_MAX_IMPUS)
+		n = REG_MAX_IMPUS;
+	out->impus = calloc(n + 1, sizeof(*out->impus));
+	if (out->impus == NULL)
+		return GW_ERR_NOMEM;
+	while (out->n_impus < n &&
+	       cscf_sip_msg_value_next(rsp, "P-Associated-URI", &cursor, &value)) {
+		struct cscf_sip_name_addr na;
+
+		if (cscf_sip_name_addr_parse(&na, value) != GW_OK || na.star)
+			continue;
+		if (!impu_init(&out->impus[out->n_impus++], na.display, na.uri))
+			return GW_ERR_NOMEM;
+	}
+	/* no P-Associated-URI: the registered IMPU alone (REG-25) */
+	if (!cscf_sip_msg_hdr(rsp, "P-Associated-URI", NULL) &&
+	    !impu_init(&out->impus[out->n_impus++], GW_SLICE_NONE, gw_slice_str(q->to_uri)))
+		return GW_ERR_NOMEM;
+	return GW_OK;
+}
+
+static enum gw_err read_term_ioi(struct reg_grant *out, const struct cscf_sip_msg *rsp)
+{
+	char text[256] = "";
+	struct gw_slice value, p;
+
+	if (cscf_sip_msg_hdr(rsp, "P-Charging-Vector", &value) &&
+	    cscf_sip_param_get(value, "term-ioi", &p))
+		(void)cscf_sip_unquote(p, text, sizeof(text));
+	out->term_ioi = strdup(text);
+	return out->term_ioi != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp,
+			   const struct reg_request *q)
+{
+	enum gw_err err;
+
+	memset(out, 0, sizeof(*out));
+	out->expires_s = q->query || q->star ? 0 : granted(rsp, q);
+	out->outbound = cscf_sip_msg_has_token(rsp, "Require", "outbound");
+	err = read_impus(out, rsp, q);
+	if (err == GW_OK)
+		err = read_term_ioi(out, rsp);
+	if (err == GW_OK)
+		err = cscf_sip_msg_values_dup(rsp, "Service-Route", false, &out->service_route,
+					      &out->n_service_route);
+	if (err != GW_OK)
+		reg_grant_fini(out);
+	return err;
+}
+
+void reg_grant_fini(struct reg_grant *g)
+{
+	for (size_t i = 0; i < g->n_impus; i++)
+		impu_fini(&g->impus[i]);
+	free(g->impus);
+	cscf_sip_texts_free(g->service_route, g->n_service_route);
+	free(g->term_ioi);
+	memset(g, 0, sizeof(*g));
+}

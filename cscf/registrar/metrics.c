@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of the registrar: every way a REGISTER or an association can end has one (SEC-26).
+ * Thread: the cscf loop writes.
+ */
+#include "cscf/registrar/reg_int.h"
+
+#include "common/metric.h"
+
+#define NAME "cscf_registers_total"
+#define HELP "REGISTERs from WICs by result"
+#define END  "cscf_registration_events_total"
+#define EHLP "Registrations that ended, lost their flow or moved"
+
+static struct gw_metric table[REG_M_COUNT] = {
+    [REG_M_REFUSED] = {.name = NAME, .labels = "result=\"refused-here\"", .help = HELP},
+    [REG_M_CHALLENGED] = {.name = NAME, .labels = "result=\"challenged\"", .help = HELP},
+    [REG_M_ACCEPTED] = {.name = NAME, .labels = "result=\"accepted\"", .help = HELP},
+    [REG_M_AUTH_FAILED] = {.name = NAME, .labels = "result=\"auth-failed\"", .help = HELP},
+    [REG_M_CORE_REFUSED] = {.name = NAME, .labels = "result=\"refused-by-core\"", .help = HELP},
+    [REG_M_CORE_GONE] = {.name = NAME, .labels = "result=\"core-unreachable\"", .help = HELP},
+    [REG_M_DEREGISTERED] = {.name = NAME, .labels = "result=\"deregistered\"", .help = HELP},
+    [REG_M_EXPIRED] = {.name = END, .labels = "event=\"expired\"", .help = EHLP},
+    [REG_M_FLOW_LOST] = {.name = END, .labels = "event=\"flow-lost\"", .help = EHLP},
+    [REG_M_REPLACED] = {.name = END, .labels = "event=\"moved\"", .help = EHLP},
+    [REG_M_ASSOCS] = {.name = "cscf_associations",
+		      .type = GW_METRIC_GAUGE,
+		      .help = "TLS associations, lost flows included"},
+};
+
+void reg_metric_inc(enum reg_metric m)
+{
+	gw_metric_inc(&table[m]);
+}
+
+void reg_metric_set(enum reg_metric m, int64_t v)
+{
+	gw_metric_set(&table[m], v);
+}
+
+void reg_metrics_register(void)
+{
+	static bool done;
+
+	if (!done)
+		gw_metric_register(table, REG_M_COUNT);
+	done = true;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared by the files of cscf/registrar only.
+ *
+ *   registrar.c  the object, lookups, lists       check.c   may this REGISTER go on at all
+ *   reg_fsm.c    one REGISTER under way           mw.c      what goes to the core
+ *   assoc.c      connections and associations     grant.c   what the core's 200 gave
+ *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
+ *
+ * Thread: the cscf loop.
+ */
+#ifndef CSCF_REGISTRAR_REG_INT_H
+#define CSCF_REGISTRAR_REG_INT_H
+
+#include "common/fsm.h"
+#include "cscf/registrar/registrar.h"
+
+#include <uthash.h>
+
+#define REG_MAX_IMPUS         64   /* per binding: a hostile core or a broken HSS ends here */
+#define REG_MAX_BINDINGS      16   /* per association */
+#define REG_EXPIRES_DEFAULT_S 3600 /* RFC 3261 s10.2.1.1: a malformed Expires is this */
+
+struct event;
+struct reg_assoc;
+
+/* ---- integrity.c -------------------------------------------------------------------------- */
+
+enum reg_scheme {
+	REG_SCHEME_NONE,
+	REG_SCHEME_AKA, /* algorithm=AKAv2-SHA-256 */
+	REG_SCHEME_DIGEST,
+	REG_SCHEME_COUNT
+};
+
+/**
+ * Table 4.2: the value of integrity-protected on Mw, NULL = parameter absent.
+ * @param protected_value  reg.tls_protected_value
+ */
+const char *reg_integrity(enum reg_scheme scheme, bool tls, bool associated, bool has_response,
+			  const char *protected_value);
+
+/* ---- check.c: one REGISTER as facts ------------------------------------------------------- */
+
+struct reg_request {
+	char *to_aor;   /* owned; canonical */
+	char *to_uri;   /* owned; as written */
+	char *impi;     /* owned; username, or user@host of To without credentials */
+	char *contact;  /* owned; URI of the first contact, "" for a query or `*` */
+	char *instance; /* owned; +sip.instance without quotes, "" = none */
+	uint32_t reg_id;
+	uint32_t expires_s; /* asked for */
+	enum reg_scheme scheme;
+	bool has_response; /* the credentials answer a challenge */
+	bool query;        /* no Contact (REG-12) */
+	bool star;         /* Contact: * */
+	bool dereg;        /* expiry 0 */
+	bool ob;           /* reg-id + instance + Supported: outbound (REG-03) */
+};
+
+struct reg_refusal {
+	int status;
+	const char *reason;         /* static */
+	const char *word;           /* for logs and metrics */
+	const char *header, *value; /* one more field, NULL = none */
+};
+
+/**
+ * Check what needs no state and read the facts.
+ * @return true; false with *why set. *out is to be finished with reg_request_fini either way.
+ */
+bool reg_request_read(struct reg_request *out, const struct cscf_registrar *r,
+		      const struct cscf_sip_msg *msg, struct reg_refusal *why);
+void reg_request_fini(struct reg_request *q);
+/** The same contact: URI equal, or instance and reg-id equal. */
+bool reg_same_contact(const struct reg_request *q, const char *contact_uri);
+
+/* ---- grant.c: what a 200 gave -------------------------------------------------------------- */
+
+struct reg_impu {
+	char *uri, *display; /* owned; as received */
+	char *pai;           /* owned; the name-addr to assert */
+	char *aor;           /* owned; canonical; "" when not a SIP or tel URI */
+};
+
+struct reg_grant {
+	uint32_t expires_s;     /* of our contact; 0 = not bound (any more) */
+	bool outbound;          /* Require: outbound (REG-28) */
+	struct reg_impu *impus; /* owned */
+	size_t n_impus;
+	char **service_route; /* owned */
+	size_t n_service_route;
+	char *term_ioi; /* owned; "" = none */
+};
+
+enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp,
+			   const struct reg_request *q) GW_MUST_CHECK;
+void reg_grant_fini(struct reg_grant *g);
+
+/* ---- assoc.c: connections, associations, bindings ------------------------------------------ */
+
+struct reg_conn {
+	uint64_t id;
+	bool alive;
+	struct reg_assoc *assocs;  /* utlist DL; borrowed */
+	struct event *close_timer; /* owned; NULL before first use */
+	struct cscf_registrar *r;
+	char call_id[128]; /* of the last REGISTER, for REG-14; "" when too long */
+	uint32_t cseq;
+	char peer[GW_ADDR_STRLEN];
+	UT_hash_handle hh;
+};
+
+struct reg_binding {
+	struct reg_assoc *assoc;
+	char *to_aor, *to_uri, *contact; /* owned */
+	struct reg_grant grant;          /* owned content */
+	int64_t expires_at_ms;           /* monotonic, without the grace */
+	struct event *expiry;            /* owned */
+	struct reg_binding *prev, *next;
+};
+
+struct reg_impi {
+	char *impi;               /* owned */
+	struct reg_assoc *assocs; /* utlist DL by impi_prev, impi_next */
+	UT_hash_handle hh;
+};
+
+struct reg_assoc {
+	struct gw_fsm fsm;
+	gw_handle handle;
+	struct cscf_registrar *r;
+	struct reg_conn *conn; /* borrowed; stays while an association names it, also when lost */
+	struct reg_impi *impi; /* borrowed */
+	char *instance;        /* owned */
+	uint32_t reg_id;
+	bool outbound;
+	struct reg_binding *bindings;      /* utlist DL; owned */
+	struct cscf_registrar_impu *impus; /* owned; cache over the bindings' strings */
+	size_t n_impus;
+	struct reg_assoc *prev, *next;           /* of the connection */
+	struct reg_assoc *impi_prev, *impi_next; /* of the IMPI */
+};
+
+struct reg_conn *reg_conn_find(const struct cscf_registrar *r, uint64_t id);
+/** Find or make. @return NULL when out of memory */
+struct reg_conn *reg_conn_get(struct cscf_registrar *r, const struct cscf_sip_flow *flow);
+/** Close it after a delay unless a REGISTER comes first; the shortest delay wins. */
+void reg_conn_close_after(struct reg_conn *c, int64_t delay_ms);
+void reg_conn_cancel_close(struct reg_conn *c);
+/** Drop the record when it is dead and nobody names it. */
+void reg_conn_release(struct reg_conn *c);
+
+/** The association of an IMPI on a connection; NULL when none. */
+struct reg_assoc *reg_assoc_on(const struct reg_conn *c, const char *impi);
+/** The association that a REGISTER from another connection replaces (REG-42); NULL = none. */
+struct reg_assoc *reg_assoc_replaced(const struct cscf_registrar *r, const struct reg_request *q,
+				     uint64_t conn);
+/** Live associations of an IMPI. */
+size_t reg_assoc_count_live(const struct cscf_registrar *r, const char *impi);
+/** @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
+enum gw_err reg_assoc_new(struct reg_assoc **out, struct cscf_registrar *r, struct reg_conn *c,
+			  const struct reg_request *q) GW_MUST_CHECK;
+/** Put it on another connection; the old one is closed after assoc.replace_delay. */
+void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to);
+/** Add or refresh the binding of the request's To and contact; takes the grant's content. */
+enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q,
+			   struct reg_grant *g) GW_MUST_CHECK;
+/** Remove the bindings that a deregistration names; ends the association with the last. */
+void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q);
+/** End and free it: event, connection's rights; close_ms < 0 leaves the connection open. */
+void reg_assoc_end(struct reg_assoc *a, const char *why, int64_t close_ms);
+bool reg_assoc_is_live(const struct reg_assoc *a);
+int64_t reg_now_ms(void);
+
+/* ---- assoc_fsm.c --------------------------------------------------------------------------- */
+
+enum assoc_state { ASSOC_S_LIVE, ASSOC_S_LOST, ASSOC_S_STRANDED, ASSOC_S_ENDED, ASSOC_S_COUNT };
+enum assoc_event {
+	ASSOC_E_FLOW_LOST,
+	ASSOC_E_MOVED, /* data: const uint64_t *, the old connection */
+	ASSOC_E_GRACE_OVER,
+	ASSOC_E_END,
+	ASSOC_E_COUNT
+};
+extern const struct gw_fsm_desc reg_assoc_fsm;
+
+/* ---- mw.c ------------------------------------------------------------------------------------ */
+
+/** The REGISTER for the core, built from the WIC's. */
+enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
+			 const struct cscf_sip_msg *msg, const struct reg_request *q,
+			 const struct cscf_sip_flow *flow, bool associated) GW_MUST_CHECK;
+/** Where it goes: entry points from the `first` on, or the Request-URI (REG-09). */
+void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd, size_t first,
+		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n);
+bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host);
+
+/* ---- reg_fsm.c ------------------------------------------------------------------------------- */
+
+struct reg_txn;
+void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf_sip_msg *msg,
+		   const struct cscf_sip_flow *flow, struct reg_conn *c, struct reg_request *q);
+/** Is a REGISTER for this To under way on this connection (REG-14)? */
+bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
+size_t reg_txn_count(const struct cscf_registrar *r);
+void reg_txn_drop_all(struct cscf_registrar *r);
+void reg_refuse(struct cscf_registrar *r, gw_handle server, const struct reg_refusal *why,
+		const struct cscf_sip_flow *flow);
+
+/* ---- metrics.c --------------------------------------------------------------------------------
+ */
+
+enum reg_metric {
+	REG_M_REFUSED,
+	REG_M_CHALLENGED,
+	REG_M_ACCEPTED,
+	REG_M_AUTH_FAILED,
+	REG_M_CORE_REFUSED,
+	REG_M_CORE_GONE,
+	REG_M_DEREGISTERED,
+	REG_M_EXPIRED,
+	REG_M_FLOW_LOST,
+	REG_M_REPLACED,
+	REG_M_ASSOCS, /* gauge */
+	REG_M_COUNT
+};
+void reg_metric_inc(enum reg_metric m);
+void reg_metric_set(enum reg_metric m, int64_t v);
+void reg_metrics_register(void);
+
+struct cscf_registrar {
+	const struct cscf_registrar_config *cfg; /* borrowed: outlives us */
+	struct cscf_registrar_parts parts;
+	const struct cscf_registrar_cbs *cbs;
+	void *cbs_arg;
+	struct gw_handle_table *handles; /* owned: names of struct reg_assoc */
+	struct reg_conn *conns;          /* uthash by id; owned */
+	struct reg_impi *impis;          /* uthash by text; owned */
+	struct reg_txn *txns;            /* utlist DL; owned */
+	size_t n_txns;
+	char path_uri[300]; /* "sip:host:port;lr" */
+};
+
+void reg_emit(struct cscf_registrar *r, enum cscf_registrar_event event, gw_handle assoc,
+	      uint64_t old_conn, uint64_t conn);
+
+#endif
