@@ -180,7 +180,7 @@ export class Gateway {
 	 * Wait until both processes are as they were at the start: no connection, registration,
 	 * dialog, transaction, context, stream, port or descriptor more. Throws with what is left.
 	 */
-	async assertNothingLeft({ ms = 20 * SECOND, allow = [] } = {}) {
+	async assertNothingLeft({ ms = 15 * SECOND, allow = [] } = {}) {
 		let left;
 
 		await until(async () => {

@@ -17,6 +17,19 @@ export class Scscf extends SipEndpoint {
 		return `<sip:orig@${this.host}:${this.port};lr>`;
 	}
 
+	/** Between tests: accept every deregistration, answer 200 to the rest, forget what came. */
+	serve(on) {
+		this.onRequest = on ? (item) => {
+			if (item.msg.method === 'REGISTER')
+				this.accept(item, { expires: 0 });
+			else if (item.msg.method !== 'ACK')
+				item.reply(200, 'OK', { toTag: token(4) });
+			return true;
+		} : undefined;
+		this.requests.clear();
+		this.responses.clear();
+	}
+
 	challenge(item, { nonce = token(), stale = false } = {}) {
 		return item.reply(401, 'Unauthorized', { toTag: token(4), headers: [['WWW-Authenticate',
 			`Digest realm="${this.domain}", nonce="${nonce}", algorithm=MD5, qop="auth"${stale ? ', stale=true'

@@ -147,7 +147,7 @@ export function splitList(value) {
 /** Header parameter of a name-addr, Via or similar; true when it has no value. */
 export function param(value, name) {
 	const rest = value.includes('>') ? value.slice(value.lastIndexOf('>') + 1) : value;
-	const m = new RegExp(`;\\s*${name}(?:\\s*=\\s*("[^"]*"|[^;,\\s]*))?(?=[;,\\s]|$)`, 'i').exec(rest);
+	const m = new RegExp(`(?:^|;)\\s*${name}(?:\\s*=\\s*("[^"]*"|[^;,\\s]*))?(?=[;,\\s]|$)`, 'i').exec(rest);
 
 	if (!m)
 		return undefined;
