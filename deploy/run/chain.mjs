@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Core } from '../../tests/lib/core.js';
+import { ctl } from '../../tests/lib/ctl.js';
 import { Process } from '../../tests/lib/proc.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -101,6 +102,7 @@ export class Chain {
           'agw.list': `127.0.0.1:${this.ports.iq}`,
           'agw.tls.cert': join(this.certs, 'iq-cscf.pem'),
           'agw.tls.key': join(this.certs, 'iq-cscf.key'),
+          'agw.tls.name': 'agw',
           'agw.tls.ca': join(this.certs, 'ca.pem'),
           'ops.listen': `127.0.0.1:${this.ports.cscfOps}`,
           'ops.ctl_socket': this.ctl.cscf,
@@ -137,10 +139,9 @@ export class Chain {
     }
   }
 
-  /** `wicgatectl COMMAND... --json` of one process, parsed. */
-  async ask(which, ...command) {
-    const { stdout } = await run(path(this.bin, 'wicgatectl'), ['--socket', this.ctl[which], '--json', ...command]);
-    return JSON.parse(stdout);
+  /** What a process ('cscf', 'agw') says of itself over its operator's socket. */
+  status(which) {
+    return ctl(this.ctl[which], 'status');
   }
 
   /** Last lines of every part: what to show when something failed. */

@@ -9,6 +9,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { LEFT, count } from '../../tests/lib/gateway.js';
 import { until } from '../../tests/lib/wait.js';
 import { Caller, TONE_HZ, hasBrowser } from './browser-call.mjs';
 import { Chain, DOMAIN } from './chain.mjs';
@@ -75,10 +76,13 @@ async function browserCall(chain) {
 async function nothingLeft(chain) {
   await until(
     async () => {
-      const [cscf, agw] = [await chain.ask('cscf', 'status'), await chain.ask('agw', 'status')];
-      const left = { registrations: cscf.registrations, dialogs: cscf.dialogs, contexts: agw.contexts, ports: agw.ports };
-      if (Object.values(left).every((n) => n === 0)) return true;
-      throw new Error(JSON.stringify(left));
+      for (const which of ['cscf', 'agw']) {
+        const status = await chain.status(which);
+        for (const name of LEFT[which]) {
+          if (count(status, name) !== 0) throw new Error(`${which} still has ${count(status, name)} ${name}`);
+        }
+      }
+      return true;
     },
     { ms: 15000, every: 200, what: 'both processes to hold nothing of the call' },
   );

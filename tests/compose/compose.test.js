@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Caller, TONE_HZ } from '../../deploy/run/browser-call.mjs';
 import { choosePorts } from '../../deploy/run/ports.mjs';
+import { LEFT, count } from '../lib/gateway.js';
 import { until } from '../lib/wait.js';
 import { Lab, say } from './lab.js';
 
@@ -35,7 +36,7 @@ async function statuses(kind) {
 	return Promise.all(ids.map(async (id) => ({ id, ...await lab.status(id, kind) })));
 }
 
-const holding = (list, what) => list.filter((s) => s[what] > 0).map((s) => s.id);
+const holding = (list, what) => list.filter((s) => count(s, what) > 0).map((s) => s.id);
 
 async function newCaller(user) {
 	const caller = await Caller.launch(await lab.browser());
@@ -139,15 +140,16 @@ test('after calls and sign-out nothing is left in any of the four', { timeout: 6
 		await caller.close();
 	}
 	await until(async () => {
-		const left = [
-			...(await statuses('agw')).map(({ contexts, ports }) => ({ contexts, ports })),
-			...(await statuses('cscf')).map(({ registrations, dialogs, connections }) =>
-				({ registrations, dialogs, connections })),
-		];
+		for (const kind of ['agw', 'cscf']) {
+			for (const status of await statuses(kind)) {
+				const left = LEFT[kind].filter((name) => count(status, name) !== 0)
+					.map((name) => `${count(status, name)} ${name}`);
 
-		if (left.every((s) => Object.values(s).every((n) => n === 0)))
-			return true;
-		throw new Error(JSON.stringify(left));
+				if (left.length)
+					throw new Error(`${kind} ${status.id.slice(0, 12)}: ${left.join(', ')}`);
+			}
+		}
+		return true;
 	}, { ms: 40000, every: 500, what: 'all four to hold nothing' });
 });
 
