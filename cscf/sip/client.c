@@ -23,8 +23,7 @@ static int64_t transaction_ms(const struct cscf_sip_client *c)
 	return 64 * (int64_t)c->stack->timers.t1_ms;
 }
 
-/* --- delivery ----------------------------------------------------------------------------------
- */
+/* --- delivery --- */
 
 void cscf_sip_client_deliver(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp,
 			     enum cscf_sip_cause cause)
@@ -57,8 +56,7 @@ void cscf_sip_client_deliver_local(struct cscf_sip_client *c, int status, enum c
 	cscf_sip_msg_free(rsp);
 }
 
-/* --- end
- * ------------------------------------------------------------------------------------------ */
+/* --- end --- */
 
 static void client_free(struct cscf_sip_client *c)
 {
@@ -99,8 +97,7 @@ void cscf_sip_clients_free(struct cscf_sip_stack *s)
 		client_free(c);
 }
 
-/* --- what the timer acts on
- * -------------------------------------------------------------------------- */
+/* --- what the timer acts on --- */
 
 static bool is_idle(const struct cscf_sip_client *c)
 {
@@ -203,8 +200,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		cscf_sip_client_rearm(c);
 }
 
-/* --- start
- * --------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 /* @param msg  consumed on GW_OK */
 static enum gw_err client_new(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
@@ -299,8 +295,7 @@ fail:
 	return err;
 }
 
-/* --- CANCEL
- * --------------------------------------------------------------------------------------------- */
+/* --- CANCEL --- */
 
 void cscf_sip_client_send_cancel(struct cscf_sip_client *c)
 {
@@ -370,8 +365,7 @@ bool cscf_sip_client_alive(const struct cscf_sip_stack *s, gw_handle client)
 	return by_handle(s, client) != NULL;
 }
 
-/* --- responses
- * -------------------------------------------------------------------------------------------- */
+/* --- responses --- */
 
 static struct cscf_sip_client *match(struct cscf_sip_stack *s, const struct cscf_sip_msg *rsp,
 				     const struct cscf_sip_flow *flow)

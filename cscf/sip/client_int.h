@@ -52,6 +52,7 @@ struct cscf_sip_client {
 	char *ack_text;
 	size_t ack_n;
 	bool sent_once;
+	enum gw_err send_err;              /* why the last sending failed */
 	struct cscf_sip_client_list *list; /* of the connection in use */
 	struct cscf_sip_client *prev, *next;
 

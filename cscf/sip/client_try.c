@@ -13,8 +13,7 @@
 #define GW_LOG_MOD "sip"
 #include "common/log.h"
 
-/* --- by connection -----------------------------------------------------------------------------
- */
+/* --- by connection --- */
 
 static void list_leave(struct cscf_sip_client *c)
 {
@@ -82,8 +81,7 @@ void cscf_sip_clients_conn_closed(struct cscf_sip_stack *s, const struct cscf_si
 	}
 }
 
-/* --- machine
- * -------------------------------------------------------------------------------------- */
+/* --- machine --- */
 
 static int on_send(void *owner, enum cscf_sip_machine_send what)
 {
@@ -96,6 +94,7 @@ static int on_send(void *owner, enum cscf_sip_machine_send what)
 		return 0;
 	err = cscf_sip_send_flow(c->stack, &c->flow, ack ? c->ack_text : c->text,
 				 ack ? c->ack_n : c->text_n);
+	c->send_err = err;
 	if (err != GW_OK) {
 		cscf_sip_count(CSCF_SIP_N_TRANSPORT_ERROR);
 		GW_LOG_LIMITED(GW_LOG_WARN, "sip.send_failed", "transport=%s conn=%llu err=%s",
@@ -202,14 +201,13 @@ enum gw_err cscf_sip_client_try_flow(struct cscf_sip_client *c)
 	if (err == GW_OK)
 		err = cscf_sip_machine_request(c->machine);
 	if (err == GW_OK && cscf_sip_machine_broke(c->machine))
-		err = GW_ERR_IO;
+		err = c->send_err != GW_OK ? c->send_err : GW_ERR_IO;
 	if (err != GW_OK)
 		cscf_sip_client_drop_try(c);
 	return err;
 }
 
-/* --- targets
- * ----------------------------------------------------------------------------------------- */
+/* --- targets --- */
 
 static void aim(struct cscf_sip_client *c, const struct cscf_sip_target *t)
 {

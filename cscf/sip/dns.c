@@ -40,7 +40,7 @@ struct question {
 	size_t n;
 };
 
-/* --- loop ------------------------------------------------------------------------------------- */
+/* --- loop --- */
 
 static void on_fd(evutil_socket_t fd, short what, void *arg)
 {
@@ -100,8 +100,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		tick_start(d);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static enum gw_err set_servers(struct cscf_sip_dns *d, const struct gw_conf_list *servers,
 			       char *errbuf, size_t errlen)
@@ -176,8 +175,7 @@ void cscf_sip_dns_free(struct cscf_sip_dns *d)
 	free(d);
 }
 
-/* --- questions -----------------------------------------------------------------------------------
- */
+/* --- questions --- */
 
 static struct question *ask(struct cscf_sip_dns *d, cscf_sip_dns_fn *fn, void *arg)
 {

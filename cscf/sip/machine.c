@@ -3,13 +3,16 @@
  * libosip2's transaction machines; see machine.h. Each gets a skeleton of the message only (its
  * machines look at Via transport, method and status, nothing else), so nothing a peer wrote is
  * cloned here. Closed here, of libosip2 5.3:
- *  - timers from compile-time constants: lengths are set from the configuration after birth;
+ *  - timers from compile-time constants: lengths are set from the configuration after birth, and
+ *    again where it falls back on its own T1 or T2 (pace_e, pace_g);
  *  - "WS" and "WSS" count as unreliable in it: the skeleton says TCP for whatever is reliable;
  *  - lists of all transactions: left at once (see machine.h);
  *  - its ACK (no Max-Forwards): never sent, the owner builds its own;
  *  - no Accepted state, no timer C: the owner's.
  */
 #include "cscf/sip/machine.h"
+
+#include "cscf/sip/osip_parse.h"
 
 #include <sys/time.h>
 #include <time.h>
@@ -28,6 +31,7 @@ struct cscf_sip_machine {
 	bool broke;
 	const struct cscf_sip_machine_ops *ops;
 	void *owner;
+	int t2_ms;
 	osip_transaction_t *tr;
 };
 
@@ -70,6 +74,7 @@ static enum gw_err init_once(void)
 {
 	if (osip != NULL)
 		return GW_OK;
+	cscf_sip_osip_init();
 	if (osip_init(&osip) != 0) {
 		osip = NULL;
 		return GW_ERR_NOMEM;
@@ -82,8 +87,7 @@ static enum gw_err init_once(void)
 	return GW_OK;
 }
 
-/* --- skeletons ---------------------------------------------------------------------------------
- */
+/* --- skeletons --- */
 
 static const char *method_of(const struct cscf_sip_machine *m)
 {
@@ -103,8 +107,8 @@ static osip_message_t *skeleton(const struct cscf_sip_machine *m, const char *me
 	else
 		snprintf(first, sizeof(first), "SIP/2.0 %d x", status);
 	n = snprintf(text, sizeof(text),
-		     "%s\r\nVia: SIP/2.0/%s x;branch=z9hG4bKx\r\nFrom: <sip:x>;tag=x\r\n"
-		     "To: <sip:x>;tag=y\r\nCall-ID: x\r\nCSeq: 1 %s\r\n\r\n",
+		     "%s\r\nVia: SIP/2.0/%s x;branch=z9hG4bKx\r\nFrom: <sip:a@x.invalid>;tag=x\r\n"
+		     "To: <sip:b@x.invalid>;tag=y\r\nCall-ID: x\r\nCSeq: 1 %s\r\n\r\n",
 		     first, m->reliable ? "TCP" : "UDP", method);
 	if (osip_message_init(&sip) != 0)
 		return NULL;
@@ -115,8 +119,7 @@ static osip_message_t *skeleton(const struct cscf_sip_machine *m, const char *me
 	return sip;
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void start(struct timeval *tv, int ms)
 {
@@ -176,7 +179,7 @@ enum gw_err cscf_sip_machine_new(struct cscf_sip_machine **out, enum cscf_sip_ma
 	if (m == NULL)
 		return GW_ERR_NOMEM;
 	*m = (struct cscf_sip_machine){
-	    .kind = kind, .reliable = reliable, .ops = ops, .owner = owner};
+	    .kind = kind, .reliable = reliable, .ops = ops, .owner = owner, .t2_ms = timers->t2_ms};
 	sip = skeleton(m, method_of(m), 0);
 	rc = sip != NULL ? osip_transaction_init(&m->tr, types[kind], osip, sip) : OSIP_NOMEM;
 	osip_message_free(sip);
@@ -202,8 +205,30 @@ void cscf_sip_machine_free(struct cscf_sip_machine *m)
 	free(m);
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* Timer E doubles up to T2, and is T2 once there was a provisional response. */
+static void pace_e(struct cscf_sip_machine *m, int before)
+{
+	osip_nict_t *c = m->tr->nict_context;
+
+	if (m->over || m->reliable)
+		return;
+	c->timer_e_length = before * 2;
+	if (c->timer_e_length > m->t2_ms || m->tr->state == NICT_PROCEEDING)
+		c->timer_e_length = m->t2_ms;
+	start(&c->timer_e_start, c->timer_e_length);
+}
+
+static void pace_g(struct cscf_sip_machine *m)
+{
+	osip_ist_t *c = m->tr->ist_context;
+
+	if (m->over || c->timer_g_length <= m->t2_ms)
+		return;
+	c->timer_g_length = m->t2_ms;
+	start(&c->timer_g_start, c->timer_g_length);
+}
+
+/* --- events --- */
 
 static enum gw_err feed(struct cscf_sip_machine *m, type_t type, osip_message_t *sip)
 {
@@ -251,7 +276,11 @@ enum gw_err cscf_sip_machine_response(struct cscf_sip_machine *m, int status)
 	else if (status < 300)
 		type = is_client(m) ? RCV_STATUS_2XX : SND_STATUS_2XX;
 	sip = skeleton(m, method_of(m), status);
-	return sip != NULL ? feed(m, type, sip) : GW_ERR_NOMEM;
+	if (sip == NULL || feed(m, type, sip) != GW_OK)
+		return GW_ERR_NOMEM;
+	if (m->kind == CSCF_SIP_NICT && status < 200)
+		pace_e(m, m->t2_ms);
+	return GW_OK;
 }
 
 enum gw_err cscf_sip_machine_ack(struct cscf_sip_machine *m)
@@ -264,8 +293,7 @@ enum gw_err cscf_sip_machine_ack(struct cscf_sip_machine *m)
 	return sip != NULL ? feed(m, RCV_REQACK, sip) : GW_ERR_NOMEM;
 }
 
-/* --- state
- * ----------------------------------------------------------------------------------------- */
+/* --- state --- */
 
 bool cscf_sip_machine_is_over(const struct cscf_sip_machine *m)
 {
@@ -287,8 +315,7 @@ bool cscf_sip_machine_is_pending(const struct cscf_sip_machine *m)
 			    s == NIST_PRE_TRYING || s == NIST_TRYING || s == NIST_PROCEEDING);
 }
 
-/* --- timers
- * ----------------------------------------------------------------------------------------- */
+/* --- timers --- */
 
 struct running {
 	type_t type;
@@ -370,12 +397,18 @@ void cscf_sip_machine_fire(struct cscf_sip_machine *m)
 {
 	struct running timers[2];
 	size_t n = running_timers(m, timers);
+	int before;
 
 	for (size_t i = 0; i < n; i++) { /* the ending timer comes first */
 		if (timers[i].at->tv_sec == -1 || ms_until(timers[i].at) > 0)
 			continue;
+		before = m->kind == CSCF_SIP_NICT ? m->tr->nict_context->timer_e_length : 0;
 		if (feed(m, timers[i].type, NULL) != GW_OK)
 			return; /* out of memory: the timer is still due and comes again */
-		break;          /* states may have moved on */
+		if (timers[i].type == TIMEOUT_E)
+			pace_e(m, before);
+		else if (timers[i].type == TIMEOUT_G)
+			pace_g(m);
+		break; /* states may have moved on */
 	}
 }

@@ -95,7 +95,7 @@ enum gw_err cscf_sip_msg_clone_forward(struct cscf_sip_msg **out, const struct c
 	return err;
 }
 
-/* --- print ----------------------------------------------------------------------------------- */
+/* --- print --- */
 
 static char *put(char *to, const void *p, size_t n)
 {
@@ -173,7 +173,7 @@ char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 	return text;
 }
 
-/* --- first line ------------------------------------------------------------------------------ */
+/* --- first line --- */
 
 bool cscf_sip_msg_is_request(const struct cscf_sip_msg *msg)
 {

@@ -113,7 +113,7 @@ enum gw_err cscf_sip_msg_new_request(struct cscf_sip_msg **out,
  */
 char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n);
 
-/* --- first line ----------------------------------------------------------------------------- */
+/* --- first line --- */
 
 bool cscf_sip_msg_is_request(const struct cscf_sip_msg *msg);
 /** Of the request line; of a response the CSeq method. */
@@ -128,7 +128,7 @@ enum gw_err cscf_sip_msg_set_uri(struct cscf_sip_msg *msg, const char *uri) GW_M
 /** The usual phrase of a status code, never NULL. */
 const char *cscf_sip_reason_phrase(int status);
 
-/* --- identity of dialog and transaction ----------------------------------------------------- */
+/* --- identity of dialog and transaction --- */
 
 struct gw_slice cscf_sip_msg_call_id(const struct cscf_sip_msg *msg);
 struct gw_slice cscf_sip_msg_from_tag(const struct cscf_sip_msg *msg); /* n = 0 when absent */
@@ -140,7 +140,7 @@ enum gw_err cscf_sip_msg_set_cseq(struct cscf_sip_msg *msg, uint32_t number) GW_
 /** Append ";tag=…" to To unless it has one. */
 enum gw_err cscf_sip_msg_add_to_tag(struct cscf_sip_msg *msg, const char *tag) GW_MUST_CHECK;
 
-/* --- headers: fields in order --------------------------------------------------------------- */
+/* --- headers: fields in order --- */
 
 size_t cscf_sip_msg_hdr_count(const struct cscf_sip_msg *msg);
 /** Field i as received: name as spelled, value with blanks trimmed. i < count. */
@@ -169,7 +169,7 @@ enum gw_err cscf_sip_msg_hdr_set_at(struct cscf_sip_msg *msg, size_t i,
 				    const char *value) GW_MUST_CHECK;
 void cscf_sip_msg_hdr_del_at(struct cscf_sip_msg *msg, size_t i);
 
-/* --- headers: values of list headers --------------------------------------------------------- */
+/* --- headers: values of list headers --- */
 
 struct cscf_sip_values_cursor {
 	size_t field;
@@ -211,7 +211,7 @@ bool cscf_sip_msg_contact(const struct cscf_sip_msg *msg, struct cscf_sip_name_a
 /** URI of the top Route, else the Request-URI: where the request goes next (RFC 3261 s12.2.1.1). */
 struct gw_slice cscf_sip_msg_next_hop(const struct cscf_sip_msg *msg);
 
-/* --- Via -------------------------------------------------------------------------------------- */
+/* --- Via --- */
 
 struct cscf_sip_via {
 	struct gw_slice text;
@@ -227,7 +227,7 @@ enum gw_err cscf_sip_via_parse(struct cscf_sip_via *out, struct gw_slice value) 
 /** The top Via. @return false when absent or malformed */
 bool cscf_sip_msg_top_via(const struct cscf_sip_msg *msg, struct cscf_sip_via *out);
 
-/* --- body ------------------------------------------------------------------------------------- */
+/* --- body --- */
 
 struct gw_slice cscf_sip_msg_body(const struct cscf_sip_msg *msg); /* n = 0 when none */
 /** Media type without parameters, as written; n = 0 when absent. */

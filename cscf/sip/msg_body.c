@@ -56,7 +56,7 @@ enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, co
 	return GW_OK;
 }
 
-/* --- multipart ------------------------------------------------------------------------------- */
+/* --- multipart --- */
 
 /* Start of "--boundary" at a line start at or after `from`; s.n when there is none. */
 static size_t find_boundary(struct gw_slice s, struct gw_slice boundary, size_t from)

@@ -97,8 +97,7 @@ enum gw_err cscf_sip_hdr_replace(struct cscf_sip_msg *msg, size_t at, struct gw_
 	return GW_OK;
 }
 
-/* --- public: fields ----------------------------------------------------------------------------
- */
+/* --- public: fields --- */
 
 size_t cscf_sip_msg_hdr_count(const struct cscf_sip_msg *msg)
 {
@@ -227,8 +226,7 @@ enum gw_err cscf_sip_msg_hdr_set(struct cscf_sip_msg *msg, const char *name, con
 	return GW_OK;
 }
 
-/* --- public: dialog and transaction --------------------------------------------------------------
- */
+/* --- public: dialog and transaction --- */
 
 struct gw_slice cscf_sip_msg_call_id(const struct cscf_sip_msg *msg)
 {

@@ -42,7 +42,7 @@ enum gw_err cscf_sip_hdr_replace(struct cscf_sip_msg *msg, size_t at,
 /** Free of CR, LF and NUL? What is put on the wire must be (SEC-23). */
 bool cscf_sip_text_safe(struct gw_slice s);
 
-/* --- requests the transaction layer makes (msg_build.c) ------------------------------------- */
+/* --- requests the transaction layer makes (msg_build.c) --- */
 
 /** ACK to a non-2xx, by RFC 3261 s17.1.1.3. */
 enum gw_err cscf_sip_msg_new_ack(struct cscf_sip_msg **out, const struct cscf_sip_msg *invite,
@@ -51,7 +51,7 @@ enum gw_err cscf_sip_msg_new_ack(struct cscf_sip_msg **out, const struct cscf_si
 enum gw_err cscf_sip_msg_new_cancel(struct cscf_sip_msg **out, const struct cscf_sip_msg *invite,
 				    const char *reason) GW_MUST_CHECK;
 
-/* --- Via of requests we receive (via.c) ------------------------------------------------------ */
+/* --- Via of requests we receive (via.c) --- */
 
 /** Set received (always) and fill an empty rport (WS-16, WS-17); values of the sender are lost. */
 enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip,

@@ -65,7 +65,7 @@ static bool next_line(struct scan *s, bool first, struct gw_slice *line)
 	return ended;
 }
 
-/* --- first line ------------------------------------------------------------------------------- */
+/* --- first line --- */
 
 static bool is_version(struct gw_slice v)
 {
@@ -132,8 +132,7 @@ static enum gw_err parse_first_line(struct scan *s)
 	return GW_OK;
 }
 
-/* --- fields -------------------------------------------------------------------------------------
- */
+/* --- fields --- */
 
 static enum gw_err parse_fields(struct scan *s)
 {
@@ -167,8 +166,7 @@ static enum gw_err parse_fields(struct scan *s)
 	}
 }
 
-/* --- what must be there, and how often
- * ------------------------------------------------------------ */
+/* --- what must be there, and how often --- */
 
 static void check_one(struct scan *s, const char *name, const char *missing, const char *twice)
 {
@@ -287,8 +285,7 @@ static void check_fields(struct scan *s)
 	check_list(s, "Path", false, "Malformed Path");
 }
 
-/* --- body
- * ------------------------------------------------------------------------------------------ */
+/* --- body --- */
 
 static enum gw_err take_body(struct scan *s, bool strict_length)
 {

@@ -34,8 +34,7 @@ void cscf_sip_mw_refuse(const struct gw_addr *a, const char *transport)
 		       gw_addr_str(a, addr, sizeof(addr)));
 }
 
-/* --- UDP -----------------------------------------------------------------------------------------
- */
+/* --- UDP --- */
 
 static void on_datagram(struct cscf_sip_udp *u, const struct gw_addr *from, size_t n)
 {
@@ -126,8 +125,7 @@ static enum gw_err open_udp(struct cscf_sip_mw *mw, const struct gw_addr *a)
 	return GW_OK;
 }
 
-/* --- TCP listener
- * ---------------------------------------------------------------------------------- */
+/* --- TCP listener --- */
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
 		      void *arg)
@@ -176,8 +174,7 @@ static enum gw_err open_tcp(struct cscf_sip_mw *mw, struct gw_addr *a)
 	return GW_OK;
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 static bool list_has(const struct gw_conf_list *l, const char *word)
 {

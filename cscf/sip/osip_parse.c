@@ -22,13 +22,17 @@ static bool is_structural(struct gw_slice name)
 	return false;
 }
 
-static void init_once(void)
+void cscf_sip_osip_init(void)
 {
 	static bool done; /* loop thread only */
 
-	if (!done)
-		parser_init();
+	if (done)
+		return;
 	done = true;
+	parser_init();
+	/* By default it prints what it refuses, headers and all, to standard output (SEC-10). */
+	for (int level = TRACE_LEVEL0; level < END_TRACE_LEVEL; level++)
+		osip_trace_disable_level((osip_trace_level_t)level);
 }
 
 static char *put(char *to, const char *p, size_t n)
@@ -81,7 +85,7 @@ bool cscf_sip_osip_accepts(const struct cscf_sip_msg *msg)
 	char *text;
 	bool ok;
 
-	init_once();
+	cscf_sip_osip_init();
 	text = print_structure(msg, &n);
 	if (text == NULL || osip_message_init(&sip) != 0) {
 		free(text);

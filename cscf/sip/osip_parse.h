@@ -7,6 +7,9 @@
 
 #include "cscf/sip/msg.h"
 
+/** Tables and trace of libosip2, once per process; called by whoever uses it first. */
+void cscf_sip_osip_init(void);
+
 /** Does libosip2 accept request line or status line, Via, From, To, Call-ID, CSeq, Contact,
  * Route and Record-Route of this message? */
 bool cscf_sip_osip_accepts(const struct cscf_sip_msg *msg);

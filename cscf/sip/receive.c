@@ -49,7 +49,7 @@ static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flo
 		cscf_sip_send_stateless(s, flow, req, fault->status, fault->reason, NULL, NULL);
 }
 
-/* --- transaction by transaction -------------------------------------------------------------- */
+/* --- transaction by transaction --- */
 
 /* Create the transaction and answer it at once. @return the transaction took the request */
 static void refuse(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
@@ -114,8 +114,7 @@ static void receive_cancel(struct cscf_sip_stack *s, struct cscf_sip_msg *cancel
 		s->cbs->on_cancel(s->cbs_arg, invite_handle, cancel);
 }
 
-/* --- checks ------------------------------------------------------------------------------------
- */
+/* --- checks --- */
 
 /* The top Via of a WIC says WS or WSS (WS-14). */
 static bool via_fits(const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)

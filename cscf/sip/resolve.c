@@ -69,8 +69,7 @@ static bool in_use(const struct cscf_sip_resolver *r, enum cscf_sip_transport t)
 	return t == CSCF_SIP_UDP ? r->cfg.udp : r->cfg.tcp;
 }
 
-/* --- kept answers -------------------------------------------------------------------------------
- */
+/* --- kept answers --- */
 
 static void kept_drop(struct cscf_sip_resolver *r, struct kept *k)
 {
@@ -114,8 +113,7 @@ static void kept_add(struct query *q)
 		q->key = NULL; /* now the entry's */
 }
 
-/* --- steps
- * ---------------------------------------------------------------------------------------- */
+/* --- steps --- */
 
 static void next_step(struct query *q);
 
@@ -230,8 +228,7 @@ static void next_step(struct query *q)
 		query_end(q);
 }
 
-/* --- without DNS
- * ------------------------------------------------------------------------------------ */
+/* --- without DNS --- */
 
 /* "name=address[:port][;transport=tcp]" of mw.hosts */
 static bool host_entry(const char *item, struct gw_slice host, uint16_t port,
@@ -270,8 +267,7 @@ static size_t from_hosts(const struct cscf_sip_resolver *r, const struct cscf_si
 	return n;
 }
 
-/* --- public
- * ------------------------------------------------------------------------------------------ */
+/* --- public --- */
 
 static enum gw_err parse(struct gw_slice text, char **copy, struct cscf_sip_uri *uri)
 {

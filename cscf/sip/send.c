@@ -79,7 +79,7 @@ out:
 	cscf_sip_msg_free(rsp);
 }
 
-/* --- our Via --------------------------------------------------------------------------------- */
+/* --- our Via --- */
 
 static uint32_t mix(uint32_t h, struct gw_slice s)
 {

@@ -42,8 +42,7 @@ struct cscf_sip_server {
 	int64_t accepted_until;
 };
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 char *cscf_sip_server_key(const struct cscf_sip_flow *flow, const struct cscf_sip_msg *req,
 			  const char *method)
@@ -84,8 +83,7 @@ static struct cscf_sip_server *by_handle(const struct cscf_sip_stack *s, gw_hand
 	return gw_handle_find(s->servers, h);
 }
 
-/* --- end
- * ------------------------------------------------------------------------------------------ */
+/* --- end --- */
 
 static void server_free(struct cscf_sip_server *t)
 {
@@ -126,8 +124,7 @@ void cscf_sip_servers_free(struct cscf_sip_stack *s)
 	}
 }
 
-/* --- timers
- * ------------------------------------------------------------------------------------------ */
+/* --- timers --- */
 
 static bool is_finished(const struct cscf_sip_server *t, int64_t now)
 {
@@ -191,8 +188,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	rearm(t);
 }
 
-/* --- machine
- * -------------------------------------------------------------------------------------------- */
+/* --- machine --- */
 
 static int on_machine_send(void *owner, enum cscf_sip_machine_send what)
 {
@@ -288,8 +284,7 @@ bool cscf_sip_server_is_pending(const struct cscf_sip_server *t)
 	return t->status < 200;
 }
 
-/* --- answers
- * --------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 /* The Via list of the request in the place of whatever the response carries (CALL-08, CALL-11). */
 static enum gw_err restore_vias(struct cscf_sip_msg *rsp, const struct cscf_sip_msg *req)
@@ -389,8 +384,7 @@ enum gw_err cscf_sip_reply(struct cscf_sip_stack *s, gw_handle server, int statu
 	return cscf_sip_respond(s, server, rsp);
 }
 
-/* --- questions
- * ---------------------------------------------------------------------------------------------- */
+/* --- questions --- */
 
 const struct cscf_sip_msg *cscf_sip_server_request(const struct cscf_sip_stack *s, gw_handle server)
 {

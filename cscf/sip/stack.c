@@ -5,6 +5,8 @@
  */
 #include "cscf/sip/stack_int.h"
 
+#include "cscf/sip/client_int.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -204,6 +206,10 @@ void cscf_sip_stack_drain(struct cscf_sip_stack *s, bool on, unsigned retry_afte
 
 void cscf_sip_stack_counts(const struct cscf_sip_stack *s, struct cscf_sip_counts *out)
 {
+	const struct cscf_sip_server *t;
+	const struct cscf_sip_client *c;
+	uint32_t cursor = 0;
+
 	*out = (struct cscf_sip_counts){
 	    .server_txns = gw_handle_count(s->servers),
 	    .client_txns = gw_handle_count(s->clients),
@@ -211,6 +217,11 @@ void cscf_sip_stack_counts(const struct cscf_sip_stack *s, struct cscf_sip_count
 	    .w2_conns = HASH_COUNT(s->w2_conns),
 	    .dns_queries = cscf_sip_resolver_pending(s->resolver),
 	};
+	while ((t = gw_handle_next(s->servers, &cursor)) != NULL)
+		out->server_pending += cscf_sip_server_is_pending(t) ? 1 : 0;
+	cursor = 0;
+	while ((c = gw_handle_next(s->clients, &cursor)) != NULL)
+		out->client_pending += c->final ? 0 : 1;
 }
 
 bool cscf_sip_stack_mw_addr(const struct cscf_sip_stack *s, enum cscf_sip_transport transport,

@@ -38,7 +38,7 @@
 struct event_base;
 struct cscf_sip_stack;
 
-/* --- configuration --------------------------------------------------------------------------- */
+/* --- configuration --- */
 
 /*
  * Fields have the types of common/conf.h, so the process's key table can point into them.
@@ -75,8 +75,7 @@ struct cscf_sip_config {
 /** Numbers filled, lists empty, names NULL. */
 void cscf_sip_config_defaults(struct cscf_sip_config *cfg);
 
-/* --- what the stack tells ----------------------------------------------------------------------
- */
+/* --- what the stack tells --- */
 
 struct cscf_sip_stack_cbs {
 	/**
@@ -121,8 +120,7 @@ struct cscf_sip_ws_ops {
 	const char *(*origin)(void *ws_arg, uint64_t conn);
 };
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 /**
  * Open the Mw listeners and be ready.
@@ -147,6 +145,9 @@ struct cscf_sip_counts {
 	size_t tcp_conns;
 	size_t w2_conns;
 	size_t dns_queries; /* under way */
+	/* of those transactions, without a final response yet; the rest only absorbs repeats */
+	size_t server_pending;
+	size_t client_pending;
 };
 void cscf_sip_stack_counts(const struct cscf_sip_stack *s, struct cscf_sip_counts *out);
 
@@ -158,8 +159,7 @@ const char *cscf_sip_stack_mw_hostport(const struct cscf_sip_stack *s);
 /** Host (no port) of our W2 side for Record-Route towards WICs. */
 const char *cscf_sip_stack_w2_host(const struct cscf_sip_stack *s);
 
-/* --- W2 connections: called by whoever owns the WebSockets ---------------------------------------
- */
+/* --- W2 connections: called by whoever owns the WebSockets --- */
 
 /** A connection is open (101 sent). @return GW_OK; GW_ERR_EXISTS; GW_ERR_NOMEM */
 enum gw_err cscf_sip_w2_opened(struct cscf_sip_stack *s, uint64_t conn, bool secure,
@@ -180,8 +180,7 @@ void cscf_sip_conn_set_authenticated(struct cscf_sip_stack *s, uint64_t conn, bo
 /** Origin header of the connection's handshake; "" when unknown. */
 const char *cscf_sip_conn_origin(const struct cscf_sip_stack *s, uint64_t conn);
 
-/* --- server side
- * ---------------------------------------------------------------------------------- */
+/* --- server side --- */
 
 /** The request of a live server transaction; NULL when gone. Borrowed. */
 const struct cscf_sip_msg *cscf_sip_server_request(const struct cscf_sip_stack *s,
@@ -213,8 +212,7 @@ enum gw_err cscf_sip_reply(struct cscf_sip_stack *s, gw_handle server, int statu
 /** The To tag the stack uses for its own answers on this transaction; "" when gone. */
 const char *cscf_sip_server_to_tag(const struct cscf_sip_stack *s, gw_handle server);
 
-/* --- client side
- * ---------------------------------------------------------------------------------- */
+/* --- client side --- */
 
 /* Where a request goes. */
 struct cscf_sip_dest {

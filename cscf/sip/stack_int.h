@@ -64,15 +64,13 @@ int64_t cscf_sip_now_ms(void);
 /** (Re)arm an event, ms from now. */
 void cscf_sip_arm(struct event *timer, int64_t ms);
 
-/* --- receive.c ----------------------------------------------------------------------------------
- */
+/* --- receive.c --- */
 
 /** One message from any transport. too_big: see mw.h. @return false: malformed and unanswered */
 bool cscf_sip_receive(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow, const char *text,
 		      size_t n, bool too_big);
 
-/* --- send.c
- * --------------------------------------------------------------------------------------- */
+/* --- send.c --- */
 
 /** Text to a flow; for Mw TCP flow->conn may change to the connection used. */
 enum gw_err cscf_sip_send_flow(struct cscf_sip_stack *s, struct cscf_sip_flow *flow,
@@ -98,8 +96,7 @@ bool cscf_sip_via_is_ours(const struct cscf_sip_stack *s, const struct cscf_sip_
 bool cscf_sip_is_loop(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 		      enum cscf_sip_side from);
 
-/* --- server.c
- * -------------------------------------------------------------------------------------- */
+/* --- server.c --- */
 
 /** The matching key of a request (RFC 3261 s17.2.3) as if its method were `method`. Heap. */
 char *cscf_sip_server_key(const struct cscf_sip_flow *flow, const struct cscf_sip_msg *req,
@@ -117,8 +114,7 @@ bool cscf_sip_server_acked(struct cscf_sip_server *t);
 bool cscf_sip_server_is_pending(const struct cscf_sip_server *t);
 void cscf_sip_servers_free(struct cscf_sip_stack *s);
 
-/* --- client.c, client_try.c
- * --------------------------------------------------------------------------- */
+/* --- client.c, client_try.c --- */
 
 /** A response came. @param rsp consumed. @return false: nobody waits for it */
 bool cscf_sip_client_response(struct cscf_sip_stack *s, struct cscf_sip_msg *rsp,
@@ -128,9 +124,7 @@ void cscf_sip_clients_conn_closed(struct cscf_sip_stack *s, const struct cscf_si
 				  bool failed);
 void cscf_sip_clients_free(struct cscf_sip_stack *s);
 
-/* --- w2.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- w2.c --- */
 
 void cscf_sip_w2_free(struct cscf_sip_stack *s);
 struct cscf_sip_w2_conn *cscf_sip_w2_find(const struct cscf_sip_stack *s, uint64_t id);

@@ -94,8 +94,7 @@ static void touch(struct cscf_sip_tcp_conn *c)
 		cscf_sip_arm(c->timer, c->mw->cfg->tcp_idle_ms);
 }
 
-/* --- receiving
- * ------------------------------------------------------------------------------------ */
+/* --- receiving --- */
 
 /* @return false: stop reading */
 static bool take_pieces(struct cscf_sip_tcp_conn *c)
@@ -195,8 +194,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	conn_kill(c, (what & BEV_EVENT_ERROR) != 0);
 }
 
-/* --- birth
- * ------------------------------------------------------------------------------------------- */
+/* --- birth --- */
 
 /* @param fd  -1: to be connected; taken over on success */
 static struct cscf_sip_tcp_conn *conn_new(struct cscf_sip_mw *mw, int fd,
@@ -284,8 +282,7 @@ static struct cscf_sip_tcp_conn *conn_open(struct cscf_sip_mw *mw, const struct 
 	return c;
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------ */
+/* --- sending --- */
 
 static struct cscf_sip_tcp_conn *find_id(const struct cscf_sip_mw *mw, uint64_t id)
 {

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- name-addr: From, To, Contact, Route, P-Asserted-Identity, … ------------------------- */
+/* --- name-addr: From, To, Contact, Route, P-Asserted-Identity, … --- */
 
 struct cscf_sip_name_addr {
 	struct gw_slice text;    /* the whole value */
@@ -29,7 +29,7 @@ struct cscf_sip_name_addr {
 enum gw_err cscf_sip_name_addr_parse(struct cscf_sip_name_addr *out,
 				     struct gw_slice value) GW_MUST_CHECK;
 
-/* --- parameters and lists ------------------------------------------------------------------ */
+/* --- parameters and lists --- */
 
 /**
  * Walk "a=b;c;d="x;y"" (quotes respected). Start with *cursor = 0.

@@ -63,7 +63,7 @@ void cscf_sip_stack_attach_ws(struct cscf_sip_stack *s, struct cscf_ws_listener 
 	s->ws_arg = listener;
 }
 
-/* --- what the listener tells ----------------------------------------------------------------- */
+/* --- what the listener tells --- */
 
 static void on_open(void *arg, struct cscf_ws_conn *c)
 {
