@@ -168,8 +168,8 @@ char *cscf_sip_auth_without(struct gw_slice value, const char *const *names)
 			continue;
 		if (!first)
 			out[n++] = ',';
-		else
-			chunk = member; /* no blank or comma in front of the first */
+		else /* no blank or comma in front of the first */
+			chunk = (struct gw_slice){member.p, chunk.n - (size_t)(member.p - chunk.p)};
 		first = false;
 		memcpy(out + n, chunk.p, chunk.n);
 		n += chunk.n;
