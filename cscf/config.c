@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of keys. Defaults are those of the requirement lists (registration 15, calls 7) and
+ * the ports of the architecture page, section 6.
+ */
+#include "cscf/config.h"
+
+#define F(field) offsetof(struct cscf_config, field)
+#define SECOND   INT64_C(1000)
+#define MINUTE   (60 * SECOND)
+#define HOUR     (60 * MINUTE)
+#define DAY      (24 * HOUR)
+#define MIB      INT64_C(1048576)
+
+#define K_STR(n, f, d, h)                                                                          \
+	{                                                                                          \
+		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, false, h                               \
+	}
+#define K_SECRET(n, f, d, h)                                                                       \
+	{                                                                                          \
+		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, true, h                                \
+	}
+#define K_LIST(n, f, d, h)                                                                         \
+	{                                                                                          \
+		n, GW_CONF_STR_LIST, F(f), d, 0, 0, NULL, false, false, h                          \
+	}
+#define K_NEED(n, f, h)                                                                            \
+	{                                                                                          \
+		n, GW_CONF_STR_LIST, F(f), NULL, 0, 0, NULL, true, false, h                        \
+	}
+#define K_BOOL(n, f, d, h)                                                                         \
+	{                                                                                          \
+		n, GW_CONF_BOOL, F(f), d, 0, 0, NULL, false, false, h                              \
+	}
+#define K_INT(n, f, d, lo, hi, h)                                                                  \
+	{                                                                                          \
+		n, GW_CONF_INT, F(f), d, lo, hi, NULL, false, false, h                             \
+	}
+#define K_SIZE(n, f, d, lo, hi, h)                                                                 \
+	{                                                                                          \
+		n, GW_CONF_SIZE, F(f), d, lo, hi, NULL, false, false, h                            \
+	}
+#define K_TIME(n, f, d, lo, hi, h)                                                                 \
+	{                                                                                          \
+		n, GW_CONF_DURATION, F(f), d, lo, hi, NULL, false, false, h                        \
+	}
+#define K_ENUM(n, f, d, c, h)                                                                      \
+	{                                                                                          \
+		n, GW_CONF_ENUM, F(f), d, 0, 0, c, false, false, h                                 \
+	}
+
+static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
+static const char *const contact_policies[] = {"ws-only", "any", NULL};
+static const char *const mux_words[] = {"require", "offer", "off", NULL};
+static const char *const core_mux_words[] = {"off", "accept", NULL};
+static const char *const profiles[] = {"AVP", "AVPF", NULL};
+static const char *const families[] = {"auto", "ipv4", "ipv6", NULL};
+static const char *const filters[] = {"addr", "any", "addr-port", NULL};
+static const char *const latches[] = {"off", "once", NULL};
+static const char *const roles[] = {"active", "passive", NULL};
+static const char *const fail_actions[] = {"release", "keep", NULL};
+static const char *const ice_modes[] = {"lite", "full", NULL};
+static const char *const early_words[] = {"pem", "always", "never", NULL};
+static const char *const uplink_words[] = {"closed", "open", NULL};
+static const char *const mismatch_words[] = {"replace", "reject", NULL};
+
+/* clang-format off */
+const struct gw_conf_key cscf_config_keys[] = {
+	K_STR("ws.listen", ws_listen, "0.0.0.0:8443", "wss towards WICs; empty = none"),
+	K_STR("ws.insecure_listen", ws_insecure_listen, "", "plain ws for tests, loopback only"),
+	K_STR("ws.path", ws_path, "/sip", "HTTP path of the WebSocket"),
+	K_STR("ws.tls.cert", ws_tls_cert, "", "PEM certificate chain; read again on SIGHUP"),
+	K_STR("ws.tls.key", ws_tls_key, "", "PEM private key; read again on SIGHUP"),
+	K_STR("ws.tls.min_version", ws_tls_min_version, "1.2", "1.2 or 1.3"),
+	K_LIST("ws.allowed_origins", ws_allowed_origins, "", "exact origins of trusted web pages; empty = refuse all"),
+	K_BOOL("ws.require_origin", ws_require_origin, "true", "refuse handshakes without Origin"),
+	K_LIST("ws.proxy_protocol_from", ws_proxy_protocol_from, "", "balancers whose PROXY header is believed"),
+	K_INT("ws.max_connections", ws_max_connections, "20000", 1, 1000000, "WebSockets at once, handshakes included"),
+	K_INT("ws.max_per_source", ws_max_per_source, "50", 0, 1000000, "per address; 0 = off"),
+	K_INT("ws.max_per_origin", ws_max_per_origin, "0", 0, 1000000, "per Origin; 0 = off"),
+	K_TIME("ws.handshake_timeout", ws_handshake_timeout, "10s", 100, HOUR, "from accept to 101"),
+	K_TIME("ws.unauth_timeout", ws_unauth_timeout, "60s", 0, HOUR, "from 101 to a successful REGISTER; 0 = off"),
+	K_TIME("ws.ping_interval", ws_ping_interval, "30s", 0, HOUR, "idle time before a Ping; 0 = off"),
+	K_INT("ws.ping_max_missed", ws_ping_max_missed, "2", 1, 100, "missing Pongs until the connection is lost"),
+	K_SIZE("ws.max_message", ws_max_message, "65536", 1024, 16 * MIB, "largest WebSocket message"),
+	K_SIZE("ws.send_queue_max", ws_send_queue_max, "1MiB", 16384, 1024 * MIB, "octets queued per connection"),
+	K_INT("ws.rate", ws_rate, "20", 0, 100000, "messages per second and connection; 0 = off"),
+	K_INT("ws.burst", ws_burst, "100", 1, 1000000, "messages at once"),
+	K_TIME("ws.flow_timer", ws_flow_timer, "120s", 0, HOUR, "Flow-Timer in the REGISTER 200; 0 = none"),
+	K_TIME("ws.drain_time", ws_drain_time, "30s", 0, HOUR, "WebSockets have this long to close at the end"),
+
+	K_LIST("mw.listen", sip.mw_listen, "0.0.0.0:5060", "addresses towards the IMS core"),
+	K_LIST("mw.transport", sip.mw_transport, "tcp,udp", "transports listened on"),
+	K_LIST("mw.peers", sip.mw_peers, "", "addresses, ranges or host names allowed to send; empty = nobody"),
+	K_STR("mw.name", sip.mw_name, "", "our host in Via, Path, Record-Route; empty = our address"),
+	K_INT("mw.port", sip.mw_port, "0", 0, 65535, "port advertised there; 0 = that of mw.listen"),
+	K_LIST("mw.hosts", sip.mw_hosts, "", "name=address[:port][;transport=tcp], looked at before DNS"),
+	K_STR("ws.name", sip.w2_name, "", "our host in Via and Record-Route towards WICs; empty = mw.name"),
+	K_INT("mw.max_tcp_connections", sip.max_tcp_conns, "1000", 1, 100000, "TCP connections with the core"),
+	K_TIME("mw.tcp_idle", sip.tcp_idle_ms, "300s", SECOND, DAY, "idle connections that we opened are closed"),
+	K_TIME("mw.tcp_connect_timeout", sip.tcp_connect_ms, "4s", 100, MINUTE, "then the next target"),
+	K_SIZE("mw.tcp_queue_max", sip.tcp_queue_max, "1MiB", 65536, 1024 * MIB, "octets queued per connection"),
+	K_SIZE("mw.udp_max", sip.udp_max, "1300", 500, 65000, "larger requests go by TCP"),
+	K_LIST("dns.servers", sip.dns_servers, "", "address[:port]; empty = the system's"),
+	K_TIME("dns.timeout", sip.dns_timeout_ms, "2s", 100, MINUTE, "per query"),
+	K_SIZE("sip.max_message", sip.max_message, "32768", 2048, MIB, "larger: 513"),
+	K_INT("sip.max_headers", sip.max_headers, "200", 20, 10000, "more: 400"),
+	K_SIZE("sip.max_line", sip.max_line, "8192", 256, 65536, "longer: 400"),
+	K_INT("sip.max_malformed", sip.max_malformed, "10", 1, 100000, "in a row, then the WebSocket is closed"),
+	K_TIME("sip.timer_c", sip.timer_c_ms, "180s", SECOND, 10 * MINUTE, "ringing at most"),
+	K_TIME("sip.t1", sip.t1_ms, "500ms", 10, 10 * SECOND, "RFC 3261 T1"),
+	K_TIME("sip.t2", sip.t2_ms, "4s", 10, MINUTE, "RFC 3261 T2"),
+	K_TIME("sip.t4", sip.t4_ms, "5s", 10, MINUTE, "RFC 3261 T4"),
+	K_INT("sip.max_server_transactions", sip.max_server_txns, "20000", 10, 10000000, "more: 503"),
+	K_INT("sip.max_client_transactions", sip.max_client_txns, "20000", 10, 10000000, "more: 503"),
+	K_ENUM("sip.route_mismatch", sip_route_mismatch, "replace", mismatch_words, "a WIC's Route differs: replace, or reject (400)"),
+
+	K_NEED("home.domains", home_domains, "home domains served"),
+	K_LIST("home.entry_points", home_entry_points, "", "SIP URIs or host:port for REGISTER, in order; empty = DNS"),
+	K_STR("home.visited_network_id", home_visited_network_id, "", "P-Visited-Network-ID; empty = first home domain"),
+	K_STR("charging.orig_ioi", charging_orig_ioi, "", "orig-ioi; empty = first home domain"),
+	K_STR("charging.ioi_prefix", charging_ioi_prefix, "Type 1", "put before it"),
+	K_STR("reg.tls_protected_value", reg_tls_protected_value, "tls-yes", "integrity-protected of a known association"),
+	K_ENUM("reg.contact_policy", reg_contact_policy, "ws-only", contact_policies, "contacts a WIC may register"),
+	K_TIME("reg.expiry_grace", reg_expiry_grace, "32s", 0, HOUR, "after the granted expiry"),
+	K_TIME("auth.fail_close_delay", auth_fail_close_delay, "2s", 0, MINUTE, "a refused WIC's connection is closed"),
+	K_INT("assoc.max_per_impi", assoc_max_per_impi, "5", 1, 1000, "associations at once"),
+	K_BOOL("assoc.multi_impi", assoc_multi_impi, "false", "several IMPIs on one connection"),
+	K_TIME("assoc.replace_delay", assoc_replace_delay, "5s", 0, MINUTE, "closing a replaced connection"),
+	K_TIME("dereg.close_delay", dereg_close_delay, "5s", 0, MINUTE, "closing after the last deregistration"),
+	K_TIME("flow.grace", flow_grace, "20s", 0, HOUR, "dialogs outlive a lost WebSocket"),
+	K_TIME("flow.hold", flow_hold, "5s", 0, MINUTE, "an in-dialog request waits for a lost WebSocket"),
+	K_SECRET("flow.token_key", flow_token_key, "", "key of flow tokens; empty = random"),
+
+	K_LIST("agw.list", agw_list, "127.0.0.1:7070", "eIMS-AGWs: address:port, or a name whose every address is one"),
+	K_TIME("agw.resolve_interval", agw_resolve_interval, "5s", 100, HOUR, "names are looked up again"),
+	K_STR("agw.tls.ca", agw_tls_ca, "", "PEM certificates that sign the AGWs'; empty = plain TCP"),
+	K_STR("agw.tls.cert", agw_tls_cert, "", "our PEM certificate chain"),
+	K_STR("agw.tls.key", agw_tls_key, "", "our PEM private key"),
+	K_STR("agw.tls.name", agw_tls_name, "", "name the AGWs' certificates must carry; empty = any of that CA"),
+	K_STR("iq.controller_id", iq_controller_id, "", "our name towards AGWs; empty = host name and Mw port"),
+	K_SECRET("iq.token", iq_token, "", "secret said in Hello where TLS is not used"),
+	K_TIME("iq.request_timeout", iq_request_timeout, "2s", 100, MINUTE, "then one resend"),
+	K_TIME("iq.heartbeat", iq_heartbeat, "2s", 100, MINUTE, "three missed = link lost"),
+	K_TIME("iq.audit_interval", iq_audit_interval, "300s", 0, DAY, "compare contexts; 0 = only after a reconnect"),
+	K_TIME("T_agwdead", t_agwdead, "10s", 100, HOUR, "a lost AGW's calls are released"),
+
+	K_STR("access.realm", access_realm, "access", "the AGWs' realm towards WICs"),
+	K_STR("core.realm", core_realm, "core", "the AGWs' realm towards the core"),
+	K_ENUM("access.rtcp_mux", access_rtcp_mux, "require", mux_words, "rtcp-mux in our offers to WICs"),
+	K_ENUM("core.rtcp_mux", core_rtcp_mux, "off", core_mux_words, "accept rtcp-mux when the core offers it"),
+	K_ENUM("core.rtp_profile.audio", core_audio_profile, "AVP", profiles, "in our offers to the core"),
+	K_ENUM("core.rtp_profile.video", core_video_profile, "AVPF", profiles, "in our offers to the core"),
+	K_ENUM("core.family", core_family, "auto", families, "address family towards the core"),
+	K_ENUM("core.source_filter", core_source_filter, "addr", filters, "who may send RTP on the core side"),
+	K_ENUM("core.latch", core_latch, "off", latches, "follow the first source of RTP"),
+	K_ENUM("dtls.answer_role", dtls_answer_role, "active", roles, "for actpass offers"),
+	K_ENUM("dtls.fail_action", dtls_fail_action, "release", fail_actions, "DTLS timed out"),
+	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "as the AGWs are set"),
+	K_ENUM("media.early", media_early, "pem", early_words, "early media towards the caller"),
+	K_ENUM("media.early_uplink", media_early_uplink, "closed", uplink_words, "early media towards the callee"),
+	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "no media from both sides ends the call; 0 = off"),
+	K_BOOL("media.inactivity_oneway_release", media_inactivity_oneway_release, "false", "from one side is enough"),
+	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "-1 = leave"),
+	K_INT("media.dscp.video", media_dscp_video, "34", -1, 63, "-1 = leave"),
+	K_TIME("T_consent", t_consent, "15s", 0, HOUR, "after lost consent, for an ICE restart"),
+
+	K_INT("reject.no_media_wic", reject_no_media_wic, "503", 400, 699, "no AGW: answer to a WIC"),
+	K_INT("reject.no_media_core", reject_no_media_core, "500", 400, 699, "no AGW: answer to the core"),
+	K_TIME("overload.retry_after", overload_retry_after, "10s", SECOND, HOUR, "Retry-After of 503 and 500"),
+	K_INT("limits.calls", limits_calls, "5000", 1, 1000000, "calls at once; more: 503"),
+	K_TIME("limits.call_duration", limits_call_duration, "0", 0, 30 * DAY, "longest call; 0 = off"),
+	K_INT("limits.registrations", limits_registrations, "40000", 1, 10000000, "associations at once"),
+	K_INT("limits.fds", limits_fds, "0", 0, 10000000, "file descriptors asked for at start; 0 = all that is allowed"),
+	K_TIME("shutdown.grace", shutdown_grace, "120s", 0, DAY, "SIGTERM waits for calls to end"),
+
+	K_STR("ops.listen", ops_listen, "127.0.0.1:9180", "metrics and health; empty = off"),
+	K_STR("ops.ctl_socket", ops_ctl_socket, "/run/wicgate/cscf.sock", "operator's UNIX socket; empty = off"),
+	K_ENUM("log.level", log_level, "info", log_levels, "error, warn, info, debug, trace"),
+};
+/* clang-format on */
+
+const size_t cscf_config_n_keys = sizeof(cscf_config_keys) / sizeof(cscf_config_keys[0]);

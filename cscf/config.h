@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration of the eP-CSCF: one struct, filled once from the table in config.c (the knob
+ * names of the requirement lists), constant after start. Times in ms.
+ * Here too: turning it into what each part takes.
+ * Thread: start-up only.
+ */
+#ifndef CSCF_CONFIG_H
+#define CSCF_CONFIG_H
+
+#include "common/conf.h"
+#include "cscf/iq/procedures.h"
+#include "cscf/registrar/registrar.h"
+#include "cscf/sdp/alg.h"
+#include "cscf/session/session.h"
+#include "cscf/sip/stack.h"
+#include "cscf/ws/listener.h"
+
+struct cscf_config {
+	struct cscf_sip_config sip; /* the table points into it */
+
+	char *ws_listen, *ws_insecure_listen, *ws_path;
+	char *ws_tls_cert, *ws_tls_key, *ws_tls_min_version;
+	struct gw_conf_list ws_allowed_origins, ws_proxy_protocol_from;
+	bool ws_require_origin;
+	int64_t ws_max_connections, ws_max_per_source, ws_max_per_origin;
+	int64_t ws_handshake_timeout, ws_unauth_timeout, ws_ping_interval, ws_ping_max_missed;
+	int64_t ws_max_message, ws_send_queue_max, ws_rate, ws_burst;
+	int64_t ws_flow_timer, ws_drain_time;
+
+	struct gw_conf_list home_domains, home_entry_points;
+	char *home_visited_network_id;
+	char *charging_orig_ioi, *charging_ioi_prefix;
+	char *reg_tls_protected_value;
+	int reg_contact_policy;
+	bool assoc_multi_impi;
+	int64_t assoc_max_per_impi, assoc_replace_delay;
+	int64_t auth_fail_close_delay, dereg_close_delay, reg_expiry_grace, flow_grace;
+	char *flow_token_key;
+
+	struct gw_conf_list agw_list;
+	int64_t agw_resolve_interval;
+	char *agw_tls_ca, *agw_tls_cert, *agw_tls_key, *agw_tls_name;
+	char *iq_controller_id, *iq_token;
+	int64_t iq_request_timeout, iq_heartbeat, iq_audit_interval, t_agwdead;
+
+	char *access_realm, *core_realm;
+	int access_rtcp_mux, core_rtcp_mux, core_audio_profile, core_video_profile;
+	int core_family, core_source_filter, core_latch;
+	int dtls_answer_role, dtls_fail_action, ice_mode;
+	int media_early, media_early_uplink, sip_route_mismatch;
+	bool media_inactivity_oneway_release;
+	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
+	int64_t t_consent, flow_hold, overload_retry_after;
+	int64_t reject_no_media_wic, reject_no_media_core;
+	int64_t limits_calls, limits_call_duration, limits_registrations, limits_fds;
+	int64_t shutdown_grace;
+	char *ops_listen, *ops_ctl_socket;
+	int log_level;
+};
+
+extern const struct gw_conf_key cscf_config_keys[];
+extern const size_t cscf_config_n_keys;
+
+/* What the parts take; strings borrowed from the configuration. */
+struct cscf_config_parts {
+	struct cscf_ws_config ws;
+	struct cscf_registrar_config registrar;
+	struct cscf_iq_config iq;
+	struct cscf_session_config session;
+	struct cscf_sdp_policy sdp;
+};
+
+/**
+ * Fill in what is left to the machine (mw.name, iq.controller_id; names in mw.peers are looked
+ * up, which may block: start-up only), check what no single key can, and derive the parts.
+ * @param why  on failure one line naming the key
+ * @return GW_OK; GW_ERR_INVAL; GW_ERR_NOT_FOUND a name does not resolve; GW_ERR_NOMEM
+ */
+enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,
+			       bool resolve, char *why, size_t n) GW_MUST_CHECK;
+
+#endif

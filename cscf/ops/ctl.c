@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands of the operator's socket, as a table. Each answers from what the parts tell; only
+ * drain, undrain and the log level change anything.
+ */
+#include "cscf/ops/ops_int.h"
+
+#include "common/log.h"
+
+#include <string.h>
+
+#define GW_LOG_MOD "ops"
+
+static const char *arg_at(const json_t *args, size_t i)
+{
+	return json_string_value(json_array_get(args, i));
+}
+
+static json_t *done(void)
+{
+	return json_pack("{s:s}", "done", "ok");
+}
+
+static json_t *cmd_status(void *arg, const json_t *args, const char **error)
+{
+	(void)args;
+	(void)error;
+	return ops_status(arg);
+}
+
+static json_t *texts(char *const *list, size_t n)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(out, json_string(list[i]));
+	return out;
+}
+
+static json_t *row_json(const struct cscf_registrar_row *r)
+{
+	json_t *impus = json_array();
+	json_t *o;
+
+	for (size_t i = 0; i < r->n_impus; i++)
+		(void)json_array_append_new(impus, json_string(r->impus[i].uri));
+	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:I, s:o, s:o}", "impu", r->to,
+		      "impi", r->impi, "contact", r->contact, "instance",
+		      r->instance != NULL ? r->instance : "", "reg_id", (json_int_t)r->reg_id,
+		      "outbound", (int)r->outbound, "conn", (json_int_t)r->conn, "peer", r->peer,
+		      "state", r->state, "expires_in_s", (json_int_t)r->expires_in_s, "impus",
+		      impus, "service_route", texts(r->service_route, r->n_service_route));
+	return o;
+}
+
+static bool row_matches(const struct cscf_registrar_row *r, const char *what)
+{
+	if (what == NULL || strcmp(r->to, what) == 0 || strcmp(r->impi, what) == 0)
+		return true;
+	for (size_t i = 0; i < r->n_impus; i++)
+		if (strcmp(r->impus[i].uri, what) == 0)
+			return true;
+	return false;
+}
+
+static json_t *registrations(struct cscf_ops *o, const char *what)
+{
+	struct cscf_registrar_row row;
+	uint64_t cursor = 0;
+	json_t *list = json_array();
+
+	while (cscf_registrar_next(o->p.registrar, &cursor, &row))
+		if (row_matches(&row, what))
+			(void)json_array_append_new(list, row_json(&row));
+	return list;
+}
+
+static json_t *cmd_reg_list(void *arg, const json_t *args, const char **error)
+{
+	(void)error;
+	return registrations(arg, arg_at(args, 0));
+}
+
+static json_t *cmd_reg_show(void *arg, const json_t *args, const char **error)
+{
+	json_t *list;
+
+	if (arg_at(args, 0) == NULL) {
+		*error = "reg show needs an IMPU or IMPI";
+		return NULL;
+	}
+	list = registrations(arg, arg_at(args, 0));
+	if (json_array_size(list) > 0)
+		return list;
+	json_decref(list);
+	*error = "no such registration";
+	return NULL;
+}
+
+static json_t *cmd_call_list(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+
+	(void)args;
+	(void)error;
+	return cscf_session_list(o->p.session);
+}
+
+static json_t *cmd_call_show(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+	const char *id = arg_at(args, 0);
+	json_t *out;
+
+	if (id == NULL) {
+		*error = "call show needs an id or Call-ID";
+		return NULL;
+	}
+	out = cscf_session_show(o->p.session, id);
+	if (out == NULL)
+		*error = "no such call";
+	return out;
+}
+
+static json_t *cmd_agw_list(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+
+	(void)args;
+	(void)error;
+	return cscf_iq_agw_list(o->p.iq);
+}
+
+static json_t *set_drain(struct cscf_ops *o, bool on, const char **error)
+{
+	if (o->cbs.drain(o->arg, on))
+		return done();
+	*error = "the process is ending";
+	return NULL;
+}
+
+static json_t *cmd_drain(void *arg, const json_t *args, const char **error)
+{
+	(void)args;
+	return set_drain(arg, true, error);
+}
+
+static json_t *cmd_undrain(void *arg, const json_t *args, const char **error)
+{
+	(void)args;
+	return set_drain(arg, false, error);
+}
+
+static json_t *cmd_log_level(void *arg, const json_t *args, const char **error)
+{
+	const char *word = arg_at(args, 0);
+	enum gw_log_level level;
+
+	(void)arg;
+	if (word == NULL || !gw_log_level_parse(word, &level)) {
+		*error = "log level needs one of error, warn, info, debug, trace";
+		return NULL;
+	}
+	gw_log_set_level(level);
+	GW_LOG(GW_LOG_INFO, "ops.log_level", "level_now=%s", word);
+	return done();
+}
+
+const struct gw_ctl_command ops_commands[] = {
+    {"status", "status: how the process is and what it holds", cmd_status},
+    {"reg list", "reg list [IMPU|IMPI]: registrations", cmd_reg_list},
+    {"reg show", "reg show IMPU|IMPI: one user's registrations", cmd_reg_show},
+    {"call list", "call list: calls", cmd_call_list},
+    {"call show", "call show ID|CALL-ID: one call", cmd_call_show},
+    {"agw list", "agw list: links to the eIMS-AGWs", cmd_agw_list},
+    {"drain", "drain: take no new work", cmd_drain},
+    {"undrain", "undrain: take new work again", cmd_undrain},
+    {"log level", "log level LEVEL: error, warn, info, debug or trace", cmd_log_level},
+};
+const size_t ops_n_commands = sizeof(ops_commands) / sizeof(ops_commands[0]);
