@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a registration is after the core's 200, who it makes the WIC, where its requests go, and
+ * every way it ends: deregistration, expiry, failure, lost and replaced connections. After each
+ * end nothing may be left.
+ */
+#include "reg_fixture.h"
+
+#include "tests/lib/req.h"
+
+#define HOME  "sip:ims.example.net"
+#define ALICE "sip:alice@ims.example.net"
+
+static void deregister(uint64_t conn, const char *contact, const char *more)
+{
+	fx_send(conn, HOME, ALICE, ALICE, contact, ANSWERED, more);
+}
+
+static void test_200_makes_an_association(void **state)
+{
+	REQ("REG-21", "REG-22", "REG-24", "REG-25", "REG-27", "REG-28", "REG-29", "WS-23", "WS-24");
+	struct cscf_registrar_identity id;
+	struct cscf_registrar_row row;
+	uint64_t cursor = 0;
+
+	(void)state;
+	assert_false(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	fx_registered(1);
+	assert_non_null(strstr(fk.w2, GRANTED));
+	assert_non_null(strstr(fk.w2, "Service-Route: <sip:orig@scscf1.ims.example.net;lr>"));
+	assert_non_null(strstr(fk.w2, "Flow-Timer: 120\r\n"));
+	assert_null(strstr(fk.w2, "P-Charging"));
+	assert_true(fk.authenticated[1]);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.conn, 1);
+	assert_string_equal(id.impi, "alice.wic@ims.example.net");
+	assert_int_equal(id.n_impus, 2);
+	assert_string_equal(id.impus[0].uri, ALICE);
+	assert_string_equal(id.impus[0].display, "\"Alice A.\"");
+	assert_string_equal(id.impus[1].uri, "tel:+15550100");
+	assert_int_equal(id.n_service_route, 2);
+	assert_string_equal(id.service_route[0], "<sip:orig@scscf1.ims.example.net;lr>");
+	assert_string_equal(id.term_ioi, "Type 1ims.example.net");
+	assert_string_equal(id.path_uri, "sip:epcscf1.ims.example.net;lr");
+	assert_true(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_string_equal(row.contact, CONTACT_URI);
+	assert_string_equal(row.state, "registered");
+	assert_string_equal(row.peer, "203.0.113.7:50123");
+	assert_true(row.outbound && row.reg_id == 1);
+	assert_true(row.expires_in_s > 3590 && row.expires_in_s <= 3600);
+	assert_false(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_int_equal(fx.n_events, 0);
+}
+
+static void test_identity_is_chosen_from_the_association(void **state)
+{
+	REQ("ID-01", "ID-02", "ID-03", "ID-04", "ID-05", "CALL-20");
+	static const struct {
+		const char *preferred[3];
+		size_t n;
+		const char *first, *second;
+	} cases[] = {
+	    {{NULL}, 0, "\"Alice A.\" <" ALICE ">", "<tel:+15550100>"},
+	    {{"<tel:+15550100>"}, 1, "<tel:+15550100>", "\"Alice A.\" <" ALICE ">"},
+	    {{"<tel:+1-555-0100>"}, 1, "<tel:+15550100>", "\"Alice A.\" <" ALICE ">"},
+	    {{"<sip:alice@IMS.example.net>"}, 1, "\"Alice A.\" <" ALICE ">", "<tel:+15550100>"},
+	    {{"<sip:mallory@ims.example.net>"}, 1, "\"Alice A.\" <" ALICE ">", "<tel:+15550100>"},
+	    {{"garbage <"}, 1, "\"Alice A.\" <" ALICE ">", "<tel:+15550100>"},
+	    {{"<tel:+15550100>", "<" ALICE ">"}, 2, "<tel:+15550100>", "\"Alice A.\" <" ALICE ">"},
+	    {{"<tel:+15550100>", "<tel:+15550100>"},
+	     2,
+	     "\"Alice A.\" <" ALICE ">",
+	     "<tel:+15550100>"},
+	    {{"<tel:+15550100>", "<" ALICE ">", "<" ALICE ">"},
+	     3,
+	     "\"Alice A.\" <" ALICE ">",
+	     "<tel:+15550100>"},
+	};
+
+	(void)state;
+	fx_registered(1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cscf_registrar_identity id;
+		struct gw_slice preferred[3];
+
+		for (size_t k = 0; k < cases[i].n; k++)
+			preferred[k] = gw_slice_str(cases[i].preferred[k]);
+		assert_true(cscf_registrar_identify(fx.r, 1, preferred, cases[i].n, &id));
+		assert_int_equal(id.n_pai, 2);
+		assert_string_equal(id.pai[0], cases[i].first);
+		assert_string_equal(id.pai[1], cases[i].second);
+	}
+}
+
+static void test_barred_identity_is_never_asserted(void **state)
+{
+	REQ("REG-25", "REG-26");
+	struct cscf_registrar_identity id;
+	struct gw_slice to = GW_SLICE_LIT("<" ALICE ">");
+
+	(void)state;
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", GRANTED "P-Associated-URI: <sip:a2@ims.example.net>\r\n");
+	assert_true(cscf_registrar_identify(fx.r, 1, &to, 1, &id));
+	assert_int_equal(id.n_pai, 1);
+	assert_string_equal(id.pai[0], "<sip:a2@ims.example.net>");
+	assert_false(cscf_registrar_has_impu(fx.r, id.assoc, gw_slice_str(ALICE)));
+	/* without the header the registered IMPU is the one */
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", GRANTED);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_string_equal(id.pai[0], "<" ALICE ">");
+	assert_true(cscf_registrar_has_impu(fx.r, id.assoc, gw_slice_str(ALICE)));
+	assert_int_equal(id.n_service_route, 0); /* the old list is gone (REG-24) */
+}
+
+static void test_only_our_contact_counts_in_the_200(void **state)
+{
+	REQ("REG-23");
+	struct cscf_registrar_row row;
+	uint64_t cursor = 0;
+
+	(void)state;
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", "Contact: <sip:other@a.invalid;transport=ws>;expires=7\r\n"
+			    "Contact: <" CONTACT_URI ">;expires=100, <sip:z@z>;expires=9\r\n");
+	assert_true(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_true(row.expires_in_s > 90 && row.expires_in_s <= 100);
+	/* gone from the core's list: deregistered */
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", "Contact: <sip:other@a.invalid;transport=ws>;expires=7\r\n");
+	assert_int_equal(fk.status, 200);
+	fx_assert_nothing_left();
+}
+
+static void test_wrong_password_leaves_nothing_and_closes(void **state)
+{
+	REQ("SEC-12", "REG-30");
+
+	(void)state;
+	fx_register(1, INITIAL);
+	fk_answer("401 Unauthorized", CHALLENGE);
+	fx_register(1, ANSWERED);
+	fk_answer("403 Forbidden", "");
+	assert_int_equal(fk.status, 403);
+	fx_assert_nothing_left();
+	assert_false(fk.authenticated[1] || fk.closed[1]);
+	FX_WAIT(fk.closed[1]);
+	fx_close(1);
+	fx_assert_nothing_left();
+}
+
+static void test_403_without_challenge_response_closes_nothing(void **state)
+{
+	REQ("SEC-12");
+
+	(void)state;
+	fx_register(1, INITIAL);
+	fk_answer("403 Forbidden", "");
+	assert_int_equal(event_base_loop(fx.base, EVLOOP_NONBLOCK), 1); /* nothing is pending */
+	assert_false(fk.closed[1]);
+}
+
+static void test_failed_refresh_keeps_a_valid_association(void **state)
+{
+	REQ("SEC-12", "REG-31");
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	fx_registered(1);
+	fx_register(1, ANSWERED);
+	fk_answer("403 Maximum Flows", "");
+	assert_int_equal(fk.status, 403);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_true(fk.authenticated[1]);
+}
+
+static void test_deregistration_removes_everything_and_closes(void **state)
+{
+	REQ("DEREG-01", "DEREG-02", "DEREG-03", "DEREG-05", "DEREG-06");
+	static const struct {
+		const char *contact, *more;
+	} cases[] = {
+	    {"<" CONTACT_URI ">;reg-id=1;" INSTANCE ";expires=0", ""},
+	    {"<" CONTACT_URI ">;reg-id=1;" INSTANCE, "Expires: 0\r\n"},
+	    {"*", "Expires: 0\r\n"},
+	};
+
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++) {
+		struct cscf_registrar_identity id;
+		struct cscf_registrar_target t;
+
+		fx_registered(i + 1);
+		fx.n_events = 0;
+		deregister(i + 1, cases[i].contact, cases[i].more);
+		assert_non_null(strstr(fk.mw, "integrity-protected=\"tls-yes\""));
+		fk_answer("200 OK", "");
+		assert_int_equal(fk.status, 200);
+		assert_false(cscf_registrar_identify(fx.r, i + 1, NULL, 0, &id));
+		assert_int_equal(fx_reach(i + 1, &t), CSCF_REGISTRAR_UNKNOWN);
+		assert_int_equal(fx.n_events, 1);
+		assert_int_equal(fx.events[0].event, CSCF_REGISTRAR_EV_ENDED);
+		fx_assert_nothing_left();
+		assert_false(fk.authenticated[i + 1]);
+		FX_WAIT(fk.closed[i + 1]);
+	}
+}
+
+static void test_register_before_the_close_is_served(void **state)
+{
+	REQ("DEREG-06");
+
+	(void)state;
+	fx_registered(1);
+	deregister(1, "*", "Expires: 0\r\n");
+	fk_answer("200 OK", "");
+	fx_registered(1);
+	assert_int_equal(event_base_loop(fx.base, EVLOOP_NONBLOCK), 0);
+	assert_false(fk.closed[1]);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
+}
+
+static void test_refused_deregistration(void **state)
+{
+	REQ("DEREG-07");
+
+	(void)state;
+	fx_registered(1);
+	deregister(1, "*", "Expires: 0\r\n");
+	fk_answer("500 Oops", "");
+	assert_int_equal(fk.status, 500);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
+	deregister(1, "*", "Expires: 0\r\n");
+	fk_answer("481 No Such Binding", "");
+	assert_int_equal(fk.status, 481);
+	fx_assert_nothing_left();
+}
+
+static void test_one_of_two_identities_deregistered(void **state)
+{
+	REQ("DEREG-04", "DEREG-08", "REG-44");
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	fx_registered(1);
+	fx_send(1, HOME, "sip:a2@ims.example.net", "sip:a2@ims.example.net", CONTACT, ANSWERED, "");
+	fk_answer("200 OK", GRANTED "P-Associated-URI: <sip:a2@ims.example.net>\r\n");
+	deregister(1, "*", "Expires: 0\r\n");
+	fk_answer("200 OK", "");
+	assert_int_equal(fx.n_events, 0);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.n_impus, 1);
+	assert_string_equal(id.impus[0].uri, "sip:a2@ims.example.net");
+	assert_true(fk.authenticated[1]);
+}
+
+static void test_registration_lapses_and_the_connection_stays(void **state)
+{
+	REQ("REG-47", "REG-48");
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", "Contact: <" CONTACT_URI ">;expires=1\r\n");
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	FX_WAIT(fx.n_events > 0);
+	assert_int_equal(fx.events[0].event, CSCF_REGISTRAR_EV_ENDED);
+	assert_false(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	fx_assert_nothing_left();
+	assert_false(fk.authenticated[1] || fk.closed[1]);
+}
+
+static void test_lost_flow_answers_430_or_480_until_expiry(void **state)
+{
+	REQ("DEREG-40", "DEREG-42", "REG-28", "REG-81", "ID-13", "CALL-21");
+	struct cscf_registrar_identity id;
+	struct cscf_registrar_target t;
+
+	(void)state;
+	fx_registered(1);
+	assert_int_equal(fx_reach(1, &t), CSCF_REGISTRAR_LIVE);
+	assert_int_equal(t.conn, 1);
+	fx_close(1);
+	assert_int_equal(fx.events[0].event, CSCF_REGISTRAR_EV_FLOW_LOST);
+	assert_int_equal(fx.events[0].assoc, t.assoc);
+	assert_int_equal(fx.events[0].old_conn, 1);
+	assert_int_equal(fx_reach(1, &t), CSCF_REGISTRAR_LOST_OUTBOUND);
+	assert_int_equal(cscf_registrar_reach_status(CSCF_REGISTRAR_LOST_OUTBOUND), 430);
+	assert_int_equal(t.conn, 0);
+	assert_false(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_true(cscf_registrar_identify_assoc(fx.r, t.assoc, &id));
+	assert_int_equal(id.conn, 0);
+	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 1);
+	FX_WAIT(fx.n_events > 1);
+	assert_int_equal(fx.events[1].event, CSCF_REGISTRAR_EV_GRACE_OVER);
+	assert_int_equal(fx_reach(1, &t), CSCF_REGISTRAR_LOST_OUTBOUND);
+	/* without outbound */
+	fx_register(2, ANSWERED);
+	fk_answer("200 OK", GRANTED);
+	fx_close(2);
+	assert_int_equal(fx_reach(2, &t), CSCF_REGISTRAR_LOST);
+	assert_int_equal(cscf_registrar_reach_status(CSCF_REGISTRAR_LOST), 480);
+}
+
+static void test_tokens_and_contacts_are_checked(void **state)
+{
+	REQ("ID-13", "REG-81", "SEC-24", "REG-28");
+	struct cscf_sip_flow_token_ctx other;
+	char text[CSCF_SIP_FLOW_TOKEN_LEN + 1];
+	struct cscf_registrar_target t;
+	struct gw_slice contact = GW_SLICE_LIT(CONTACT_URI);
+
+	(void)state;
+	fx_registered(1);
+	assert_int_equal(cscf_registrar_reach(fx.r, fx_token(1), GW_SLICE_NONE, &t),
+			 CSCF_REGISTRAR_LIVE);
+	assert_int_equal(
+	    cscf_registrar_reach(fx.r, fx_token(1), gw_slice_str("sip:victim@198.51.100.1"), &t),
+	    CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(cscf_registrar_reach(fx.r, fx_token(7), contact, &t),
+			 CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(cscf_registrar_reach(fx.r, gw_slice_str("nonsense"), contact, &t),
+			 CSCF_REGISTRAR_UNKNOWN);
+	cscf_sip_flow_token_make(&fx.tokens, 1, CSCF_SIP_DIR_TO_CORE, text);
+	assert_int_equal(cscf_registrar_reach(fx.r, gw_slice_str(text), contact, &t),
+			 CSCF_REGISTRAR_FORGED);
+	cscf_sip_flow_token_make(&fx.tokens, 1, CSCF_SIP_DIR_TO_WIC, text);
+	text[30] = text[30] == 'A' ? 'B' : 'A';
+	assert_int_equal(cscf_registrar_reach(fx.r, gw_slice_str(text), contact, &t),
+			 CSCF_REGISTRAR_FORGED);
+	assert_int_equal(cscf_sip_flow_token_init(&other, "k"), GW_OK);
+	cscf_sip_flow_token_make(&other, 1, CSCF_SIP_DIR_TO_WIC, text);
+	assert_int_equal(cscf_registrar_reach(fx.r, gw_slice_str(text), contact, &t),
+			 CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(cscf_registrar_reach(fx.r, GW_SLICE_NONE, contact, &t),
+			 CSCF_REGISTRAR_LIVE);
+	assert_int_equal(t.conn, 1);
+}
+
+static void test_reconnect_takes_the_association_over(void **state)
+{
+	REQ("REG-42", "DEREG-43", "REG-41");
+	struct cscf_registrar_identity id;
+	struct cscf_registrar_target t;
+	gw_handle assoc;
+
+	(void)state;
+	fx_registered(1);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assoc = id.assoc;
+	fx_close(1);
+	fx_register(2, ANSWERED);
+	assert_non_null(strstr(fk.mw, "integrity-protected=\"tls-pending\"")); /* not tls-yes */
+	assert_int_equal(fx.n_events, 1);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fx.n_events, 2);
+	assert_int_equal(fx.events[1].event, CSCF_REGISTRAR_EV_REATTACHED);
+	assert_int_equal(fx.events[1].assoc, assoc);
+	assert_int_equal(fx.events[1].old_conn, 1);
+	assert_int_equal(fx.events[1].conn, 2);
+	assert_true(cscf_registrar_identify(fx.r, 2, NULL, 0, &id));
+	assert_int_equal(id.assoc, assoc);
+	assert_int_equal(fx_reach(1, &t), CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(fx_reach(2, &t), CSCF_REGISTRAR_LIVE);
+	assert_int_equal(cscf_registrar_counts(fx.r).bindings, 1);
+	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 0);
+}
+
+static void test_replaced_connection_is_closed(void **state)
+{
+	REQ("REG-42");
+
+	(void)state;
+	fx_registered(1);
+	fx_registered(2); /* same instance and reg-id, the old socket still open */
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
+	assert_false(fk.authenticated[1]);
+	assert_true(fk.authenticated[2]);
+	FX_WAIT(fk.closed[1]);
+	assert_false(fk.closed[2]);
+	fx_close(1);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
+}
+
+static void test_devices_of_one_user_live_side_by_side_up_to_the_limit(void **state)
+{
+	REQ("REG-42", "REG-45");
+	static const char *const contacts[] = {
+	    "<sip:a@a.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"",
+	    "<sip:b@b.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:2>\"",
+	    "<sip:c@c.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:3>\"",
+	};
+	unsigned requests;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2; i++) {
+		char answer[512];
+
+		fx_send(i + 1, HOME, ALICE, ALICE, contacts[i], ANSWERED, "");
+		snprintf(answer, sizeof(answer), "Contact: %s;expires=60\r\n" IDENTITIES,
+			 contacts[i]);
+		fk_answer("200 OK", answer);
+		assert_int_equal(fk.status, 200);
+	}
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 2);
+	requests = fk.n_requests;
+	fx_send(3, HOME, ALICE, ALICE, contacts[2], ANSWERED, "");
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, requests);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 2);
+	/* one of them may always come back on a new socket */
+	fx_send(4, HOME, ALICE, ALICE, contacts[1], ANSWERED, "");
+	assert_int_equal(fk.n_requests, requests + 1);
+	fk_answer("401 Unauthorized", CHALLENGE);
+}
+
+static void test_200_for_a_connection_that_has_gone(void **state)
+{
+	REQ("REG-32");
+	struct cscf_registrar_target t;
+
+	(void)state;
+	fx_register(1, ANSWERED);
+	fx_close(1);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 1);
+	assert_int_equal(fx_reach(1, &t), CSCF_REGISTRAR_LOST_OUTBOUND);
+	assert_int_equal(fx.events[0].event, CSCF_REGISTRAR_EV_FLOW_LOST);
+}
+
+static void test_table_full_is_503(void **state)
+{
+	REQ("SEC-19");
+	char user[64], answer[600], contact[128], credentials[160];
+
+	(void)state;
+	for (unsigned i = 1; i <= 9; i++) {
+		snprintf(user, sizeof(user), "sip:u%u@ims.example.net", i);
+		snprintf(contact, sizeof(contact), "<sip:u%u@x.invalid;transport=ws>", i);
+		snprintf(credentials, sizeof(credentials),
+			 "Digest username=\"u%u@ims.example.net\",response=\"1\"", i);
+		snprintf(answer, sizeof(answer), "Contact: %s;expires=60\r\n", contact);
+		fx_send(i, HOME, user, user, contact, credentials, "");
+		fk_answer("200 OK", answer);
+		assert_int_equal(fk.status, i <= 8 ? 200 : 503);
+	}
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 8);
+}
+
+static void test_shutdown_with_everything_under_way(void **state)
+{
+	REQ("REG-80");
+
+	(void)state;
+	fx_registered(1);
+	fx_close(1);
+	fx_registered(2);
+	fx_register(3, INITIAL);
+	assert_int_equal(cscf_registrar_counts(fx.r).pending, 1);
+	/* the teardown frees the registrar; LeakSanitizer is the assertion */
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_200_makes_an_association),
+	    T(test_identity_is_chosen_from_the_association),
+	    T(test_barred_identity_is_never_asserted),
+	    T(test_only_our_contact_counts_in_the_200),
+	    T(test_wrong_password_leaves_nothing_and_closes),
+	    T(test_403_without_challenge_response_closes_nothing),
+	    T(test_failed_refresh_keeps_a_valid_association),
+	    T(test_deregistration_removes_everything_and_closes),
+	    T(test_register_before_the_close_is_served),
+	    T(test_refused_deregistration),
+	    T(test_one_of_two_identities_deregistered),
+	    T(test_registration_lapses_and_the_connection_stays),
+	    T(test_lost_flow_answers_430_or_480_until_expiry),
+	    T(test_tokens_and_contacts_are_checked),
+	    T(test_reconnect_takes_the_association_over),
+	    T(test_replaced_connection_is_closed),
+	    T(test_devices_of_one_user_live_side_by_side_up_to_the_limit),
+	    T(test_200_for_a_connection_that_has_gone),
+	    T(test_table_full_is_503),
+	    T(test_shutdown_with_everything_under_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
