@@ -148,6 +148,8 @@ export class Gateway {
 				ws: { listen: `${HOST}:${wssPort}`, insecure_listen: `${HOST}:${wsPort}`,
 					tls: { cert: certs.cert, key: certs.key }, allowed_origins: origins, max_per_source: 1000 },
 				mw: { listen: [`${HOST}:${mwPort}`], name: HOST, peers: [HOST] },
+				// Transactions linger for 64*T1: seconds, not half a minute.
+				sip: { t1: '100ms', t2: '800ms', t4: '1s' },
 				home: { domains: ['ims.test'],
 					entry_points: [`sip:${core.host}:${core.port};transport=${coreTransport}`] },
 				agw: { list: [...list, ...moreAgws] },
