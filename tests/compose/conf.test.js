@@ -31,7 +31,7 @@ function check(kind, text) {
 }
 
 /** "  # key: value" becomes "  key: value". */
-const uncommented = (text) => text.replace(/^( *)# ?( *[A-Za-z_]+:( |$).*)$/gm, '$1$2');
+const uncommented = (text) => text.replace(/^( *)# ?( *[A-Za-z_0-9]+:( |$).*)$/gm, '$1$2');
 
 /** Dotted names of the keys in such a text, by indentation. */
 function names(text) {
