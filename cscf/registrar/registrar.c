@@ -131,6 +131,32 @@ static bool check_state(struct cscf_registrar *r, struct reg_conn *c,
 	return true;
 }
 
+/*
+ * A REGISTER without credentials on an associated connection is a refresh by whoever the
+ * connection belongs to (browser stacks send each one bare and wait for the challenge): without a
+ * username to go by, a To that is registered here names the IMPI.
+ */
+static bool adopt_impi(const struct reg_conn *c, struct reg_request *q)
+{
+	const struct reg_assoc *a;
+	const struct reg_binding *b;
+	char *impi;
+
+	if (q->scheme != REG_SCHEME_NONE)
+		return true;
+	DL_FOREACH (c->assocs, a)
+		DL_FOREACH (a->bindings, b)
+			if (strcmp(b->to_aor, q->to_aor) == 0) {
+				impi = strdup(a->impi->impi);
+				if (impi == NULL)
+					return false;
+				free(q->impi);
+				q->impi = impi;
+				return true;
+			}
+	return true;
+}
+
 void cscf_registrar_on_register(struct cscf_registrar *r, gw_handle server,
 				const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
 {
@@ -144,7 +170,7 @@ void cscf_registrar_on_register(struct cscf_registrar *r, gw_handle server,
 		return;
 	}
 	c = reg_conn_get(r, flow);
-	if (c == NULL || !check_state(r, c, req, &q, &why)) {
+	if (c == NULL || !adopt_impi(c, &q) || !check_state(r, c, req, &q, &why)) {
 		reg_refuse(r, server, &why, flow);
 		reg_request_fini(&q);
 		return;
