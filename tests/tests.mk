@@ -41,14 +41,15 @@ lint-format:
 lint-arrows: ## who may include whom
 	@node tests/lib/include-arrows.mjs
 lint-spelling:
-	@codespell -q 3 -L ue,ues,ist,unparseable,ans,te,nd,iff,ser,hist,inout,mis -S '*.sdp,package-lock.json,node_modules,build' \
+	@codespell -q 3 -L ue,ues,medias,ist,unparseable,ans,te,nd,iff,ser,hist,inout,mis -S '*.sdp,package-lock.json,node_modules,build' \
 		common proto cscf agw deploy tests README.md Makefile
 .PHONY: lint-shell
 lint-shell:
 	@shellcheck $$(git ls-files '*.sh')
 lint-cppcheck:
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j2 -I. \
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j2 \
+		--include=/usr/include/utlist.h '--suppress=*:/usr/include/*' -I. \
 		common proto cscf agw
 # clang-tidy is slow: a file is checked again only when it, a header or the rules changed.
 TIDY_STAMPS = $(patsubst %.c,build/tidy/%.ok,$(TIDY_FILES))
