@@ -52,7 +52,7 @@ enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_re
 
 void cscf_registrar_free(struct cscf_registrar *r)
 {
-	struct reg_conn *c, *next;
+	struct reg_conn *c;
 	struct reg_assoc *a;
 	uint32_t cursor = 0;
 
@@ -62,7 +62,7 @@ void cscf_registrar_free(struct cscf_registrar *r)
 	reg_txn_drop_all(r);
 	while ((a = gw_handle_next(r->handles, &cursor)) != NULL)
 		reg_assoc_end(a, "shutdown", -1);
-	HASH_ITER (hh, r->conns, c, next) {
+	while ((c = r->conns) != NULL) { /* no association is left to hold one */
 		c->alive = false;
 		reg_conn_release(c);
 	}
