@@ -60,7 +60,8 @@ static Wicgate__Iq__V1__Candidate__Type cand_type(const char *type)
 					  : IQ_V(CANDIDATE__TYPE__HOST);
 }
 
-static void fill_ice(struct params *p, const struct cscf_sdp_stream *st)
+/* Only an offerer restarts ICE; new credentials in an answer are just the peer's. */
+static void fill_ice(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
 {
 	const struct cscf_sdp_access_remote *r = &st->access_remote;
 
@@ -72,22 +73,22 @@ static void fill_ice(struct params *p, const struct cscf_sdp_stream *st)
 	p->cred.pwd = p->pwd;
 	p->ice.credentials = &p->cred;
 	p->ice.lite = r->ice_lite;
-	p->ice.restart = st->ice_restart && st->has_local;
+	p->ice.restart = st->ice_restart && st->has_local && cscf_sdp_round_from_wic(c->media.sdp);
 	p->ice.candidates = p->cand_list;
 	for (size_t i = 0; i < r->n_cands && i < CSCF_SDP_MAX_CAND; i++) {
-		IqCandidate *c = &p->cand[i];
+		IqCandidate *cand = &p->cand[i];
 
 		p->cand_copy[i] = r->cands[i];
-		wicgate__iq__v1__candidate__init(c);
+		wicgate__iq__v1__candidate__init(cand);
 		wicgate__iq__v1__address__init(&p->cand_addr[i]);
-		c->foundation = p->cand_copy[i].foundation;
-		c->component = r->cands[i].component;
-		c->priority = r->cands[i].priority;
-		c->type = cand_type(r->cands[i].type);
-		c->address = &p->cand_addr[i];
+		cand->foundation = p->cand_copy[i].foundation;
+		cand->component = r->cands[i].component;
+		cand->priority = r->cands[i].priority;
+		cand->type = cand_type(r->cands[i].type);
+		cand->address = &p->cand_addr[i];
 		p->cand_addr[i].ip = p->cand_copy[i].addr;
 		p->cand_addr[i].port = r->cands[i].port;
-		p->cand_list[p->ice.n_candidates++] = c;
+		p->cand_list[p->ice.n_candidates++] = cand;
 	}
 }
 
@@ -174,7 +175,7 @@ static void fill_access(struct params *p, const struct call *c, const struct csc
 	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
 	if (!st->access_remote.known)
 		return;
-	fill_ice(p, st);
+	fill_ice(p, c, st);
 	fill_dtls(p, st);
 	a->ice = &p->ice;
 	a->dtls = &p->dtls;
