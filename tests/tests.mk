@@ -49,7 +49,8 @@ lint-shell:
 lint-cppcheck:
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j2 \
-		--include=/usr/include/utlist.h '--suppress=*:/usr/include/*' -I. \
+		--include=/usr/include/utlist.h --include=/usr/include/uthash.h -D__GNUC__ \
+		'--suppress=*:/usr/include/*' -I. \
 		common proto cscf agw
 # clang-tidy is slow: a file is checked again only when it, a header or the rules changed.
 TIDY_STAMPS = $(patsubst %.c,build/tidy/%.ok,$(TIDY_FILES))
