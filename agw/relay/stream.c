@@ -176,6 +176,10 @@ void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch)
 		s->dtls = patch->dtls;
 		patch->dtls = NULL;
 		s->dtls_deadline_ms = s->fp_deadline_ms = 0;
+		if (s->early == NULL) /* without it the peer just has to repeat itself */
+			s->early = calloc(1, sizeof(*s->early));
+		else
+			s->early->n = 0;
 	}
 	follow(s, &old, patch);
 	explicit_bzero(&old, sizeof(old));
