@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts over a fake worker: changing streams at once, prepared changes, early dialogs. */
+#include "tests/unit/agw/context/context_fixture.h"
+
+/* ---- configure ------------------------------------------------------------------------------- */
+
+static void test_configure_changes_what_it_names_and_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("IQ-02", "IQ-06");
+	reserve(f, "c1", 1);
+	p.set = AGW_SET_ICE | AGW_SET_DTLS;
+	snprintf(p.p.access.remote_ufrag, sizeof(p.p.access.remote_ufrag), "uuuu");
+	snprintf(p.p.access.remote_pwd, sizeof(p.p.access.remote_pwd), "pppppppppppppppppppppp");
+	p.p.access.dtls_role = AGW_DTLS_ROLE_CLIENT;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 1, &p, 1), GW_OK);
+	assert_int_equal(f->result.rev, 2);
+	assert_int_equal(f->result.n, 0);
+	assert_string_equal(state_of(f), "ACTIVE");
+	assert_false(params(f, 1)->access.answered);
+
+	p = patch(1);
+	p.set = AGW_SET_GATE;
+	p.p.gate_up = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 2, &p, 1), GW_OK);
+	assert_true(params(f, 1)->gate_up);
+	assert_false(params(f, 1)->gate_down);
+	assert_string_equal(params(f, 1)->access.remote_ufrag, "uuuu");
+	assert_int_equal(params(f, 1)->access.dtls_role, AGW_DTLS_ROLE_CLIENT);
+}
+
+static void test_ice_timer_starts_when_both_ends_are_known(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("ICE-25");
+	p.set = AGW_SET_ICE;
+	snprintf(p.p.access.remote_ufrag, sizeof(p.p.access.remote_ufrag), "uuuu");
+	assert_int_equal(reserve_as(f, "e1", "c1", &p, 1), GW_OK);
+	assert_false(params(f, 1)->access.answered);
+	p = patch(1);
+	p.n_remotes = 1;
+	p.remotes[0].rtp = address("192.0.2.1", 4000);
+	p.remotes[0].active = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_true(params(f, 1)->access.answered);
+}
+
+static void test_stale_revision_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	reserve(f, "c1", 1);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 9, &p, 1), GW_ERR_STATE);
+	assert_int_equal(f->fault.code, AGW_CTX_REV);
+	assert_int_equal(f->result.rev, 1);
+	assert_int_equal(fake.applies, 0);
+}
+
+static void test_one_bad_stream_changes_none(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p[2] = {patch(1), patch(5)};
+
+	REQ("IQ-09");
+	reserve(f, "c1", 2);
+	p[0].set = AGW_SET_GATE;
+	p[0].p.gate_up = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, p, 2), GW_ERR_NOT_FOUND);
+	assert_int_equal(f->fault.code, AGW_CTX_UNKNOWN_STREAM);
+	assert_string_equal(f->fault.field, "streams[1].stream_id");
+	assert_false(params(f, 1)->gate_up);
+	assert_int_equal(fake.applies, 0);
+
+	p[1] = patch(2);
+	fake.fail_apply = GW_ERR_BUSY;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, p, 2), GW_ERR_BUSY);
+	assert_false(params(f, 1)->gate_up);
+	assert_string_equal(state_of(f), "RESERVED");
+}
+
+static void test_changed_remote_credentials_restart_ice(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("ICE-17");
+	p.set = AGW_SET_ICE;
+	snprintf(p.p.access.remote_ufrag, sizeof(p.p.access.remote_ufrag), "uuuu");
+	assert_int_equal(reserve_as(f, "e1", "c1", &p, 1), GW_OK);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(fake.restarts, 0);
+	snprintf(p.p.access.remote_ufrag, sizeof(p.p.access.remote_ufrag), "vvvv");
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(fake.restarts, 1);
+	assert_int_equal(f->result.n, 1);
+	assert_int_equal(f->result.locals[0].ice_generation, 1);
+}
+
+static void test_branches_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("RTP-06", "DTLS-27");
+	reserve(f, "c1", 1);
+	p.n_remotes = 2;
+	snprintf(p.remotes[0].branch, sizeof(p.remotes[0].branch), "one");
+	p.remotes[0].rtp = address("192.0.2.1", 4000);
+	p.remotes[0].active = true;
+	snprintf(p.remotes[1].branch, sizeof(p.remotes[1].branch), "two");
+	p.remotes[1].rtp = address("192.0.2.2", 5000);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(params(f, 1)->core.active, 0);
+
+	p = patch(1);
+	p.n_remotes = 2;
+	snprintf(p.remotes[0].branch, sizeof(p.remotes[0].branch), "one");
+	p.remotes[0].drop = true;
+	snprintf(p.remotes[1].branch, sizeof(p.remotes[1].branch), "two");
+	p.remotes[1].rtp = address("192.0.2.2", 5002);
+	p.remotes[1].active = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(params(f, 1)->core.active, 1);
+	assert_int_equal(gw_addr_port(&params(f, 1)->core.branches[1].rtp), 5002);
+	assert_int_equal(params(f, 1)->core.branches[0].rtp.len, 0);
+}
+
+static void test_too_many_branches(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	reserve(f, "c1", 1);
+	for (int i = 0; i < AGW_BRANCH_MAX; i++) {
+		p.n_remotes = 1;
+		snprintf(p.remotes[0].branch, sizeof(p.remotes[0].branch), "b%d", i);
+		p.remotes[0].rtp = address("192.0.2.1", (uint16_t)(4000 + 2 * i));
+		assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	}
+	snprintf(p.remotes[0].branch, sizeof(p.remotes[0].branch), "more");
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_ERR_LIMIT);
+	assert_string_equal(f->fault.field, "streams[0].core.remotes");
+}
+
+/* ---- prepare --------------------------------------------------------------------------------- */
+
+static void test_prepared_changes_wait_for_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	reserve(f, "c1", 1);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	p.set = AGW_SET_GATE;
+	p.p.gate_down = true;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	assert_string_equal(state_of(f), "PREPARED");
+	assert_false(params(f, 1)->gate_down);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, NULL, 0), GW_OK);
+	assert_string_equal(state_of(f), "ACTIVE");
+	assert_true(params(f, 1)->gate_down);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, NULL, 0), GW_ERR_STATE);
+	assert_int_equal(f->fault.code, AGW_CTX_STATE);
+}
+
+static void test_rollback_forgets_and_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	reserve(f, "c1", 1);
+	p.set = AGW_SET_GATE;
+	p.p.gate_up = true;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	assert_int_equal(configure(f, AGW_CTX_ROLLBACK, 0, NULL, 0), GW_OK);
+	assert_string_equal(state_of(f), "RESERVED");
+	assert_false(params(f, 1)->gate_up);
+	assert_int_equal(configure(f, AGW_CTX_ROLLBACK, 0, NULL, 0), GW_OK);
+}
+
+static void test_prepare_gives_new_ice_credentials_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("ICE-17");
+	reserve(f, "c1", 1);
+	p.ice_restart = true;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	assert_int_equal(f->result.n, 1);
+	assert_int_equal(fake.restarts, 1);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, NULL, 0), GW_OK);
+	assert_int_equal(fake.restarts, 1);
+}
+
+static void test_bad_prepare_keeps_the_old_state(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(8);
+
+	reserve(f, "c1", 1);
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_ERR_NOT_FOUND);
+	assert_string_equal(state_of(f), "RESERVED");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_configure_changes_what_it_names_and_no_more),
+	    T(test_ice_timer_starts_when_both_ends_are_known),
+	    T(test_stale_revision_is_refused),
+	    T(test_one_bad_stream_changes_none),
+	    T(test_changed_remote_credentials_restart_ice),
+	    T(test_branches_come_and_go),
+	    T(test_too_many_branches),
+	    T(test_prepared_changes_wait_for_commit),
+	    T(test_rollback_forgets_and_goes_back),
+	    T(test_prepare_gives_new_ice_credentials_at_once),
+	    T(test_bad_prepare_keeps_the_old_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
