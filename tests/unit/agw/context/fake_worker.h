@@ -42,7 +42,7 @@ static struct {
 	size_t n_back;
 } fake;
 
-static void fake_reset(const struct agw_pool_cbs *cbs, void *arg)
+static inline void fake_reset(const struct agw_pool_cbs *cbs, void *arg)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.next_port = 10000;
@@ -51,7 +51,7 @@ static void fake_reset(const struct agw_pool_cbs *cbs, void *arg)
 }
 
 /* The workers return every stream asked for, with some counters. */
-static void fake_give_back(void)
+static inline void fake_give_back(void)
 {
 	while (fake.n_back > 0) {
 		struct agw_stream_stats st;
