@@ -168,13 +168,9 @@ static enum gw_err build_changes(const struct agw_context *ctx, const struct agw
 			fault_at(fault, i);
 			return err;
 		}
-		/* the peer's new credentials mean an ICE restart even when nobody said so */
-		changes[i].ice_restart =
-		    patch->ice_restart ||
-		    ((patch->set & AGW_SET_ICE) != 0 && now->access.remote_ufrag[0] != '\0' &&
-		     (strcmp(now->access.remote_ufrag, changes[i].params.access.remote_ufrag) !=
-			  0 ||
-		      strcmp(now->access.remote_pwd, changes[i].params.access.remote_pwd) != 0));
+		/* Only the controller knows who offers: new credentials in an answer change the
+		 * peer alone. */
+		changes[i].ice_restart = patch->ice_restart;
 		changes[i].new_dtls = patch->new_dtls;
 	}
 	return GW_OK;
