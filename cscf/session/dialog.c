@@ -78,24 +78,31 @@ void dialog_free_all(struct call *c)
 	c->n_dialogs = 0;
 }
 
+static bool is_own(const struct call *c, const char *value)
+{
+	struct cscf_sip_name_addr addr;
+
+	return cscf_sip_name_addr_parse(&addr, gw_slice_str(value)) == GW_OK &&
+	       route_is_own_uri(c->s, addr.uri, SIDE_CORE);
+}
+
 /*
- * Route set towards a callee in the core: what the core's proxies recorded above our own
- * entries, nearest first. Our entries were on top when the INVITE left us.
+ * Route set towards a callee in the core: what was recorded above our own entries, nearest
+ * first. Ours are the lowest: we were the first proxy. (Entries further up may be ours as well,
+ * when the callee is a WIC here.)
  */
 static void learn_routes(struct call *c, struct target *t, const struct cscf_sip_msg *rsp)
 {
 	char **all = NULL;
-	size_t n = 0, keep = 0;
+	size_t n = 0, keep;
+	unsigned own = 0;
 
 	if (cscf_sip_msg_values_dup(rsp, "Record-Route", false, &all, &n) != GW_OK || n == 0)
 		return;
-	for (; keep < n && keep < CALL_MAX_ROUTES; keep++) {
-		struct cscf_sip_name_addr addr;
-
-		if (cscf_sip_name_addr_parse(&addr, gw_slice_str(all[keep])) == GW_OK &&
-		    route_is_own_uri(c->s, addr.uri, SIDE_CORE))
-			break;
-	}
+	for (keep = n; keep > 0 && own < 2 && is_own(c, all[keep - 1]); keep--)
+		own++;
+	if (keep > CALL_MAX_ROUTES)
+		keep = 0;
 	cscf_sip_texts_free(t->routes, t->n_routes);
 	t->routes = keep > 0 ? calloc(keep, sizeof(*t->routes)) : NULL;
 	t->n_routes = 0;

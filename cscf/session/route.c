@@ -23,12 +23,19 @@ static bool parse_uri(struct gw_slice value, struct cscf_sip_uri *uri)
 	       cscf_sip_uri_parse(uri, addr.uri) == GW_OK;
 }
 
-static bool has_token(const struct cscf_session *s, const struct cscf_sip_uri *uri, uint64_t *conn)
+/* Is it an entry of ours, and of which connection (0 = none named)? */
+static bool is_own(const struct cscf_session *s, const struct cscf_sip_uri *uri, enum side from,
+		   uint64_t *conn)
 {
 	enum cscf_sip_direction dir;
 	enum gw_err err = cscf_sip_flow_token_verify(s->p.tokens, uri->user, conn, &dir);
 
-	return err == GW_OK || err == GW_ERR_GONE;
+	if (err != GW_OK)
+		*conn = 0;
+	if (err == GW_OK || err == GW_ERR_GONE)
+		return true;
+	/* A WIC's preloaded entry names the WebSocket server as its page knows it. */
+	return from == SIDE_WIC && uri->user.n == 0 && cscf_sip_uri_is_websocket(uri);
 }
 
 bool route_is_own_uri(const struct cscf_session *s, struct gw_slice text, enum side from)
@@ -36,23 +43,26 @@ bool route_is_own_uri(const struct cscf_session *s, struct gw_slice text, enum s
 	struct cscf_sip_uri uri;
 	uint64_t conn;
 
-	if (cscf_sip_uri_parse(&uri, text) != GW_OK)
-		return false;
-	if (has_token(s, &uri, &conn))
-		return true;
-	/* A WIC's preloaded entry names the WebSocket server as its page knows it. */
-	return from == SIDE_WIC && uri.user.n == 0 && cscf_sip_uri_is_websocket(&uri);
+	return cscf_sip_uri_parse(&uri, text) == GW_OK && is_own(s, &uri, from, &conn);
 }
 
+/*
+ * Only the entries of one connection: between two WICs of ours those of the other follow, and
+ * they are another hop.
+ */
 unsigned route_pop_own(struct cscf_session *s, struct cscf_sip_msg *msg, enum side from)
 {
 	struct gw_slice top;
-	struct cscf_sip_name_addr addr;
+	struct cscf_sip_uri uri;
+	uint64_t conn, first = 0;
 	unsigned n = 0;
 
-	while (n < 4 && cscf_sip_msg_value_top(msg, "Route", &top) &&
-	       cscf_sip_name_addr_parse(&addr, top) == GW_OK &&
-	       route_is_own_uri(s, addr.uri, from)) {
+	while (n < 4 && cscf_sip_msg_value_top(msg, "Route", &top) && parse_uri(top, &uri) &&
+	       is_own(s, &uri, from, &conn)) {
+		if (first != 0 && conn != 0 && conn != first)
+			break;
+		if (conn != 0)
+			first = conn;
 		if (cscf_sip_msg_value_pop(msg, "Route") != GW_OK)
 			break;
 		n++;
@@ -80,12 +90,13 @@ bool route_token_foreign(const struct cscf_session *s, const struct cscf_sip_msg
 	uint64_t named;
 	enum gw_err err;
 
-	while (cscf_sip_msg_value_next(msg, "Route", &cursor, &value)) {
-		if (!parse_uri(value, &uri))
-			continue;
+	/* What follows the first entry that is not ours is the core's business. */
+	while (cscf_sip_msg_value_next(msg, "Route", &cursor, &value) && parse_uri(value, &uri)) {
 		err = cscf_sip_flow_token_verify(s->p.tokens, uri.user, &named, &dir);
 		if (err == GW_ERR_AUTH || (err == GW_OK && named != conn))
 			return true;
+		if (err != GW_OK && !cscf_sip_uri_is_websocket(&uri))
+			break;
 	}
 	return false;
 }
