@@ -9,7 +9,7 @@
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { dirname, extname, join, normalize, sep } from 'node:path';
+import { dirname, extname, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -31,6 +31,11 @@ const { values: opt } = parseArgs({
   },
 });
 JSON.parse(opt.config);
+opt.root = resolve(opt.root);
+if (!file('/')) {
+  console.error(`softphone: nothing to serve in ${opt.root}: run \`make softphone\` first`);
+  process.exit(1);
+}
 
 function file(urlPath) {
   const path = normalize(decodeURIComponent(urlPath)).replace(/^([/\\])+/, '');
