@@ -7,35 +7,8 @@
  */
 #include "cscf/registrar/reg_int.h"
 
+#include <stdio.h>
 #include <utlist.h>
-
-/* The binding that has this IMPU; a barred To-IMPU is in none (REG-26). */
-static const struct reg_impu *impu_find(const struct reg_assoc *a, const char *aor,
-					const struct reg_binding **where)
-{
-	const struct reg_binding *b;
-
-	DL_FOREACH (a->bindings, b) {
-		for (size_t i = 0; i < b->grant.n_impus; i++) {
-			if (b->grant.impus[i].aor[0] == '\0' ||
-			    strcmp(b->grant.impus[i].aor, aor) != 0)
-				continue;
-			*where = b;
-			return &b->grant.impus[i];
-		}
-	}
-	return NULL;
-}
-
-static const struct reg_impu *impu_of_text(const struct reg_assoc *a, struct gw_slice uri,
-					   const struct reg_binding **where)
-{
-	char *aor = cscf_sip_uri_aor(uri);
-	const struct reg_impu *u = aor != NULL ? impu_find(a, aor, where) : NULL;
-
-	free(aor);
-	return u;
-}
 
 static bool is_tel(const struct reg_impu *u)
 {
@@ -53,12 +26,12 @@ static const struct reg_impu *preferred_impu(const struct reg_assoc *a,
 
 	if (n == 0 || n > 2 || cscf_sip_name_addr_parse(&na, preferred[0]) != GW_OK)
 		return NULL;
-	found = impu_of_text(a, na.uri, where);
+	found = reg_impu_find(a, na.uri, where);
 	if (found == NULL || n == 1)
 		return found;
 	if (cscf_sip_name_addr_parse(&na, preferred[1]) != GW_OK)
 		return NULL;
-	second = impu_of_text(a, na.uri, &b);
+	second = reg_impu_find(a, na.uri, &b);
 	return second != NULL && is_tel(second) != is_tel(found) ? found : NULL;
 }
 
@@ -68,9 +41,11 @@ static const struct reg_impu *default_impu(const struct reg_assoc *a,
 	const struct reg_binding *b;
 
 	DL_FOREACH (a->bindings, b) {
-		if (b->grant.n_impus > 0) {
+		for (size_t i = 0; i < b->grant.n_impus; i++) {
+			if (reg_impu_is_wildcard(&b->grant.impus[i]))
+				continue;
 			*where = b;
-			return &b->grant.impus[0];
+			return &b->grant.impus[i];
 		}
 	}
 	return NULL;
@@ -80,9 +55,28 @@ static const struct reg_impu *default_impu(const struct reg_assoc *a,
 static const struct reg_impu *alias_of(const struct reg_binding *b, const struct reg_impu *u)
 {
 	for (size_t i = 0; i < b->grant.n_impus; i++)
-		if (is_tel(&b->grant.impus[i]) != is_tel(u))
+		if (is_tel(&b->grant.impus[i]) != is_tel(u) &&
+		    !reg_impu_is_wildcard(&b->grant.impus[i]))
 			return &b->grant.impus[i];
 	return NULL;
+}
+
+/* A wildcard is no identity: what is asserted is the one that it allowed, without parameters. */
+static const char *asserted(struct cscf_registrar *r, const struct reg_impu *u,
+			    const struct gw_slice *preferred)
+{
+	struct cscf_sip_name_addr na;
+	char *aor;
+
+	if (!reg_impu_is_wildcard(u))
+		return u->pai;
+	r->pai[0] = 0;
+	aor =
+	    cscf_sip_name_addr_parse(&na, preferred[0]) == GW_OK ? cscf_sip_uri_aor(na.uri) : NULL;
+	if (aor != NULL && strlen(aor) + 3 <= sizeof(r->pai))
+		snprintf(r->pai, sizeof(r->pai), "<%s>", aor);
+	free(aor);
+	return r->pai[0] != 0 ? r->pai : NULL;
 }
 
 static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
@@ -108,7 +102,10 @@ static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
 	}
 	if (u == NULL)
 		return;
-	out->pai[out->n_pai++] = u->pai;
+	out->pai[0] = asserted(r, u, preferred);
+	if (out->pai[0] == NULL)
+		return;
+	out->n_pai = 1;
 	alias = alias_of(b, u);
 	if (alias != NULL)
 		out->pai[out->n_pai++] = alias->pai;
@@ -152,7 +149,7 @@ bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct g
 	const struct reg_assoc *a = gw_handle_find(r->handles, assoc);
 	const struct reg_binding *b;
 
-	return a != NULL && impu_of_text(a, uri, &b) != NULL;
+	return a != NULL && reg_impu_find(a, uri, &b) != NULL;
 }
 
 int cscf_registrar_reach_status(enum cscf_registrar_reach reach)

@@ -23,6 +23,7 @@
 
 struct event;
 struct reg_assoc;
+struct reg_binding;
 
 /* ---- integrity.c -------------------------------------------------------------------------- */
 
@@ -92,6 +93,11 @@ struct reg_grant {
 	size_t n_service_route;
 	char *term_ioi; /* owned; "" = none */
 };
+
+/** The IMPU that a URI is, exactly or by a wildcard; the binding it came with in *where. */
+const struct reg_impu *reg_impu_find(const struct reg_assoc *a, struct gw_slice uri,
+				     const struct reg_binding **where);
+bool reg_impu_is_wildcard(const struct reg_impu *u);
 
 enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp,
 			   const struct reg_request *q) GW_MUST_CHECK;
@@ -239,6 +245,7 @@ struct cscf_registrar {
 	struct reg_impi *impis;          /* uthash by text; owned */
 	struct reg_txn *txns;            /* utlist DL; owned */
 	size_t n_txns;
+	char pai[300];      /* an IMPU that a wildcard allowed, for the identity last asked for */
 	char path_uri[300]; /* "sip:host:port;lr" */
 };
 

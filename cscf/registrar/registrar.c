@@ -132,28 +132,35 @@ static bool check_state(struct cscf_registrar *r, struct reg_conn *c,
 }
 
 /*
- * A REGISTER without credentials on an associated connection is a refresh by whoever the
- * connection belongs to (browser stacks send each one bare and wait for the challenge): without a
- * username to go by, a To that is registered here names the IMPI.
+ * A REGISTER without credentials on an associated connection is one of whoever the connection
+ * belongs to (browser stacks send each one bare and wait for the challenge): without a username
+ * to go by, the registered To names the IMPI, or the only association there is (REG-44). Nothing
+ * is believed by that: it goes to the core without integrity-protected, and may be challenged.
  */
-static bool adopt_impi(const struct reg_conn *c, struct reg_request *q)
+static const struct reg_assoc *owner_of(const struct reg_conn *c, const char *to_aor)
 {
 	const struct reg_assoc *a;
 	const struct reg_binding *b;
-	char *impi;
 
-	if (q->scheme != REG_SCHEME_NONE)
-		return true;
 	DL_FOREACH (c->assocs, a)
 		DL_FOREACH (a->bindings, b)
-			if (strcmp(b->to_aor, q->to_aor) == 0) {
-				impi = strdup(a->impi->impi);
-				if (impi == NULL)
-					return false;
-				free(q->impi);
-				q->impi = impi;
-				return true;
-			}
+			if (strcmp(b->to_aor, to_aor) == 0)
+				return a;
+	return c->r->cfg->multi_impi ? NULL : c->assocs;
+}
+
+static bool adopt_impi(const struct reg_conn *c, struct reg_request *q)
+{
+	const struct reg_assoc *a = owner_of(c, q->to_aor);
+	char *impi;
+
+	if (q->scheme != REG_SCHEME_NONE || a == NULL)
+		return true;
+	impi = strdup(a->impi->impi);
+	if (impi == NULL)
+		return false;
+	free(q->impi);
+	q->impi = impi;
 	return true;
 }
 

@@ -32,6 +32,7 @@ static struct {
 	/* to the WIC */
 	char *w2; /* owned: last response */
 	int status;
+	gw_handle server; /* that answered */
 	unsigned n_responses;
 	/* connections */
 	bool dead[FK_CONNS], closed[FK_CONNS], authenticated[FK_CONNS];
@@ -83,7 +84,7 @@ enum gw_err cscf_sip_request(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 enum gw_err cscf_sip_respond(struct cscf_sip_stack *s, gw_handle server, struct cscf_sip_msg *rsp)
 {
 	(void)s;
-	(void)server;
+	fk.server = server;
 	fk.status = cscf_sip_msg_status(rsp);
 	free(fk.w2);
 	fk.w2 = fk_print(rsp);
