@@ -140,4 +140,67 @@ static inline enum cscf_sdp_verdict fx_wic_answer(struct cscf_sdp_session *s, co
 	return v != CSCF_SDP_OK ? v : cscf_sdp_answer_to_core(s, to_core);
 }
 
+#define FX_VIDEO_MID1(port, extra)                                                                 \
+	FX_VIDEO(port) FX_ICE FX_DTLS "a=mid:1\r\na=rtcp-mux\r\n" extra FX_VIDEO_CODECS
+#define FX_GROUP      "a=group:BUNDLE 0 1\r\n"
+#define FX_AUDIO_BODY FX_AUDIO("51472") FX_ICE FX_DTLS "a=mid:0\r\na=rtcp-mux\r\n" FX_AUDIO_CODECS
+#define FX_CORE_AV                                                                                 \
+	FX_CORE_AUDIO "m=video 41004 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n"                     \
+		      "a=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 ccm fir\r\n"
+#define FX_WIC_ANSWER(setup)                                                                       \
+	FX_HEAD "m=audio 9 UDP/TLS/RTP/SAVPF 8 126\r\nc=IN IP4 0.0.0.0\r\n" FX_ICE                 \
+		"a=fingerprint:sha-256 " FX_FP "\r\n" setup                                        \
+		"a=mid:0\r\na=rtcp-mux\r\na=rtpmap:8 PCMA/8000\r\n"                                \
+		"a=rtpmap:126 telephone-event/8000\r\n"
+
+/* `text` with every `from` replaced by `to`. */
+static inline char *fx_with(const char *text, const char *from, const char *to)
+{
+	size_t n = fx_count(text, from);
+	char *out = calloc(1, strlen(text) + n * strlen(to) + 1);
+
+	assert_non_null(out);
+	assert_true(n > 0);
+	for (const char *at; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
+		strncat(out, text, (size_t)(at - text));
+		strcat(out, to);
+	}
+	return strcat(out, text);
+}
+
+/* The property that binds text and parameters together, for the text of one leg. */
+static inline void fx_assert_agrees(struct cscf_sdp_session *s, const struct cscf_sdp_text *t,
+				    bool wic)
+{
+	size_t live = 0;
+	char want[128];
+
+	for (size_t i = 0; i < cscf_sdp_stream_count(s); i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(s, i);
+
+		if (!st->live)
+			continue;
+		live++;
+		snprintf(want, sizeof(want), "m=%s %u %s %u",
+			 st->media == CSCF_SDP_AUDIO ? "audio" : "video",
+			 wic ? st->access_local.port : st->core_local.port,
+			 wic             ? "UDP/TLS/RTP/SAVPF"
+			 : st->core_avpf ? "RTP/AVPF"
+					 : "RTP/AVP",
+			 st->fmts[0].pt);
+		assert_non_null(strstr(t->p, want));
+		if (wic && st->dtls == CSCF_SDP_DTLS_CLIENT)
+			assert_non_null(strstr(t->p, "a=setup:active"));
+		if (wic && st->dtls == CSCF_SDP_DTLS_SERVER)
+			assert_non_null(strstr(t->p, "a=setup:passive"));
+	}
+	assert_int_equal(
+	    fx_count(t->p, "\r\nm=") - fx_count(t->p, " 0 UDP") - fx_count(t->p, " 0 RTP"), live);
+	assert_null(strstr(t->p, wic ? FX_CORE : FX_ACCESS));
+	assert_null(strstr(t->p, wic ? "10.30.0.9" : "198.51.100.23"));
+	assert_null(strstr(t->p, "0.0.0.0"));
+	assert_null(strstr(t->p, "BUNDLE"));
+	assert_null(strstr(t->p, "bundle-only"));
+}
+
 #endif
