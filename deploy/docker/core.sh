@@ -8,9 +8,9 @@ address=${address%% *}
 if [ "${1:-}" = --ready ]; then
 	exec 3<>"/dev/tcp/$address/5060"
 	printf 'GET /ready HTTP/1.1\r\nHost: core\r\nConnection: close\r\n\r\n' >&3
-	IFS= read -r -t 2 line <&3
-	cat <&3 >/dev/null
-	[[ $line == *" 200 "* ]]
-	exit
+	while IFS= read -r -t 1 line <&3; do
+		[[ $line != ready* ]] || exit 0
+	done
+	exit 1
 fi
 exec /opt/core/start-core.sh --addr "$address" --port 5060 --domain "${DOMAIN:-ims.test}" --dir "$(mktemp -d)" "$@"

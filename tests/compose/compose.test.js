@@ -15,6 +15,7 @@ const PAGE = 'https://web:8080/';
 const TRIES = 8;
 let lab;
 let up = false;
+let healthy = false;
 const callers = [];
 
 before(async () => {
@@ -70,6 +71,7 @@ for (const kind of ['cscf', 'agw']) {
 test('two eP-CSCFs and two AGWs come up by --scale alone', { timeout: 120000 }, async () => {
 	up = true;
 	await lab.up({ cscf: 2, agw: 2 });
+	healthy = true;
 	assert.equal((await lab.ids('agw')).length, 2);
 	const cscfs = await lab.ids('cscf');
 	assert.equal(cscfs.length, 2);
@@ -84,6 +86,7 @@ test('two eP-CSCFs and two AGWs come up by --scale alone', { timeout: 120000 }, 
 });
 
 test('one call through each AGW, media verified both ways', { timeout: 180000 }, async () => {
+	assert.ok(healthy, 'the containers are up');
 	const alice = await newCaller('alice');
 	const setUp = await alice.call('echo');
 	say(`alice: answered in ${setUp} ms`);
@@ -121,7 +124,8 @@ test('one call through each AGW, media verified both ways', { timeout: 180000 },
 });
 
 test('registrations spread over both eP-CSCFs', { timeout: 120000 }, async () => {
-	const [carol] = await Promise.all([newCaller('carol')]);
+	assert.ok(healthy, 'the containers are up');
+	const carol = await newCaller('carol');
 	let served;
 
 	for (let n = 0; n < TRIES; n++) {
@@ -135,6 +139,7 @@ test('registrations spread over both eP-CSCFs', { timeout: 120000 }, async () =>
 });
 
 test('after calls and sign-out nothing is left in any of the four', { timeout: 60000 }, async () => {
+	assert.ok(healthy, 'the containers are up');
 	for (const caller of callers) {
 		await caller.signOut();
 		await caller.close();
