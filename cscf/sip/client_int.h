@@ -12,11 +12,7 @@
 
 /* All client transactions whose request went over one connection. */
 struct cscf_sip_client_list {
-	struct {
-		uint32_t side; /* no padding: the hash key */
-		uint32_t zero;
-		uint64_t conn;
-	} id;
+	uint64_t id;                   /* connection and side */
 	struct cscf_sip_client *first; /* utlist */
 	UT_hash_handle hh;
 };

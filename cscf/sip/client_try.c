@@ -15,6 +15,12 @@
 
 /* --- by connection --- */
 
+/* Connection ids are unique within their side only. */
+static uint64_t conn_key(const struct cscf_sip_flow *flow)
+{
+	return flow->conn << 1 | (flow->side == CSCF_SIP_MW ? 1u : 0u);
+}
+
 static void list_leave(struct cscf_sip_client *c)
 {
 	struct cscf_sip_client_list *l = c->list;
@@ -33,18 +39,17 @@ static enum gw_err list_join(struct cscf_sip_client *c)
 {
 	struct cscf_sip_stack *s = c->stack;
 	struct cscf_sip_client_list *l = NULL;
-	struct cscf_sip_client_list key = {
-	    .id = {.side = (uint32_t)c->flow.side, .conn = c->flow.conn}};
+	uint64_t key = conn_key(&c->flow);
 
 	list_leave(c);
 	if (c->flow.conn == 0)
 		return GW_OK;
-	HASH_FIND(hh, s->clients_by_conn, &key.id, sizeof(key.id), l);
+	HASH_FIND(hh, s->clients_by_conn, &key, sizeof(key), l);
 	if (l == NULL) {
 		l = calloc(1, sizeof(*l));
 		if (l == NULL)
 			return GW_ERR_NOMEM;
-		l->id = key.id;
+		l->id = key;
 		HASH_ADD(hh, s->clients_by_conn, id, sizeof(l->id), l);
 		if (l->hh.tbl == NULL) {
 			free(l);
@@ -59,12 +64,11 @@ static enum gw_err list_join(struct cscf_sip_client *c)
 void cscf_sip_clients_conn_closed(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
 				  bool failed)
 {
-	struct cscf_sip_client_list key = {
-	    .id = {.side = (uint32_t)flow->side, .conn = flow->conn}};
+	uint64_t key = conn_key(flow);
 	struct cscf_sip_client_list *l = NULL;
 	struct cscf_sip_client *c, *next;
 
-	HASH_FIND(hh, s->clients_by_conn, &key.id, sizeof(key.id), l);
+	HASH_FIND(hh, s->clients_by_conn, &key, sizeof(key), l);
 	if (l == NULL)
 		return;
 	/* Only flags and timers are touched here; what follows comes from the loop. */

@@ -225,8 +225,8 @@ static void on_naptr(void *arg, int status, int timeouts, unsigned char *buf, in
 			    strlen(r->replacement) >= sizeof(to->name) ||
 			    strlen((char *)r->service) >= sizeof(to->service))
 				continue;
-			strcpy(to->name, r->replacement);
-			strcpy(to->service, (char *)r->service);
+			memcpy(to->name, r->replacement, strlen(r->replacement) + 1);
+			memcpy(to->service, r->service, strlen((char *)r->service) + 1);
 			to->order = r->order;
 			to->weight = r->preference;
 			q->n++;
@@ -283,7 +283,7 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *buf, int 
 			if (strlen(r->host) >= sizeof(to->name) || r->host[0] == '\0' ||
 			    strcmp(r->host, ".") == 0 || r->port == 0)
 				continue;
-			strcpy(to->name, r->host);
+			memcpy(to->name, r->host, strlen(r->host) + 1);
 			to->order = r->priority;
 			to->weight = r->weight;
 			to->port = r->port;

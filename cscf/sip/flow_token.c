@@ -111,7 +111,7 @@ enum gw_err cscf_sip_flow_token_verify(const struct cscf_sip_flow_token_ctx *ctx
 				       struct gw_slice token, uint64_t *conn,
 				       enum cscf_sip_direction *dir)
 {
-	uint8_t raw[RAW_LEN];
+	uint8_t raw[RAW_LEN] = {0};
 	uint8_t mac[MAC_LEN];
 
 	if (token.n != CSCF_SIP_FLOW_TOKEN_LEN || !decode(token, raw) ||

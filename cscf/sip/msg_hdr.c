@@ -46,7 +46,8 @@ static bool make_field(struct cscf_sip_hdr *h, struct gw_slice name, struct gw_s
 	h->value = h->name + name.n + 1;
 	h->name_n = name.n;
 	h->value_n = value.n;
-	memcpy(h->name, name.p, name.n);
+	if (name.n > 0)
+		memcpy(h->name, name.p, name.n);
 	h->name[name.n] = '\0';
 	if (value.n > 0)
 		memcpy(h->value, value.p, value.n);

@@ -218,11 +218,11 @@ static void on_naptr(void *arg, const struct cscf_sip_dns_record *records, size_
 
 static void next_step(struct query *q)
 {
-	if (q->r->closing || q->fn == NULL || q->n == CSCF_SIP_MAX_TARGETS)
-		query_end(q);
-	else if (q->next_srv < q->n_srv)
+	bool enough = q->r->closing || q->fn == NULL || q->n == CSCF_SIP_MAX_TARGETS;
+
+	if (!enough && q->next_srv < q->n_srv)
 		cscf_sip_dns_srv(q->r->dns, q->srv[q->next_srv].name, on_srv, q);
-	else if (q->next_addr < q->n_addr)
+	else if (!enough && q->next_addr < q->n_addr)
 		cscf_sip_dns_addr(q->r->dns, q->addr[q->next_addr].name, on_addr, q);
 	else
 		query_end(q);
@@ -436,12 +436,21 @@ enum gw_err cscf_sip_resolver_new(struct cscf_sip_resolver **out, struct event_b
 
 void cscf_sip_resolver_free(struct cscf_sip_resolver *r)
 {
+	struct kept *k;
+
 	if (r == NULL)
 		return;
 	r->closing = true;
 	cscf_sip_dns_free(r->dns);
-	while (r->kept != NULL)
-		kept_drop(r, r->kept);
+	k = r->kept;
+	HASH_CLEAR(hh, r->kept); /* the elements stay linked */
+	while (k != NULL) {
+		struct kept *next = k->hh.next;
+
+		free(k->key);
+		free(k);
+		k = next;
+	}
 	gw_handle_table_free(r->queries);
 	free(r);
 }

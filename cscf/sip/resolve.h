@@ -37,12 +37,12 @@ enum gw_err cscf_sip_resolver_new(struct cscf_sip_resolver **out, struct event_b
 void cscf_sip_resolver_free(struct cscf_sip_resolver *r);
 
 /**
- * @param uri    "sip:host:port;transport=tcp" or "host[:port]"
+ * @param text   "sip:host:port;transport=tcp" or "host[:port]"
  * @param query  GW_HANDLE_NONE when fn was called already
  * @return GW_OK: fn is called exactly once, unless cancelled; GW_ERR_PARSE, GW_ERR_UNSUPPORTED
  *         (sips, transport=tls, .invalid): not called; GW_ERR_LIMIT; GW_ERR_NOMEM
  */
-enum gw_err cscf_sip_resolve(struct cscf_sip_resolver *r, struct gw_slice uri,
+enum gw_err cscf_sip_resolve(struct cscf_sip_resolver *r, struct gw_slice text,
 			     cscf_sip_resolved_fn *fn, void *arg, gw_handle *query) GW_MUST_CHECK;
 void cscf_sip_resolve_cancel(struct cscf_sip_resolver *r, gw_handle query);
 size_t cscf_sip_resolver_pending(const struct cscf_sip_resolver *r);

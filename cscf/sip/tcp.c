@@ -335,12 +335,15 @@ size_t cscf_sip_mw_tcp_count(const struct cscf_sip_mw *mw)
 
 void cscf_sip_tcp_free_all(struct cscf_sip_mw *mw)
 {
-	struct cscf_sip_tcp_conn *c, *next;
+	struct cscf_sip_tcp_conn *c = mw->by_id;
 
-	HASH_ITER (hh, mw->by_id, c, next) {
-		unlink_addr(c);
-		HASH_DELETE(hh, mw->by_id, c);
+	HASH_CLEAR(hh_addr, mw->by_addr);
+	HASH_CLEAR(hh, mw->by_id); /* the elements stay linked */
+	while (c != NULL) {
+		struct cscf_sip_tcp_conn *next = c->hh.next;
+
 		gw_metric_dec(&cscf_sip_counters[CSCF_SIP_N_TCP_CONNS]);
 		conn_free(c);
+		c = next;
 	}
 }

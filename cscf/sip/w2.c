@@ -133,10 +133,13 @@ const char *cscf_sip_conn_origin(const struct cscf_sip_stack *s, uint64_t conn)
 
 void cscf_sip_w2_free(struct cscf_sip_stack *s)
 {
-	struct cscf_sip_w2_conn *c, *next;
+	struct cscf_sip_w2_conn *c = s->w2_conns;
 
-	HASH_ITER (hh, s->w2_conns, c, next) {
-		HASH_DELETE(hh, s->w2_conns, c);
+	HASH_CLEAR(hh, s->w2_conns); /* the elements stay linked */
+	while (c != NULL) {
+		struct cscf_sip_w2_conn *next = c->hh.next;
+
 		free(c);
+		c = next;
 	}
 }
