@@ -34,10 +34,10 @@ after(async () => {
 async function statuses(kind) {
 	const ids = await lab.ids(kind);
 
-	return Promise.all(ids.map(async (id) => ({ id, ...await lab.status(id, kind) })));
+	return Promise.all(ids.map(async (id) => ({ ...await lab.status(id, kind), container: id })));
 }
 
-const holding = (list, what) => list.filter((s) => count(s, what) > 0).map((s) => s.id);
+const holding = (list, what) => list.filter((s) => count(s, what) > 0).map((s) => s.container);
 
 async function newCaller(user) {
 	const caller = await Caller.launch(await lab.browser());
@@ -151,7 +151,7 @@ test('after calls and sign-out nothing is left in any of the four', { timeout: 6
 					.map((name) => `${count(status, name)} ${name}`);
 
 				if (left.length)
-					throw new Error(`${kind} ${status.id.slice(0, 12)}: ${left.join(', ')}`);
+					throw new Error(`${kind} ${status.container.slice(0, 12)}: ${left.join(', ')}`);
 			}
 		}
 		return true;
