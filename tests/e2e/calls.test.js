@@ -115,7 +115,8 @@ test('UE calls browser, both hear each other, the UE hangs up [CALL-02, SDP-07, 
 
 test('UE calls browser, the browser hangs up [CALL-12]', async (env) => {
 	const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
-	const call = await bob.call('tel:+15550101');
+	// JsSIP cannot read a tel URI in To.
+	const call = await bob.call('sip:+15550101@ims.test;user=phone');
 
 	await wic.event('incoming');
 	await wic.do('answer');

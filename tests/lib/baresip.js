@@ -24,6 +24,7 @@ export class Baresip {
 		const wav = join(self.dir, 'tone.wav');
 		writeFileSync(wav, toneWav(tone, 120, 8000));
 		writeFileSync(join(self.dir, 'config'), `sip_listen ${host}:${port}
+net_interface ${host}
 call_local_timeout 60
 call_max_calls 4
 audio_source aufile,${wav}
