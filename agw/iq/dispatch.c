@@ -56,7 +56,7 @@ static bool duplicate(struct agw_iq_controller *ctl, const IqEnvelope *env)
 	const struct iq_saved *saved = NULL;
 	struct iq_fault fault;
 
-	switch (agw_iq_seen(ctl, env->txn_id, &saved)) {
+	switch (agw_iq_seen(ctl, env, &saved)) {
 	case IQ_SEEN_NEW:
 		return false;
 	case IQ_SEEN_UNDER_WAY:
@@ -73,7 +73,7 @@ static bool duplicate(struct agw_iq_controller *ctl, const IqEnvelope *env)
 	}
 	gw_metric_inc(&agw_iq_metrics[IQ_M_STALE]);
 	iq_fault_set(&fault, IQ_V(ERROR_CODE__STALE_TXN), "txn_id",
-		     "older than the replies kept here");
+		     "used before, or older than the replies kept here");
 	reply_error(ctl, env, &fault);
 	return true;
 }
@@ -86,7 +86,7 @@ static void serve(struct agw_iq_controller *ctl, const IqEnvelope *env, size_t h
 
 	ctl->requests++;
 	gw_metric_inc(&agw_iq_metrics[IQ_M_REQUESTS]);
-	if (handlers[h].keep && agw_iq_reply_begin(ctl, env->txn_id) != GW_OK) {
+	if (handlers[h].keep && agw_iq_reply_begin(ctl, env) != GW_OK) {
 		iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "too many requests");
 		reply_error(ctl, env, &fault);
 		return;

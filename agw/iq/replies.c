@@ -18,16 +18,19 @@ static void forget(struct agw_iq_controller *ctl, struct iq_saved *r)
 	free(r);
 }
 
-enum iq_seen agw_iq_seen(struct agw_iq_controller *ctl, uint64_t txn, const struct iq_saved **out)
+enum iq_seen agw_iq_seen(struct agw_iq_controller *ctl, const IqEnvelope *req,
+			 const struct iq_saved **out)
 {
 	struct iq_saved *r = NULL;
 
-	HASH_FIND(hh, ctl->saved, &txn, sizeof(txn), r);
+	HASH_FIND(hh, ctl->saved, &req->txn_id, sizeof(req->txn_id), r);
+	if (r != NULL && r->body != req->body_case)
+		return IQ_SEEN_STALE; /* the number was another request's */
 	if (r != NULL) {
 		*out = r;
 		return r->frame != NULL ? IQ_SEEN_ANSWERED : IQ_SEEN_UNDER_WAY;
 	}
-	return txn <= ctl->stale_below ? IQ_SEEN_STALE : IQ_SEEN_NEW;
+	return req->txn_id <= ctl->stale_below ? IQ_SEEN_STALE : IQ_SEEN_NEW;
 }
 
 /* Oldest first, but never a request still under way: its reply must find its place. */
@@ -45,7 +48,7 @@ static void make_room(struct agw_iq_controller *ctl)
 	}
 }
 
-enum gw_err agw_iq_reply_begin(struct agw_iq_controller *ctl, uint64_t txn)
+enum gw_err agw_iq_reply_begin(struct agw_iq_controller *ctl, const IqEnvelope *req)
 {
 	struct iq_saved *r = calloc(1, sizeof(*r));
 
@@ -56,7 +59,8 @@ enum gw_err agw_iq_reply_begin(struct agw_iq_controller *ctl, uint64_t txn)
 		free(r);
 		return GW_ERR_LIMIT;
 	}
-	r->txn = txn;
+	r->txn = req->txn_id;
+	r->body = req->body_case;
 	r->at_ms = agw_iq_now_ms();
 	HASH_ADD(hh, ctl->saved, txn, sizeof(r->txn), r);
 	return GW_OK;

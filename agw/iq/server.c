@@ -150,7 +150,9 @@ static enum gw_err start_tls(struct agw_iq_server *s, const struct agw_iq_cfg *c
 
 static enum gw_err start_events(struct agw_iq_server *s)
 {
-	static const struct timeval tick = {.tv_sec = IQ_TICK_MS / 1000};
+	uint32_t ms = s->cfg.heartbeat_ms / 2 < IQ_TICK_MS ? s->cfg.heartbeat_ms / 2 : IQ_TICK_MS;
+	const struct timeval tick = {.tv_sec = ms / 1000,
+				     .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
 	s->bury = event_new(s->base, -1, 0, on_bury, s);

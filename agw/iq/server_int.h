@@ -13,7 +13,7 @@
 #include <event2/event.h>
 #include <uthash.h>
 
-#define IQ_TICK_MS        1000
+#define IQ_TICK_MS        1000U  /* at most; half a heartbeat when that is less */
 #define IQ_NOTIFY_MAX     10000U /* kept per controller (IQ-20) */
 #define IQ_REPLIES_MAX    4096U  /* kept per controller */
 #define IQ_REPLIES_OCTETS (8U * 1024U * 1024U)
@@ -64,6 +64,7 @@ struct iq_conn {
 struct iq_saved {
 	UT_hash_handle hh;
 	uint64_t txn;
+	IqBodyCase body; /* of the request */
 	uint64_t at_ms;
 	uint8_t *frame; /* owned */
 	size_t n;
@@ -161,8 +162,9 @@ void agw_iq_controller_away(struct agw_iq_controller *ctl);
 
 /* replies.c */
 enum iq_seen { IQ_SEEN_NEW, IQ_SEEN_UNDER_WAY, IQ_SEEN_ANSWERED, IQ_SEEN_STALE };
-enum iq_seen agw_iq_seen(struct agw_iq_controller *ctl, uint64_t txn, const struct iq_saved **out);
-enum gw_err agw_iq_reply_begin(struct agw_iq_controller *ctl, uint64_t txn) GW_MUST_CHECK;
+enum iq_seen agw_iq_seen(struct agw_iq_controller *ctl, const IqEnvelope *req,
+			 const struct iq_saved **out);
+enum gw_err agw_iq_reply_begin(struct agw_iq_controller *ctl, const IqEnvelope *req) GW_MUST_CHECK;
 /** Keep and send a reply (freed here); the request may have come on an earlier connection. */
 void agw_iq_reply(struct agw_iq_controller *ctl, IqEnvelope *reply);
 void agw_iq_replies_expire(struct agw_iq_controller *ctl, uint64_t now_ms);
