@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames through wslay's frame layer; messages reassembled here. See frame.h. */
+/*
+ * Frames and messages; see frame.h. A header is at most 14 octets: it is collected, judged at
+ * once (also when none of its payload has come), and then the payload is unmasked piece by piece.
+ */
 #include "cscf/ws/frame.h"
 
 #include "cscf/ws/conn.h"
@@ -7,28 +10,31 @@
 #include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wslay/wslay.h>
 
 #define CONTROL_MAX 125
+#define HEAD_MIN    2
+#define HEAD_MAX    14 /* with 64-bit length and mask */
+#define MASK_LEN    4
+#define LEN_16      126 /* a 16-bit length follows */
+#define LEN_64      127
 /* A buffer this small is kept for the next message; a larger one is given back. */
 #define KEEP_MAX   4096
 #define FIRST_SIZE 1024
+#define PIECE      4096 /* unmasked at a time */
 
 struct cscf_ws_frames {
-	wslay_frame_context_ptr wslay; /* owned */
 	struct cscf_ws_frame_cbs cbs;
 	void *arg;
 	size_t max_message;
 
-	/* the octets of the feed under way; borrowed */
-	const uint8_t *in;
-	size_t in_len;
-
-	/* the frame under way */
+	/* the header under way, and after it the frame */
+	uint8_t head[HEAD_MAX];
+	size_t head_len;
 	bool in_frame;
 	uint8_t op; /* of the frame, CONTINUATION included */
 	bool fin;
-	uint64_t left; /* payload octets still to come */
+	uint8_t mask[MASK_LEN];
+	uint64_t len, left; /* payload octets: all, still to come */
 
 	/* the message under way; frag_op is TEXT or BINARY, or 0 between messages */
 	uint8_t frag_op;
@@ -39,90 +45,103 @@ struct cscf_ws_frames {
 	size_t control_len;
 };
 
-/* --- wslay's way to get and put octets ------------------------------------------------------ */
-
-static ssize_t pull(uint8_t *buf, size_t len, int flags, void *user)
-{
-	struct cscf_ws_frames *f = user;
-
-	(void)flags;
-	if (len > f->in_len)
-		len = f->in_len;
-	if (len == 0)
-		return -1; /* more octets needed */
-	memcpy(buf, f->in, len);
-	f->in += len;
-	f->in_len -= len;
-	return (ssize_t)len;
-}
-
-static ssize_t refuse_send(const uint8_t *bytes, size_t len, int flags, void *user)
-{
-	(void)bytes;
-	(void)len;
-	(void)flags;
-	(void)user;
-	return -1;
-}
-
-static ssize_t push(const uint8_t *bytes, size_t len, int flags, void *user)
-{
-	(void)flags;
-	return evbuffer_add(user, bytes, len) == 0 ? (ssize_t)len : -1;
-}
-
-static int no_mask(uint8_t *buf, size_t len, void *user)
-{
-	(void)buf;
-	(void)len;
-	(void)user;
-	return -1; /* a server never masks (RFC 6455 s5.1) */
-}
-
-/* --- in ------------------------------------------------------------------------------------- */
-
 static enum gw_err fail(uint16_t *code, uint16_t why, enum gw_err err)
 {
 	*code = why;
 	return err;
 }
 
-/* The rules of RFC 6455 s5.2 to s5.5 for a frame header in the state we are in. */
-static bool header_allowed(const struct cscf_ws_frames *f, const struct wslay_frame_iocb *io)
+static bool is_control(uint8_t op)
 {
-	if (io->rsv != 0 || io->mask == 0)
+	return (op & 0x8) != 0;
+}
+
+/* --- header --------------------------------------------------------------------------------- */
+
+/* Octets of the length field that follows the first two. */
+static size_t ext_len(const struct cscf_ws_frames *f)
+{
+	uint8_t n = f->head[1] & 0x7f;
+
+	return n == LEN_16 ? 2 : n == LEN_64 ? 8 : 0;
+}
+
+/* RFC 6455 s5.2 to s5.5, as far as the first two octets tell, in the state we are in. */
+static bool start_allowed(const struct cscf_ws_frames *f)
+{
+	uint8_t op = f->head[0] & 0x0f;
+
+	if ((f->head[0] & 0x70) != 0 || (f->head[1] & 0x80) == 0)
 		return false;
-	switch (io->opcode) {
-	case WSLAY_CONTINUATION_FRAME:
+	switch (op) {
+	case CSCF_WS_OP_CONTINUATION:
 		return f->frag_op != 0;
-	case WSLAY_TEXT_FRAME:
-	case WSLAY_BINARY_FRAME:
+	case CSCF_WS_OP_TEXT:
+	case CSCF_WS_OP_BINARY:
 		return f->frag_op == 0;
-	case WSLAY_CONNECTION_CLOSE:
-	case WSLAY_PING:
-	case WSLAY_PONG:
-		return io->fin != 0 && io->payload_length <= CONTROL_MAX;
+	case CSCF_WS_OP_CLOSE:
+	case CSCF_WS_OP_PING:
+	case CSCF_WS_OP_PONG:
+		return (f->head[0] & 0x80) != 0 && (f->head[1] & 0x7f) <= CONTROL_MAX;
 	default:
 		return false;
 	}
 }
 
-static enum gw_err start_frame(struct cscf_ws_frames *f, const struct wslay_frame_iocb *io,
-			       uint16_t *code)
+/* The length, which must be in its shortest form; false when it is not. */
+static bool read_length(const struct cscf_ws_frames *f, uint64_t *len)
 {
-	if (!header_allowed(f, io))
+	size_t ext = ext_len(f);
+
+	*len = f->head[1] & 0x7f;
+	if (ext == 0)
+		return true;
+	*len = 0;
+	for (size_t i = 0; i < ext; i++)
+		*len = *len << 8 | f->head[HEAD_MIN + i];
+	return ext == 2 ? *len >= LEN_16 : *len > UINT16_MAX && *len >> 63 == 0;
+}
+
+static enum gw_err end_header(struct cscf_ws_frames *f, uint16_t *code)
+{
+	uint8_t op = f->head[0] & 0x0f;
+
+	if (!read_length(f, &f->len))
 		return fail(code, CSCF_WS_PROTOCOL_ERROR, GW_ERR_PROTO);
-	if (!wslay_is_ctrl_frame(io->opcode) && io->payload_length > f->max_message - f->msg_len)
+	if (!is_control(op) && f->len > f->max_message - f->msg_len)
 		return fail(code, CSCF_WS_TOO_BIG, GW_ERR_TOO_BIG);
-	if (io->opcode == WSLAY_TEXT_FRAME || io->opcode == WSLAY_BINARY_FRAME)
-		f->frag_op = io->opcode;
+	if (op == CSCF_WS_OP_TEXT || op == CSCF_WS_OP_BINARY)
+		f->frag_op = op;
+	memcpy(f->mask, f->head + HEAD_MIN + ext_len(f), MASK_LEN);
 	f->in_frame = true;
-	f->op = io->opcode;
-	f->fin = io->fin != 0;
-	f->left = io->payload_length;
+	f->op = op;
+	f->fin = (f->head[0] & 0x80) != 0;
+	f->left = f->len;
 	f->control_len = 0;
+	f->head_len = 0;
 	return GW_OK;
 }
+
+/* Collect header octets. @return GW_OK complete; GW_ERR_AGAIN; else refused */
+static enum gw_err take_header(struct cscf_ws_frames *f, const uint8_t **in, size_t *n,
+			       uint16_t *code)
+{
+	for (; *n > 0; (*in)++, (*n)--) {
+		f->head[f->head_len++] = **in;
+		if (f->head_len < HEAD_MIN)
+			continue;
+		if (f->head_len == HEAD_MIN && !start_allowed(f))
+			return fail(code, CSCF_WS_PROTOCOL_ERROR, GW_ERR_PROTO);
+		if (f->head_len == HEAD_MIN + ext_len(f) + MASK_LEN) {
+			(*in)++;
+			(*n)--;
+			return end_header(f, code);
+		}
+	}
+	return GW_ERR_AGAIN;
+}
+
+/* --- payload -------------------------------------------------------------------------------- */
 
 /* The buffer grows with what has arrived, never with what a header promises. */
 static enum gw_err append(struct cscf_ws_frames *f, const uint8_t *bytes, size_t len)
@@ -145,15 +164,26 @@ static enum gw_err append(struct cscf_ws_frames *f, const uint8_t *bytes, size_t
 	return GW_OK;
 }
 
-static enum gw_err take_payload(struct cscf_ws_frames *f, const struct wslay_frame_iocb *io)
+/* Unmask what has come of the payload, and keep it. */
+static enum gw_err take_payload(struct cscf_ws_frames *f, const uint8_t **in, size_t *n)
 {
-	f->left -= io->data_length;
-	if (io->data_length == 0)
+	uint8_t piece[PIECE];
+	uint64_t at = f->len - f->left;
+	size_t k = *n < PIECE ? *n : PIECE;
+
+	if (k > f->left)
+		k = (size_t)f->left;
+	for (size_t i = 0; i < k; i++)
+		piece[i] = (*in)[i] ^ f->mask[(at + i) % MASK_LEN];
+	*in += k;
+	*n -= k;
+	f->left -= k;
+	if (k == 0)
 		return GW_OK;
-	if (!wslay_is_ctrl_frame(f->op))
-		return append(f, io->data, io->data_length);
-	memcpy(f->control + f->control_len, io->data, io->data_length);
-	f->control_len += io->data_length;
+	if (!is_control(f->op))
+		return append(f, piece, k);
+	memcpy(f->control + f->control_len, piece, k);
+	f->control_len += k;
 	return GW_OK;
 }
 
@@ -166,7 +196,7 @@ static bool close_code_allowed(unsigned code)
 
 static enum gw_err end_control(struct cscf_ws_frames *f, bool *stop, uint16_t *code)
 {
-	if (f->op == WSLAY_CONNECTION_CLOSE && f->control_len > 0) {
+	if (f->op == CSCF_WS_OP_CLOSE && f->control_len > 0) {
 		unsigned got =
 		    f->control_len < 2 ? 0 : (unsigned)f->control[0] << 8 | f->control[1];
 
@@ -181,7 +211,7 @@ static enum gw_err end_control(struct cscf_ws_frames *f, bool *stop, uint16_t *c
 
 static enum gw_err end_message(struct cscf_ws_frames *f, bool *stop, uint16_t *code)
 {
-	bool binary = f->frag_op == WSLAY_BINARY_FRAME;
+	bool binary = f->frag_op == CSCF_WS_OP_BINARY;
 	size_t len = f->msg_len;
 
 	f->frag_op = 0;
@@ -200,7 +230,7 @@ static enum gw_err end_message(struct cscf_ws_frames *f, bool *stop, uint16_t *c
 static enum gw_err end_frame(struct cscf_ws_frames *f, bool *stop, uint16_t *code)
 {
 	f->in_frame = false;
-	if (wslay_is_ctrl_frame(f->op))
+	if (is_control(f->op))
 		return end_control(f, stop, code);
 	return f->fin ? end_message(f, stop, code) : GW_OK;
 }
@@ -209,26 +239,19 @@ enum gw_err cscf_ws_frames_feed(struct cscf_ws_frames *f, const uint8_t *bytes, 
 				uint16_t *close_code)
 {
 	bool stop = false;
+	enum gw_err err;
 
-	f->in = bytes;
-	f->in_len = len;
-	while (!stop) {
-		struct wslay_frame_iocb io = {0};
-		ssize_t r = wslay_frame_recv(f->wslay, &io);
-		enum gw_err err;
-
-		if (r == WSLAY_ERR_WANT_READ)
-			return GW_OK;
-		if (r < 0)
-			return fail(close_code, CSCF_WS_PROTOCOL_ERROR, GW_ERR_PROTO);
+	while (!stop && (len > 0 || (f->in_frame && f->left == 0))) {
 		if (!f->in_frame) {
-			err = start_frame(f, &io, close_code);
+			err = take_header(f, &bytes, &len, close_code);
+			if (err == GW_ERR_AGAIN)
+				return GW_OK;
 			if (err != GW_OK)
 				return err;
 			if (!f->cbs.on_frame(f->arg))
 				return GW_OK;
 		}
-		if (take_payload(f, &io) != GW_OK)
+		if (take_payload(f, &bytes, &len) != GW_OK)
 			return fail(close_code, CSCF_WS_INTERNAL, GW_ERR_NOMEM);
 		if (f->left > 0)
 			continue;
@@ -242,15 +265,10 @@ enum gw_err cscf_ws_frames_feed(struct cscf_ws_frames *f, const uint8_t *bytes, 
 enum gw_err cscf_ws_frames_new(struct cscf_ws_frames **out, size_t max_message,
 			       const struct cscf_ws_frame_cbs *cbs, void *arg)
 {
-	static const struct wslay_frame_callbacks io = {refuse_send, pull, no_mask};
 	struct cscf_ws_frames *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return GW_ERR_NOMEM;
-	if (wslay_frame_context_init(&f->wslay, &io, f) != 0) {
-		free(f);
-		return GW_ERR_NOMEM;
-	}
 	f->max_message = max_message;
 	f->cbs = *cbs;
 	f->arg = arg;
@@ -262,7 +280,6 @@ void cscf_ws_frames_free(struct cscf_ws_frames *f)
 {
 	if (f == NULL)
 		return;
-	wslay_frame_context_free(f->wslay);
 	free(f->msg);
 	free(f);
 }
@@ -272,25 +289,16 @@ void cscf_ws_frames_free(struct cscf_ws_frames *f)
 enum gw_err cscf_ws_frame_write(struct evbuffer *to, enum cscf_ws_opcode op, const void *bytes,
 				size_t len)
 {
-	static const struct wslay_frame_callbacks io = {push, NULL, no_mask};
-	struct wslay_frame_iocb frame = {
-	    .fin = 1,
-	    .opcode = (uint8_t)op,
-	    .payload_length = len,
-	    .data = bytes,
-	    .data_length = len,
-	};
-	struct evbuffer *whole = evbuffer_new();
-	wslay_frame_context_ptr w = NULL;
-	enum gw_err err = GW_ERR_NOMEM;
+	uint8_t head[HEAD_MAX] = {(uint8_t)(0x80 | op)};
+	size_t n = HEAD_MIN;
+	unsigned ext = len <= CONTROL_MAX ? 0 : len <= UINT16_MAX ? 2 : 8;
 
-	if (whole == NULL || wslay_frame_context_init(&w, &io, whole) != 0)
-		goto out;
-	if (wslay_frame_send(w, &frame) == (ssize_t)len && evbuffer_add_buffer(to, whole) == 0)
-		err = GW_OK;
-out:
-	wslay_frame_context_free(w);
-	if (whole != NULL)
-		evbuffer_free(whole);
-	return err;
+	head[1] = (uint8_t)(ext == 0 ? len : ext == 2 ? LEN_16 : LEN_64);
+	for (unsigned i = 0; i < ext; i++)
+		head[n++] = (uint8_t)((uint64_t)len >> (8 * (ext - 1 - i)));
+	if (evbuffer_expand(to, n + len) != 0)
+		return GW_ERR_NOMEM;
+	/* both fit now: neither can fail, so no half frame is left behind */
+	return evbuffer_add(to, head, n) == 0 && evbuffer_add(to, bytes, len) == 0 ? GW_OK
+										   : GW_ERR_NOMEM;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RFC 6455 frames of the server's side, without I/O: octets in, whole messages and control
- * frames out through callbacks; messages in, frames out into a buffer. wslay parses and writes
- * the single frame; reassembly and its limits are here, because wslay's event layer answers a
- * bad frame header with an empty close and lets a close overtake queued messages.
+ * frames out through callbacks; messages in, frames out into a buffer.
  *
  * Thread: the owner's. Spec: RFC 6455 s5; WS-06, 09, 11, 12, 20.
  */

@@ -253,6 +253,8 @@ void call_came_up(struct wic_call *k)
 	k->state = UP;
 	k->was_up = true;
 	k->c->app->report.answered++;
+	if (k->c->app->o.misbehave == WIC_SILENT)
+		wic_link_silence(k->c->link);
 }
 
 static void drop_websocket(struct wic_call *k)
@@ -287,6 +289,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	case DRAINING:
 		if (k->c->dropped)
 			call_end(k, "error");
+		else if (k->c->app->o.misbehave == WIC_NO_BYE)
+			call_end(k, "local");
 		else
 			send_bye(k);
 		break;

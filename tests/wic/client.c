@@ -223,7 +223,7 @@ static void on_registered(struct wic_client *c, const struct wic_sip *m)
 	wic_times_add(&c->app->report.register_ms, ms);
 	wic_event("registered", "client=%d user=%s expires=%u ms=%.1f", c->number, c->user,
 		  expires_s, ms);
-	if (c->app->o.misbehave == WIC_SILENT)
+	if (c->app->o.misbehave == WIC_SILENT && c->app->o.call == NULL && !c->app->o.answer)
 		wic_link_silence(c->link);
 	settle(c, true);
 }

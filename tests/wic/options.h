@@ -17,10 +17,10 @@ enum wic_misbehave {
 	WIC_BEHAVE,
 	WIC_WRONG_FINGERPRINT, /* announce a fingerprint that is not ours */
 	WIC_DROP_WEBSOCKET,    /* reset the TCP connection in the middle of the call */
-	WIC_SILENT,            /* stop reading the WebSocket once registered: no Pong */
-	WIC_NO_CONSENT,        /* no STUN checks once media runs */
-	WIC_PLAIN_RTP,         /* RTP without SRTP on the access side */
-	WIC_NO_BYE,            /* leave without BYE, deregistration or close */
+	WIC_SILENT,     /* stop reading the WebSocket once in a call, or registered: no Pong */
+	WIC_NO_CONSENT, /* no STUN checks once media runs */
+	WIC_PLAIN_RTP,  /* RTP without SRTP on the access side */
+	WIC_NO_BYE,     /* leave without BYE, deregistration or close */
 };
 
 struct wic_options {

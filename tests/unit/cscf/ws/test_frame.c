@@ -167,8 +167,8 @@ static void test_message_limit_is_exact_whole_and_in_fragments(void **state)
 static void test_a_promised_length_is_refused_before_it_is_buffered(void **state)
 {
 	REQ("WS-09");
-	/* binary, masked, 2^40 octets, one octet of payload */
-	static const uint8_t w[] = {0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 9};
+	/* binary, masked, 2^40 octets, nothing of the payload yet */
+	static const uint8_t w[] = {0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4};
 	struct seen s = {0};
 
 	(void)state;
@@ -248,7 +248,7 @@ static void test_close_codes_a_peer_may_send_are_taken(void **state)
 	}
 }
 
-static void test_a_callback_stops_the_feed_and_the_rest_waits(void **state)
+static void test_a_callback_stops_the_feed(void **state)
 {
 	REQ("WS-12");
 	struct cscf_ws_frames *f = NULL;
@@ -326,7 +326,7 @@ int main(void)
 	    cmocka_unit_test(test_a_promised_length_is_refused_before_it_is_buffered),
 	    cmocka_unit_test(test_each_bad_frame_has_its_close_code_in_any_pieces),
 	    cmocka_unit_test(test_close_codes_a_peer_may_send_are_taken),
-	    cmocka_unit_test(test_a_callback_stops_the_feed_and_the_rest_waits),
+	    cmocka_unit_test(test_a_callback_stops_the_feed),
 	    cmocka_unit_test(test_written_frames_are_unmasked_and_whole),
 	    cmocka_unit_test(test_utf8_follows_the_grammar_of_rfc_3629),
 	};
