@@ -68,7 +68,7 @@ static const char *asserted(struct cscf_registrar *r, const struct reg_impu *u,
 	struct cscf_sip_name_addr na;
 	char *aor;
 
-	if (!reg_impu_is_wildcard(u))
+	if (!reg_impu_is_wildcard(u) || preferred == NULL)
 		return u->pai;
 	r->pai[0] = 0;
 	aor =

@@ -75,6 +75,7 @@ static void forget_round(struct cscf_sdp_session *s)
 	sdp_free(s->offer);
 	sdp_free(s->answer);
 	s->offer = s->answer = NULL;
+	s->wic.seen_now[0] = s->core.seen_now[0] = 0;
 	s->open = s->answered = false;
 }
 
@@ -96,17 +97,21 @@ void cscf_sdp_session_free(struct cscf_sdp_session *s)
 	free(s);
 }
 
-/* @return true when this o= was the last one seen on the leg (SDP-11) */
+/* @return true when this o= is the last one seen on the leg (SDP-11); kept at commit only, so that
+ * an offer that comes again after a refused round is not taken for a repeat */
 static bool note_origin(struct sdp_leg *leg, const struct sdp *sdp)
 {
-	struct gw_slice o = sdp->origin;
+	const char *last = leg->seen_now[0] != 0 ? leg->seen_now : leg->seen;
+	bool repeat = sdp->origin.n < sizeof(leg->seen) && gw_slice_eq_str(sdp->origin, last);
 
-	if (o.n >= sizeof(leg->seen))
-		return false;
-	if (gw_slice_eq_str(o, leg->seen))
-		return true;
-	(void)sdp_copy(leg->seen, sizeof(leg->seen), o);
-	return false;
+	(void)sdp_copy(leg->seen_now, sizeof(leg->seen_now), sdp->origin);
+	return repeat;
+}
+
+static void keep_origin(struct sdp_leg *leg)
+{
+	if (leg->seen_now[0] != 0)
+		memcpy(leg->seen, leg->seen_now, sizeof(leg->seen));
 }
 
 static enum cscf_sdp_verdict offer_from(struct cscf_sdp_session *s, const char *text, size_t n,
@@ -326,6 +331,8 @@ void cscf_sdp_commit(struct cscf_sdp_session *s)
 {
 	if (!s->open || !s->answered)
 		return;
+	keep_origin(&s->wic);
+	keep_origin(&s->core);
 	sdp_state_free(&s->cur);
 	s->cur = s->work;
 	s->work = (struct sdp_state){0};

@@ -220,7 +220,7 @@ struct cscf_sdp_core_local {
 };
 
 struct cscf_sdp_stream {
-	uint32_t stream_id; /* for Iq: WIC or core m-line index + 100 x generation; never reused */
+	uint32_t stream_id; /* for Iq: place in the table + 64 x generation; never reused */
 	int wic_index;      /* m-line on the WIC leg, -1 = left out there */
 	int core_index;     /* m-line on the core leg, -1 = left out there */
 	enum cscf_sdp_media media;

@@ -62,15 +62,11 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 		if (st == NULL)
 			return CSCF_SDP_NOMEM;
 		st->pub.core_index = (int)i;
-		st->pub.stream_id = (uint32_t)i;
-		for (size_t k = 0; k + 1 < w->n; k++)
-			if (w->v[k]->pub.stream_id == (uint32_t)i)
-				st->pub.stream_id += 50; /* a WIC-only line has that number */
 	} else {
 		st->pub.is_new = old == NULL;
 		if (old != NULL && !old->pub.live && m->port != 0) {
 			st->generation++;
-			st->pub.stream_id += 100;
+			st->pub.stream_id += SDP_STREAM_ID_STEP;
 			st->pub.is_new = true;
 			st->pub.dtls = CSCF_SDP_DTLS_UNDECIDED;
 			memset(&st->pub.access_remote, 0, sizeof(st->pub.access_remote));

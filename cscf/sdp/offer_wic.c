@@ -88,7 +88,7 @@ static bool is_bundle_only(const struct sdp *sdp, const struct sdp_sect *m)
 static void recycle(struct sdp_stream *s)
 {
 	s->generation++;
-	s->pub.stream_id += 100;
+	s->pub.stream_id += SDP_STREAM_ID_STEP;
 	s->pub.is_new = true;
 	s->pub.dtls = CSCF_SDP_DTLS_UNDECIDED;
 	memset(&s->pub.access_remote, 0, sizeof(s->pub.access_remote));
@@ -172,10 +172,6 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 		if (st == NULL)
 			return CSCF_SDP_NOMEM;
 		st->pub.wic_index = (int)i;
-		st->pub.stream_id = (uint32_t)i;
-		for (size_t k = 0; k + 1 < w->n; k++)
-			if (w->v[k]->pub.stream_id == (uint32_t)i)
-				st->pub.stream_id += 50; /* a core-only line has that number */
 	} else {
 		st->pub.is_new = prev == NULL;
 		if (!running && m->port != 0)

@@ -22,6 +22,9 @@ struct sdp_words {
 	char fmt[40];
 };
 
+/* A recycled m-line is a new stream to the AGW; id modulo this stays its place in the table. */
+#define SDP_STREAM_ID_STEP 64U
+
 /* One m-line pair. `pub` is what the session layer sees. */
 struct sdp_stream {
 	struct cscf_sdp_stream pub;
@@ -50,7 +53,8 @@ struct sdp_leg {
 	uint64_t version;
 	char *last; /* owned: last text written, NULL before the first */
 	size_t last_n;
-	char seen[128]; /* their "id version", cut; "" before the first */
+	char seen[128];     /* their "id version" in the committed state, cut; "" before */
+	char seen_now[128]; /* the same of the open round */
 };
 
 struct cscf_sdp_session {

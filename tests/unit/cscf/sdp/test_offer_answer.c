@@ -118,6 +118,27 @@ static void test_running_role_is_kept_although_actpass_is_offered_again(void **s
 	cscf_sdp_session_free(s);
 }
 
+static void test_offer_again_after_a_refused_round_is_no_repeat(void **state)
+{
+	REQ("SDP-11");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	char *next = fx_with(FX_WIC_AUDIO, "8095 2 IN", "8095 3 IN");
+	struct cscf_sdp_text core, wic;
+
+	(void)state;
+	commit_call(s, FX_WIC_AUDIO, FX_CORE_AUDIO, &core, &wic);
+	for (unsigned i = 0; i < 2; i++) { /* 491, then the same offer again */
+		assert_int_equal(fx_wic_offer(s, next, &core), CSCF_SDP_OK);
+		assert_false(cscf_sdp_is_repeat(s));
+		cscf_sdp_rollback(s);
+	}
+	commit_call(s, next, FX_CORE_AUDIO, &core, &wic);
+	assert_int_equal(fx_wic_offer(s, next, &core), CSCF_SDP_OK);
+	assert_true(cscf_sdp_is_repeat(s));
+	free(next);
+	cscf_sdp_session_free(s);
+}
+
 static void test_video_added_removed_and_added_again(void **state)
 {
 	REQ("SDP-12", "SDP-13", "BUN-05", "BUN-11");
@@ -323,6 +344,7 @@ int main(void)
 	    cmocka_unit_test(test_bundle_corners),
 	    cmocka_unit_test(test_same_round_again_changes_nothing),
 	    cmocka_unit_test(test_running_role_is_kept_although_actpass_is_offered_again),
+	    cmocka_unit_test(test_offer_again_after_a_refused_round_is_no_repeat),
 	    cmocka_unit_test(test_video_added_removed_and_added_again),
 	    cmocka_unit_test(test_answers_map_back_by_index),
 	    cmocka_unit_test(test_forks_share_the_access_side),
