@@ -37,14 +37,11 @@ bool agw_stun_is_wellformed(const uint8_t *data, size_t len)
 		padded = ((size_t)be16(data + at + 2) + 3U) & ~(size_t)3U;
 		if (padded > len - at - 4)
 			return false;
-		if (type == STUN_ATTRIBUTE_FINGERPRINT)
-			fingerprint = true;
-		else if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY && integrity)
+		/* Behind MESSAGE-INTEGRITY only FINGERPRINT may come: no unprotected stowaways. */
+		if (integrity && type != STUN_ATTRIBUTE_FINGERPRINT)
 			return false;
-		else if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY)
-			integrity = true;
-		else if (integrity)
-			return false; /* unprotected attribute smuggled in behind the integrity */
+		integrity = integrity || type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY;
+		fingerprint = type == STUN_ATTRIBUTE_FINGERPRINT;
 		at += 4 + padded;
 	}
 	return true;

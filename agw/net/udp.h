@@ -21,7 +21,7 @@
 #define AGW_UDP_BUF   (AGW_UDP_HEAD + AGW_UDP_MTU + AGW_UDP_TAIL)
 
 /** @return GW_OK; GW_ERR_EXISTS address in use; GW_ERR_LIMIT no descriptors; GW_ERR_IO */
-enum gw_err agw_udp_open(int *fd, const struct gw_addr *bind) GW_MUST_CHECK;
+enum gw_err agw_udp_open(int *out, const struct gw_addr *bind_to) GW_MUST_CHECK;
 /** Mark sent packets (RTP-15). -1 = leave alone. Failure is not fatal and ignored. */
 void agw_udp_set_dscp(int fd, bool v6, int dscp);
 /** Fix the peer, or set it free again (to NULL); the local port stays. */

@@ -24,7 +24,7 @@ static void ice_send(void *arg, unsigned local, const struct gw_addr *to, const 
 	struct agw_stream *s = arg;
 
 	if (!agw_udp_send(s->socks[local].fd, to, data, len))
-		agw_drop(&s->counters.down, AGW_DROP_SEND);
+		agw_drop(s, &s->counters.down, AGW_DROP_SEND);
 }
 
 static void ice_event(void *arg, enum agw_ice_event what)
@@ -71,10 +71,10 @@ void agw_stream_stun(struct agw_stream *s, unsigned local, const struct agw_udp_
 		break;
 	case AGW_ICE_REFUSED:
 		agw_count(&s->counters.stun_errors, 1);
-		agw_drop(&s->counters.up, AGW_DROP_STUN_BAD);
+		agw_drop(s, &s->counters.up, AGW_DROP_STUN_BAD);
 		break;
 	case AGW_ICE_BAD:
-		agw_drop(&s->counters.up, AGW_DROP_STUN_BAD);
+		agw_drop(s, &s->counters.up, AGW_DROP_STUN_BAD);
 		break;
 	}
 }
@@ -89,7 +89,7 @@ static void dtls_send(void *arg, const uint8_t *data, size_t len)
 	if (pair == NULL)
 		return; /* the retransmission timer tries again */
 	if (!agw_udp_send(s->socks[pair->local].fd, &pair->remote, data, len))
-		agw_drop(&s->counters.down, AGW_DROP_SEND);
+		agw_drop(s, &s->counters.down, AGW_DROP_SEND);
 }
 
 void agw_stream_slot_free(struct agw_stream *s)
@@ -184,7 +184,7 @@ const struct agw_dtls_cbs agw_stream_dtls_cbs = {
 static void feed(struct agw_stream *s, const uint8_t *data, size_t len)
 {
 	if (!agw_dtls_input(s->dtls, data, len))
-		agw_drop(&s->counters.up, AGW_DROP_DTLS_BAD);
+		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 	if (agw_dtls_state(s->dtls) == AGW_DTLS_UNVERIFIED && s->fp_deadline_ms == 0) {
 		agw_stream_slot_free(s);
 		s->fp_deadline_ms = s->env->now_ms + s->env->cfg->dtls_fp_wait_ms;
@@ -215,7 +215,7 @@ static void keep_early(struct agw_stream *s, const struct agw_udp_pkt *pkt)
 	struct agw_early *e = s->early;
 
 	if (e == NULL || e->n == AGW_EARLY_MAX || pkt->len > AGW_DTLS_DGRAM_MAX) {
-		agw_drop(&s->counters.up, AGW_DROP_DTLS_BAD);
+		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 		return;
 	}
 	memcpy(e->data[e->n], pkt->data, pkt->len);
@@ -249,7 +249,7 @@ void agw_stream_kick(struct agw_stream *s)
 void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt)
 {
 	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
-		agw_drop(&s->counters.up, AGW_DROP_SOURCE);
+		agw_drop(s, &s->counters.up, AGW_DROP_SOURCE);
 		return;
 	}
 	agw_count(&s->counters.dtls_packets, 1);
@@ -259,7 +259,7 @@ void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_
 	}
 	if (s->p.access.dtls_role == AGW_DTLS_ROLE_CLIENT ||
 	    !is_client_hello(pkt->data, pkt->len)) {
-		agw_drop(&s->counters.up, AGW_DROP_DTLS_BAD);
+		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 		return;
 	}
 	keep_early(s, pkt);

@@ -14,14 +14,12 @@
 
 static void drop_up(struct agw_stream *s, enum agw_drop why)
 {
-	agw_drop(&s->counters.up, why);
-	agw_count(&s->env->rtp_drops, 1);
+	agw_drop(s, &s->counters.up, why);
 }
 
 static void drop_down(struct agw_stream *s, enum agw_drop why)
 {
-	agw_drop(&s->counters.down, why);
-	agw_count(&s->env->rtp_drops, 1);
+	agw_drop(s, &s->counters.down, why);
 }
 
 static enum agw_drop drop_of(enum gw_err err)
@@ -212,7 +210,7 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 			agw_srtp_forget_sender(s->srtp, s->ssrcs.forgotten);
 	}
 	if (out == 0)
-		agw_drop(d, AGW_DROP_RTCP_FILTER);
+		agw_drop(s, d, AGW_DROP_RTCP_FILTER);
 	return out;
 }
 
@@ -226,29 +224,29 @@ void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pk
 	enum gw_err err;
 
 	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
-		agw_drop(d, AGW_DROP_SOURCE);
+		agw_drop(s, d, AGW_DROP_SOURCE);
 		return;
 	}
 	if (s->srtp == NULL) {
-		agw_drop(d, AGW_DROP_NOT_READY);
+		agw_drop(s, d, AGW_DROP_NOT_READY);
 		return;
 	}
 	err = unprotect(s, agw_srtp_unprotect_rtcp, p, &n);
 	if (err != GW_OK) {
-		agw_drop(d, drop_of(err));
+		agw_drop(s, d, drop_of(err));
 		return;
 	}
 	if (agw_rtcp_check(p, n, (s->p.access.rtcp_allow & AGW_RTCP_RSIZE) != 0) != GW_OK) {
-		agw_drop(d, AGW_DROP_MALFORMED);
+		agw_drop(s, d, AGW_DROP_MALFORMED);
 		return;
 	}
 	seen(s, d);
 	if (!s->p.rtcp_gate_up) {
-		agw_drop(d, AGW_DROP_GATE);
+		agw_drop(s, d, AGW_DROP_GATE);
 		return;
 	}
 	if (s->core_rtcp_to.len == 0) {
-		agw_drop(d, AGW_DROP_NO_DEST);
+		agw_drop(s, d, AGW_DROP_NO_DEST);
 		return;
 	}
 	n = filter(s, d, AGW_RTCP_UP, p, n);
@@ -257,7 +255,7 @@ void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pk
 	if (agw_udp_send(core->fd, core->connected ? NULL : &s->core_rtcp_to, s->env->scratch, n))
 		agw_count(&d->rtcp_packets, 1);
 	else
-		agw_drop(d, AGW_DROP_SEND);
+		agw_drop(s, d, AGW_DROP_SEND);
 }
 
 void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
@@ -268,22 +266,22 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 	enum gw_err err;
 
 	if (!agw_core_accepts(s, pkt->from)) {
-		agw_drop(d, AGW_DROP_SOURCE);
+		agw_drop(s, d, AGW_DROP_SOURCE);
 		return;
 	}
 	if (agw_rtcp_check(pkt->data, pkt->len, (s->p.core.rtcp_allow & AGW_RTCP_RSIZE) != 0) !=
 	    GW_OK) {
-		agw_drop(d, AGW_DROP_MALFORMED);
+		agw_drop(s, d, AGW_DROP_MALFORMED);
 		return;
 	}
 	seen(s, d);
 	s->core_heard = true;
 	if (!s->p.rtcp_gate_down) {
-		agw_drop(d, AGW_DROP_GATE);
+		agw_drop(s, d, AGW_DROP_GATE);
 		return;
 	}
 	if (pair == NULL || s->srtp == NULL) {
-		agw_drop(d, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
+		agw_drop(s, d, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
 		return;
 	}
 	n = filter(s, d, AGW_RTCP_DOWN, pkt->data, pkt->len);
@@ -291,9 +289,9 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	err = agw_srtp_protect_rtcp(s->srtp, s->env->scratch, &n);
 	if (err != GW_OK)
-		agw_drop(d, drop_of(err));
+		agw_drop(s, d, drop_of(err));
 	else if (agw_udp_send(s->socks[pair->local].fd, &pair->remote, s->env->scratch, n))
 		agw_count(&d->rtcp_packets, 1);
 	else
-		agw_drop(d, AGW_DROP_SEND);
+		agw_drop(s, d, AGW_DROP_SEND);
 }

@@ -32,23 +32,6 @@ static struct gw_addr rtcp_of(const struct agw_core_params *c, const struct agw_
 	return a;
 }
 
-static bool same_addr(const struct gw_addr *a, const struct gw_addr *b)
-{
-	return a->len == 0 || b->len == 0 ? a->len == b->len : gw_addr_eq(a, b);
-}
-
-static bool same_branches(const struct agw_core_params *a, const struct agw_core_params *b)
-{
-	if (a->active != b->active || a->filter != b->filter || a->rtcp != b->rtcp)
-		return false;
-	for (unsigned i = 0; i < AGW_BRANCH_MAX; i++) {
-		if (!same_addr(&a->branches[i].rtp, &b->branches[i].rtp) ||
-		    !same_addr(&a->branches[i].rtcp, &b->branches[i].rtcp))
-			return false;
-	}
-	return true;
-}
-
 static void set_free(struct agw_stream *s)
 {
 	struct agw_sock *k = &s->socks[AGW_SOCK_CORE_RTP];
@@ -61,7 +44,7 @@ void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bo
 {
 	const struct agw_core_params *c = &s->p.core;
 	const struct agw_core_branch *b = active_branch(c);
-	bool same = old != NULL && same_branches(old, c);
+	bool same = old != NULL && agw_core_same_remotes(old, c);
 
 	if (!same) {
 		struct gw_addr before = s->core_rtp_to;
@@ -70,7 +53,8 @@ void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bo
 		s->core_rtcp_to = b != NULL ? rtcp_of(c, b) : (struct gw_addr){.len = 0};
 		set_free(s);
 		s->core_exact = false;
-		if (before.len != 0 && !same_addr(&before, &s->core_rtp_to))
+		if (before.len != 0 &&
+		    (s->core_rtp_to.len == 0 || !gw_addr_eq(&before, &s->core_rtp_to)))
 			agw_ssrc_new_source(&s->ssrcs);
 	}
 	if (c->latch == AGW_LATCH_OFF)

@@ -49,11 +49,6 @@ static inline void agw_count(_Atomic uint64_t *c, uint64_t by)
 			      memory_order_relaxed);
 }
 
-static inline void agw_drop(struct agw_dir_counters *d, enum agw_drop why)
-{
-	agw_count(&d->drops[why], 1);
-}
-
 /**
  * Account one accepted RTP packet.
  * @param clock_hz 0 = do not measure jitter

@@ -216,7 +216,7 @@ static void access_pkt(struct agw_stream *s, unsigned local, struct agw_udp_pkt 
 		agw_stream_dtls(s, local, pkt);
 		break;
 	case AGW_PROTO_OTHER:
-		agw_drop(&s->counters.up, AGW_DROP_DEMUX);
+		agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
 		break;
 	}
 }
@@ -231,7 +231,7 @@ static void core_pkt(struct agw_stream *s, enum agw_sock_kind kind, struct agw_u
 	else if (proto == AGW_PROTO_RTP && kind == AGW_SOCK_CORE_RTP)
 		agw_forward_down_rtp(s, pkt);
 	else
-		agw_drop(&s->counters.down, AGW_DROP_DEMUX);
+		agw_drop(s, &s->counters.down, AGW_DROP_DEMUX);
 }
 
 void agw_stream_readable(struct agw_sock *sock)
@@ -247,7 +247,7 @@ void agw_stream_readable(struct agw_sock *sock)
 
 		agw_udp_in_pkt(env->in, i, &pkt);
 		if (pkt.truncated)
-			agw_drop(access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
+			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
 		else if (access)
 			access_pkt(s, (unsigned)sock->kind, &pkt);
 		else
@@ -255,9 +255,8 @@ void agw_stream_readable(struct agw_sock *sock)
 	}
 	agw_udp_out_flush(env->out);
 	failed = agw_udp_out_failed(env->out);
-	if (failed > 0)
-		agw_count(&(access ? &s->counters.up : &s->counters.down)->drops[AGW_DROP_SEND],
-			  failed);
+	while (failed-- > 0)
+		agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_SEND);
 }
 
 bool agw_stream_tick(struct agw_stream *s)

@@ -64,7 +64,7 @@ struct agw_relay_env {
 	unsigned max_handshakes;
 	_Atomic uint32_t handshakes; /* running; written by the worker alone */
 	_Atomic uint64_t rtp_packets;
-	_Atomic uint64_t rtp_drops;
+	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	void (*on_event)(void *arg, struct agw_stream *s, const struct agw_stream_event *ev);
 	/** The stream wants agw_stream_tick every 20 ms for a while. */
 	void (*on_setup)(void *arg, struct agw_stream *s);

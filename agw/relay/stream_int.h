@@ -62,6 +62,13 @@ struct agw_stream {
 	void *user; /* borrowed */
 };
 
+/* A packet not relayed: counted for the stream and for its worker. */
+static inline void agw_drop(struct agw_stream *s, struct agw_dir_counters *d, enum agw_drop why)
+{
+	agw_count(&d->drops[why], 1);
+	agw_count(&s->env->drops[why], 1);
+}
+
 /* stream.c */
 void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev);
 

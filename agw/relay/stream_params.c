@@ -109,3 +109,20 @@ const char *agw_stream_params_bad(const struct agw_stream_params *p)
 
 	return bad != NULL ? bad : bad_core(&p->core);
 }
+
+static bool same_addr(const struct gw_addr *a, const struct gw_addr *b)
+{
+	return a->len == 0 || b->len == 0 ? a->len == b->len : gw_addr_eq(a, b);
+}
+
+bool agw_core_same_remotes(const struct agw_core_params *a, const struct agw_core_params *b)
+{
+	if (a->active != b->active || a->filter != b->filter || a->rtcp != b->rtcp)
+		return false;
+	for (unsigned i = 0; i < AGW_BRANCH_MAX; i++) {
+		if (!same_addr(&a->branches[i].rtp, &b->branches[i].rtp) ||
+		    !same_addr(&a->branches[i].rtcp, &b->branches[i].rtcp))
+			return false;
+	}
+	return true;
+}

@@ -132,6 +132,9 @@ void agw_stream_params_init(struct agw_stream_params *p, uint32_t id);
 /** Is there something no stream can have? @return a name of the field at fault, or NULL */
 const char *agw_stream_params_bad(const struct agw_stream_params *p);
 
+/** Does media to the core go to and come from the same places under both? */
+bool agw_core_same_remotes(const struct agw_core_params *a, const struct agw_core_params *b);
+
 /** One stream's part of a Modify: the new complete params, and verbs. */
 struct agw_stream_change {
 	struct agw_stream_params params; /* realms and families cannot change: GW_ERR_UNSUPPORTED */

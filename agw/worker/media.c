@@ -80,6 +80,7 @@ enum gw_err agw_media_add(struct agw_media *m, const struct agw_stream_params *p
 			  struct agw_stream_local *locals, uint32_t *seq, const char **field)
 {
 	enum gw_err err = check_new(m, params, n, field);
+	struct agw_slot *slots[STREAMS_AT_ONCE];
 	struct agw_cmd *c;
 	size_t made = 0;
 
@@ -94,20 +95,20 @@ enum gw_err agw_media_add(struct agw_media *m, const struct agw_stream_params *p
 	for (; made < n && err == GW_OK; made += err == GW_OK)
 		err = agw_slot_new(&c->items[made].slot, m, &params[made], field);
 	c->seq = m->seq + 1;
-	/* Enlisted before the worker may touch them; taken out again if it cannot be told. */
-	for (size_t i = 0; i < made; i++) {
-		locals[i] = c->items[i].slot->local;
-		DL_APPEND(m->slots, c->items[i].slot);
-	}
+	for (size_t i = 0; i < made; i++)
+		slots[i] = c->items[i].slot;
 	if (err == GW_OK)
 		err = agw_cmd_send(m->worker, c);
 	if (err != GW_OK) {
-		for (size_t i = 0; i < made; i++) {
-			DL_DELETE(m->slots, c->items[i].slot);
-			agw_slot_free(m->pool, c->items[i].slot, false);
-		}
+		for (size_t i = 0; i < made; i++)
+			agw_slot_free(m->pool, slots[i], false);
 		agw_cmd_free(c);
 		return err;
+	}
+	/* The command and the streams are the worker's; their place in our book is ours. */
+	for (size_t i = 0; i < n; i++) {
+		locals[i] = slots[i]->local;
+		DL_APPEND(m->slots, slots[i]);
 	}
 	m->seq++;
 	m->n_live += n;
@@ -167,7 +168,7 @@ static enum gw_err make_patch(struct agw_media *m, const struct agw_stream_chang
 static void book(struct agw_pool *p, struct agw_slot *s, const struct agw_stream_change *ch,
 		 const struct agw_ice_creds *creds)
 {
-	bool core_moved = memcmp(&s->params.core, &ch->params.core, sizeof(ch->params.core)) != 0;
+	bool core_moved = !agw_core_same_remotes(&s->params.core, &ch->params.core);
 
 	s->params = ch->params;
 	if (core_moved)

@@ -145,6 +145,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	err = start_workers(p);
 	if (err != GW_OK)
 		goto fail;
+	agw_metrics_start(p);
 	*out = p;
 	return GW_OK;
 fail:
@@ -183,6 +184,7 @@ void agw_pool_free(struct agw_pool *p)
 
 	if (p == NULL)
 		return;
+	agw_metrics_stop(p);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		agw_worker_stop(&p->workers[i]);
 	for (unsigned i = 0; i < p->n_workers; i++)
@@ -248,6 +250,11 @@ void agw_pool_fingerprint(const struct agw_pool *p, struct agw_fingerprint *out)
 	agw_dtls_ctx_fingerprint(p->dtls, out);
 }
 
+uint64_t agw_pool_drops(const struct agw_pool *p, unsigned worker, enum agw_drop why)
+{
+	return atomic_load_explicit(&p->workers[worker].env.drops[why], memory_order_relaxed);
+}
+
 void agw_pool_load(const struct agw_pool *p, struct agw_pool_load *out)
 {
 	*out = (struct agw_pool_load){
@@ -257,7 +264,8 @@ void agw_pool_load(const struct agw_pool *p, struct agw_pool_load *out)
 
 		out->handshakes += atomic_load_explicit(&w->env.handshakes, memory_order_relaxed);
 		out->rtp_packets += atomic_load_explicit(&w->env.rtp_packets, memory_order_relaxed);
-		out->rtp_drops += atomic_load_explicit(&w->env.rtp_drops, memory_order_relaxed);
+		for (int d = 0; d < AGW_DROP_COUNT; d++)
+			out->rtp_drops += agw_pool_drops(p, i, (enum agw_drop)d);
 		out->events_lost += atomic_load_explicit(&w->events_lost, memory_order_relaxed);
 	}
 }

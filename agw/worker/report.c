@@ -70,6 +70,7 @@ void agw_media_on_event(struct agw_slot *s, const struct agw_stream_event *ev)
 		s->core_latched = ev->addr;
 	if (s->going)
 		return;
+	agw_metrics_event(ev);
 	log_event(s, ev);
 	m->pool->cbs.on_event(m->pool->arg, m->owner, ev);
 }

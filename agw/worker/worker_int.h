@@ -6,6 +6,7 @@
  *   media.c    streams of one context               control thread
  *   slot.c     one stream of them                control thread
  *   report.c   what comes back                   control thread
+ *   metrics.c  counters for /metrics               control thread
  *   mailbox.c  commands down, reports up            both, each its own end
  *   worker.c   the thread and its loop              worker thread
  *
@@ -179,7 +180,14 @@ void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s);
 void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out);
 
 /* pool.c */
+uint64_t agw_pool_drops(const struct agw_pool *p, unsigned worker, enum agw_drop why);
 void agw_pool_renew_cert(struct agw_pool *p);
+
+/* metrics.c */
+/** Tell /metrics of this pool (of the first one, when a process had several). */
+void agw_metrics_start(const struct agw_pool *p);
+void agw_metrics_stop(const struct agw_pool *p);
+void agw_metrics_event(const struct agw_stream_event *ev);
 
 /* report.c */
 void agw_media_on_event(struct agw_slot *slot, const struct agw_stream_event *ev);

@@ -3,6 +3,7 @@
  * Media on a real worker once the call is up: gates, filters, latching, SSRC reuse, header
  * extensions, RTCP towards an AVP core, inactivity. Every drop has its counter.
  */
+#include "common/metric.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/worker_bench.h"
 
@@ -44,6 +45,7 @@ static void test_closed_gates_drop_rtp_and_let_rtcp_through(void **state)
 	struct bench *b = *state;
 	uint8_t pkt[100];
 	size_t n = rtp(pkt, 8, 1, 7);
+	char *text;
 
 	REQ("RTP-04", "RTP-05");
 	connect_call(b);
@@ -54,6 +56,11 @@ static void test_closed_gates_drop_rtp_and_let_rtcp_through(void **state)
 	from_core(b, b->peer.rtp, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 1);
 	exchange_rtcp(b);
+	text = gw_metric_text();
+	assert_non_null(text);
+	assert_non_null(strstr(text, "agw_media_drop_total{reason=\"gate\"} 2\n"));
+	assert_non_null(strstr(text, "agw_media_event_total{event=\"dtls-established\"} "));
+	free(text);
 	/* One way only. */
 	b->params.gate_down = true;
 	apply(b);

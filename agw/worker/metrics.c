@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of the media plane for /metrics: packets dropped by reason (read from the workers at
+ * each scrape) and events by kind, failed associations by cause (counted as they pass to the
+ * control thread).
+ */
+#include "agw/worker/worker_int.h"
+#include "common/metric.h"
+
+static const struct agw_pool *shown; /* the pool the table speaks of; NULL = none */
+
+/* What read_drops is asked for; the table points into it. */
+static const enum agw_drop reasons[AGW_DROP_COUNT] = {
+#define X(name, word) [AGW_DROP_##name] = AGW_DROP_##name,
+    AGW_DROP_LIST(X)
+#undef X
+};
+
+static int64_t read_drops(void *arg)
+{
+	const enum agw_drop *why = arg;
+	int64_t sum = 0;
+
+	for (unsigned i = 0; shown != NULL && i < shown->n_workers; i++)
+		sum += (int64_t)agw_pool_drops(shown, i, *why);
+	return sum;
+}
+
+static struct gw_metric drops[AGW_DROP_COUNT] = {
+#define X(id, word)                                                                                \
+	[AGW_DROP_##id] = {.name = "agw_media_drop_total",                                         \
+			   .labels = "reason=\"" word "\"",                                        \
+			   .type = GW_METRIC_COUNTER,                                              \
+			   .help = "Datagrams of media ports not relayed or not answered",         \
+			   .read = read_drops},
+    AGW_DROP_LIST(X)
+#undef X
+};
+
+#define EVENT(word)                                                                                \
+	{                                                                                          \
+		.name = "agw_media_event_total", .labels = "event=\"" word "\"",                   \
+		.type = GW_METRIC_COUNTER, .help = "Events of streams: ICE, DTLS, consent, media"  \
+	}
+
+static struct gw_metric events[AGW_EV_COUNT] = {
+    [AGW_EV_ICE_CONNECTED] = EVENT("ice-connected"),
+    [AGW_EV_ICE_FAILED] = EVENT("ice-failed"),
+    [AGW_EV_PAIR_CHANGED] = EVENT("ice-pair-changed"),
+    [AGW_EV_DTLS_ESTABLISHED] = EVENT("dtls-established"),
+    [AGW_EV_DTLS_FAILED] = EVENT("dtls-failed"),
+    [AGW_EV_DTLS_CLOSED] = EVENT("dtls-closed"),
+    [AGW_EV_CONSENT_LOST] = EVENT("consent-lost"),
+    [AGW_EV_CONSENT_RESTORED] = EVENT("consent-restored"),
+    [AGW_EV_MEDIA_INACTIVE] = EVENT("media-inactive"),
+    [AGW_EV_MEDIA_ACTIVE] = EVENT("media-active"),
+    [AGW_EV_CORE_LATCHED] = EVENT("core-latched"),
+    [AGW_EV_SSRC_CHANGED] = EVENT("ssrc-changed"),
+    [AGW_EV_PT_UNKNOWN] = EVENT("pt-unknown"),
+};
+
+#define CAUSE(word)                                                                                \
+	{                                                                                          \
+		.name = "agw_dtls_failed_total", .labels = "cause=\"" word "\"",                   \
+		.type = GW_METRIC_COUNTER,                                                         \
+		.help = "DTLS associations that failed or were closed, by cause"                   \
+	}
+
+static struct gw_metric causes[AGW_CAUSE_COUNT] = {
+    [AGW_CAUSE_NONE] = CAUSE("none"),
+    [AGW_CAUSE_TIMEOUT] = CAUSE("timeout"),
+    [AGW_CAUSE_FINGERPRINT] = CAUSE("fingerprint"),
+    [AGW_CAUSE_FP_WAIT] = CAUSE("fingerprint-wait"),
+    [AGW_CAUSE_NO_SRTP] = CAUSE("no-srtp"),
+    [AGW_CAUSE_NO_CERT] = CAUSE("no-certificate"),
+    [AGW_CAUSE_ALERT] = CAUSE("alert"),
+    [AGW_CAUSE_CLOSE_NOTIFY] = CAUSE("close-notify"),
+    [AGW_CAUSE_PROTOCOL] = CAUSE("protocol"),
+    [AGW_CAUSE_INTERNAL] = CAUSE("internal"),
+};
+
+void agw_metrics_start(const struct agw_pool *p)
+{
+	if (shown != NULL)
+		return;
+	shown = p;
+	for (int i = 0; i < AGW_DROP_COUNT; i++)
+		drops[i].arg = (void *)(uintptr_t)&reasons[i]; /* read only; void * of the table */
+	gw_metric_register(drops, AGW_DROP_COUNT);
+	gw_metric_register(events, AGW_EV_COUNT);
+	gw_metric_register(causes, AGW_CAUSE_COUNT);
+}
+
+void agw_metrics_stop(const struct agw_pool *p)
+{
+	if (shown != p)
+		return;
+	shown = NULL;
+	gw_metric_unregister(drops);
+	gw_metric_unregister(events);
+	gw_metric_unregister(causes);
+}
+
+void agw_metrics_event(const struct agw_stream_event *ev)
+{
+	gw_metric_inc(&events[ev->kind]);
+	if (ev->kind == AGW_EV_DTLS_FAILED || ev->kind == AGW_EV_DTLS_CLOSED)
+		gw_metric_inc(&causes[ev->cause]);
+}
