@@ -122,7 +122,7 @@ static void test_offer_again_after_a_refused_round_is_no_repeat(void **state)
 {
 	REQ("SDP-11");
 	struct cscf_sdp_session *s = fx_session(NULL);
-	char *next = fx_with(FX_WIC_AUDIO, "8095 2 IN", "8095 3 IN");
+	char *next = fx_with(FX_WIC_AUDIO, "2095 2 IN", "2095 3 IN");
 	struct cscf_sdp_text core, wic;
 
 	(void)state;
