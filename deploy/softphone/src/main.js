@@ -42,7 +42,7 @@ function type(digit) {
 
 /* ---- state to screen ---- */
 
-const REGISTRATION = { out: 'Not registered', registering: 'Registering…', registered: 'Registered', failed: 'Registration failed' };
+const REGISTRATION = { out: 'Not registered', registering: 'Registering…', registered: 'Registered', failed: 'Registration failed', leaving: 'Signing out…' };
 
 function clock(seconds) {
   const s = Math.max(0, Math.floor(seconds));

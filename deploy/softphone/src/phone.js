@@ -11,6 +11,8 @@ import { Figures, Listener } from './figures.js';
 /* JsSIP waits for the end of gathering; host candidates are there at once and are enough here. */
 const GATHER_MS = 300;
 const FIGURES_MS = 1000;
+/* Signing out waits this long for the network's answer. */
+const LEAVE_MS = 4000;
 
 const nobody = () => ({
   phase: 'idle', // idle | calling | early | incoming | connecting | active | ended
@@ -34,6 +36,7 @@ export class Phone extends EventTarget {
   #timer = 0;
   #everConnected = false;
   #ownTracks = [];
+  #leaveTimer = 0;
   listener = new Listener();
   state = { connection: 'off', registration: 'out', user: '', error: null, call: nobody(), figures: null, lastCall: null };
   log = [];
@@ -57,7 +60,10 @@ export class Phone extends EventTarget {
 
   /** Connect and register. settings: { wss, domain, user, password, impi, expires } */
   register(settings) {
-    this.stop();
+    if (this.#ua) {
+      this.stop();
+      this.#left(this.#ua);
+    }
     this.#settings = settings;
     this.#everConnected = false;
     let socket;
@@ -85,12 +91,17 @@ export class Phone extends EventTarget {
 
   #wireAgent(ua) {
     ua.on('connected', () => {
+      if (this.#ua !== ua) return;
       this.#everConnected = true;
       this.#note('info', 'WebSocket open');
       this.#change({ connection: 'connected', registration: 'registering', error: null });
     });
     ua.on('disconnected', (e) => {
       if (this.#ua !== ua) return;
+      if (this.state.registration === 'leaving') {
+        this.#left(ua);
+        return;
+      }
       const was = this.state.connection;
       const first = !this.#everConnected;
       this.#change({
@@ -101,15 +112,17 @@ export class Phone extends EventTarget {
       if (was !== 'lost') this.#note('warn', first ? 'the WebSocket did not open' : `WebSocket closed (${e.code ?? ''} ${e.reason ?? ''})`);
     });
     ua.on('registered', () => {
+      if (this.#ua !== ua) return;
       if (this.state.registration !== 'registered') this.#note('good', `registered as ${this.state.user}`);
       this.#change({ registration: 'registered', error: null });
     });
     ua.on('unregistered', () => {
+      if (this.#ua !== ua) return;
       this.#note('info', 'no longer registered');
-      this.#change({ registration: 'out' });
+      if (this.state.registration !== 'leaving') this.#change({ registration: 'out' });
     });
     ua.on('registrationFailed', (e) => {
-      if (this.#ua !== ua) return;
+      if (this.#ua !== ua || this.state.registration === 'leaving') return;
       const error = registerSentence(e);
       this.#note('bad', `registration failed: ${error.code || e.cause}`);
       const final = error.code >= 400 && error.code < 500;
@@ -139,13 +152,21 @@ export class Phone extends EventTarget {
     this.#change({ connection: 'off' });
   }
 
-  /** Deregister and disconnect. */
+  /** Hang up, deregister, disconnect; the state is 'leaving' until the network has answered. */
   stop() {
-    if (!this.#ua) return;
-    this.hangup();
     const ua = this.#ua;
-    this.#ua = null;
+    if (!ua || this.state.registration === 'leaving') return;
+    this.hangup();
+    if (ua.isConnected()) this.#change({ registration: 'leaving', error: null });
     ua.stop();
+    if (!ua.isConnected()) this.#left(ua);
+    else this.#leaveTimer = setTimeout(() => this.#left(ua), LEAVE_MS);
+  }
+
+  #left(ua) {
+    clearTimeout(this.#leaveTimer);
+    if (this.#ua !== ua) return;
+    this.#ua = null;
     this.#note('info', 'signed out');
     this.#change({ connection: 'off', registration: 'out' });
   }
