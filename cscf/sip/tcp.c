@@ -113,6 +113,11 @@ static bool take_pieces(struct cscf_sip_tcp_conn *c)
 			cscf_sip_count(CSCF_SIP_N_KEEPALIVE);
 			bufferevent_write(c->bev, "\r\n", 2);
 			break;
+		case CSCF_SIP_TCP_BAD_LENGTH:
+			c->mw->cbs->on_message(c->mw->arg, &flow, text.p, text.n, false);
+			cscf_sip_count(CSCF_SIP_N_TCP_BAD_FRAME);
+			c->closing = true;
+			return false;
 		case CSCF_SIP_TCP_TOO_BIG:
 			c->mw->cbs->on_message(c->mw->arg, &flow, text.p, text.n, true);
 			cscf_sip_count(CSCF_SIP_N_TCP_BAD_FRAME);

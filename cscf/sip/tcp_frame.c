@@ -51,6 +51,7 @@ static void consume(struct cscf_sip_tcp_frame *f, size_t n)
 	f->seen = f->start;
 	f->head_n = 0;
 	f->body_n = 0;
+	f->bad_length = false;
 }
 
 /* Blank lines between messages. @return MESSAGE: a message starts here */
@@ -78,11 +79,12 @@ static enum cscf_sip_tcp_piece skip_blank(struct cscf_sip_tcp_frame *f)
 	}
 }
 
-/* Content-Length of a complete head; 0 when absent or not a number (the parser will say so). */
-static size_t content_length(struct gw_slice head)
+/* Content-Length of a complete head; 0 when absent. @return false: it is no number */
+static bool content_length(struct gw_slice head, size_t *out)
 {
 	static const struct gw_slice wanted = {"Content-Length", 14};
 
+	*out = 0;
 	while (head.n > 0) {
 		const char *nl = memchr(head.p, '\n', head.n);
 		size_t n = nl != NULL ? (size_t)(nl - head.p) : head.n;
@@ -93,17 +95,19 @@ static size_t content_length(struct gw_slice head)
 			struct gw_slice name = {head.p, (size_t)(colon - head.p)};
 			struct gw_slice value = {colon + 1, n - (size_t)(colon + 1 - head.p)};
 
-			if (cscf_sip_hdr_name_eq(cscf_sip_trim(name), wanted))
-				return cscf_sip_uint(cscf_sip_trim(value), INT32_MAX, &length)
-					   ? length
-					   : 0;
+			if (cscf_sip_hdr_name_eq(cscf_sip_trim(name), wanted)) {
+				if (!cscf_sip_uint(cscf_sip_trim(value), INT32_MAX, &length))
+					return false;
+				*out = length;
+				return true;
+			}
 		}
 		if (nl == NULL)
 			break;
 		head.p += n + 1;
 		head.n -= n + 1;
 	}
-	return 0;
+	return true;
 }
 
 /* Look for the empty line from where we stopped. */
@@ -119,8 +123,8 @@ static bool find_head(struct cscf_sip_tcp_frame *f)
 		i = (size_t)(cr - f->buf);
 		if (memcmp(cr, "\r\n\r\n", 4) == 0) {
 			f->head_n = i + 4 - f->start;
-			f->body_n =
-			    content_length((struct gw_slice){f->buf + f->start, f->head_n - 2});
+			f->bad_length = !content_length(
+			    (struct gw_slice){f->buf + f->start, f->head_n - 2}, &f->body_n);
 			return true;
 		}
 	}
@@ -143,6 +147,8 @@ enum cscf_sip_tcp_piece cscf_sip_tcp_frame_next(struct cscf_sip_tcp_frame *f, st
 	*out = (struct gw_slice){f->buf + f->start, f->head_n};
 	if (f->head_n > f->max_message || f->body_n > f->max_message - f->head_n)
 		return CSCF_SIP_TCP_TOO_BIG;
+	if (f->bad_length)
+		return CSCF_SIP_TCP_BAD_LENGTH;
 	if (f->n - f->start < f->head_n + f->body_n)
 		return CSCF_SIP_TCP_MORE;
 	out->n += f->body_n;

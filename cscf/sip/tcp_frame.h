@@ -10,6 +10,8 @@
 #include "common/err.h"
 #include "common/slice.h"
 
+#include <stdbool.h>
+
 struct cscf_sip_tcp_frame {
 	char *buf;
 	size_t cap;
@@ -18,15 +20,17 @@ struct cscf_sip_tcp_frame {
 	size_t seen;   /* the end of a head was looked for up to here */
 	size_t head_n; /* 0 = head not complete */
 	size_t body_n;
+	bool bad_length; /* Content-Length is no number */
 	size_t max_message;
 };
 
 enum cscf_sip_tcp_piece {
-	CSCF_SIP_TCP_MORE,    /* nothing whole yet */
-	CSCF_SIP_TCP_MESSAGE, /* one message */
-	CSCF_SIP_TCP_PING,    /* CRLFCRLF: answer CRLF (RFC 5626 s4.4.1) */
-	CSCF_SIP_TCP_TOO_BIG, /* head of a message over the limit: answer 513, then close */
-	CSCF_SIP_TCP_BAD,     /* no end of the head in sight: close */
+	CSCF_SIP_TCP_MORE,       /* nothing whole yet */
+	CSCF_SIP_TCP_MESSAGE,    /* one message */
+	CSCF_SIP_TCP_PING,       /* CRLFCRLF: answer CRLF (RFC 5626 s4.4.1) */
+	CSCF_SIP_TCP_BAD_LENGTH, /* head without a usable length: answer it (400), then close */
+	CSCF_SIP_TCP_TOO_BIG,    /* head of a message over the limit: answer 513, then close */
+	CSCF_SIP_TCP_BAD,        /* no end of the head in sight: close */
 };
 
 void cscf_sip_tcp_frame_init(struct cscf_sip_tcp_frame *f, size_t max_message);

@@ -108,6 +108,28 @@ static void test_huge_length_is_too_big_before_its_body_comes(void **state)
 	cscf_sip_tcp_frame_fini(&f);
 }
 
+static void test_length_that_is_no_number_ends_the_stream(void **state)
+{
+	static const char *const lengths[] = {"x", "-1", "99999999999", "", "1 2"};
+
+	(void)state;
+	REQ("WS-27");
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct cscf_sip_tcp_frame f;
+		struct gw_slice out;
+		char text[100];
+		size_t n = (size_t)snprintf(text, sizeof(text),
+					    "OPTIONS sip:a SIP/2.0\r\nContent-Length: %s\r\n\r\n",
+					    lengths[i]);
+
+		cscf_sip_tcp_frame_init(&f, 1000);
+		assert_int_equal(cscf_sip_tcp_frame_feed(&f, text, n), GW_OK);
+		assert_int_equal(cscf_sip_tcp_frame_next(&f, &out), CSCF_SIP_TCP_BAD_LENGTH);
+		assert_int_equal(out.n, n);
+		cscf_sip_tcp_frame_fini(&f);
+	}
+}
+
 static void test_head_without_end_is_given_up(void **state)
 {
 	struct cscf_sip_tcp_frame f;
@@ -133,6 +155,7 @@ int main(void)
 	    cmocka_unit_test(test_messages_come_out_however_the_stream_is_cut),
 	    cmocka_unit_test(test_message_at_the_limit_and_above),
 	    cmocka_unit_test(test_huge_length_is_too_big_before_its_body_comes),
+	    cmocka_unit_test(test_length_that_is_no_number_ends_the_stream),
 	    cmocka_unit_test(test_head_without_end_is_given_up),
 	};
 
