@@ -53,14 +53,16 @@ static bool same_transport(const struct sdp *sdp, const struct sdp_sect *a,
 }
 
 /*
- * Chromium with max-bundle marks nothing: no bundle-only, no port 0. Its further lines have
- * port 9 and no candidates while an earlier line of the group has some, or they share its port.
+ * Chromium with max-bundle marks nothing: no bundle-only, no port 0. In its first offer the further
+ * lines have port 9 and no candidates while an earlier line of the group has some, or they share
+ * its port. In a re-offer that means nothing: a line just added looks the same with every policy
+ * (the page does not wait for candidates twice), and max-bundle has failed before that.
  */
-static bool hides_in_bundle(const struct sdp *sdp, size_t i)
+static bool hides_in_bundle(const struct sdp *sdp, size_t i, bool first_offer)
 {
 	const struct sdp_sect *m = &sdp->media[i];
 	struct gw_slice mid = mid_of(sdp, m);
-	bool bare = m->port == 9 && nth_candidate(sdp, m, 0) == NULL;
+	bool bare = first_offer && m->port == 9 && nth_candidate(sdp, m, 0) == NULL;
 
 	if (mid.n == 0 || !sdp_in_bundle(sdp, mid))
 		return false;
@@ -151,7 +153,7 @@ static enum cscf_sdp_verdict bundle_check(struct cscf_sdp_session *s, size_t i, 
 {
 	if (is_bundle_only(s->offer, &s->offer->media[i]))
 		return CSCF_SDP_NO_MEDIA;
-	if (!running && hides_in_bundle(s->offer, i)) {
+	if (!running && hides_in_bundle(s->offer, i, s->cur.n == 0)) {
 		s->max_bundle = true;
 		return CSCF_SDP_NO_MEDIA;
 	}

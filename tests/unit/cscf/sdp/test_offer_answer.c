@@ -173,6 +173,30 @@ static void test_video_added_removed_and_added_again(void **state)
 	cscf_sdp_session_free(s);
 }
 
+/* Chromium 156, RTCPeerConnection kept, a track added: gathering is complete already, so the page
+ * sends at once and the new line has no candidates yet. In a first offer it means max-bundle. */
+static void test_line_without_candidates_is_served_in_a_re_offer(void **state)
+{
+	REQ("BUN-09", "BUN-10", "ICE-07");
+	const char *audio = FX_HEAD FX_GROUP FX_AUDIO_BODY
+	    "a=candidate:1 1 udp 2122260223 198.51.100.23 51472 typ host\r\n";
+	char offer[4096];
+	struct cscf_sdp_session *s = fx_session(NULL);
+	struct cscf_sdp_text core, wic;
+
+	(void)state;
+	snprintf(offer, sizeof(offer), "%s%s", audio, FX_VIDEO_MID1("9", ""));
+	assert_int_equal(fx_wic_offer(s, offer, &core), CSCF_SDP_OK);
+	assert_false(cscf_sdp_stream(s, 1)->live);
+	assert_true(cscf_sdp_looks_max_bundle(s));
+	cscf_sdp_rollback(s);
+	commit_call(s, audio, FX_CORE_AUDIO, &core, &wic);
+	commit_call(s, offer, FX_CORE_AV, &core, &wic);
+	assert_true(cscf_sdp_stream(s, 1)->live);
+	assert_false(cscf_sdp_looks_max_bundle(s));
+	cscf_sdp_session_free(s);
+}
+
 static void test_answers_map_back_by_index(void **state)
 {
 	REQ("BUN-05", "BUN-08");
@@ -346,6 +370,7 @@ int main(void)
 	    cmocka_unit_test(test_running_role_is_kept_although_actpass_is_offered_again),
 	    cmocka_unit_test(test_offer_again_after_a_refused_round_is_no_repeat),
 	    cmocka_unit_test(test_video_added_removed_and_added_again),
+	    cmocka_unit_test(test_line_without_candidates_is_served_in_a_re_offer),
 	    cmocka_unit_test(test_answers_map_back_by_index),
 	    cmocka_unit_test(test_forks_share_the_access_side),
 	    cmocka_unit_test(test_hold_and_resume_from_the_core),
