@@ -79,17 +79,18 @@ start() {
 	command -v dockerd >/dev/null || die "no Docker engine answers and dockerd is not installed: run deploy/setup/install.sh docker"
 	[ "$(id -u)" = 0 ] || die "no Docker engine answers and only root can start one"
 	mkdir -p "$state"
-	local mtu
+	local mtu pid
 	mtu=$(uplink_mtu)
 	[ "$mtu" -le 1500 ] || mtu=1500
 	say "starting dockerd (mtu $mtu, log $log_file)"
 	setsid dockerd --mtu "$mtu" >"$log_file" 2>&1 </dev/null &
-	echo $! >"$pid_file"
-	if ! wait_answer "$!"; then
+	pid=$!
+	if ! wait_answer "$pid"; then
 		tail -n 15 "$log_file" >&2
 		die "dockerd does not answer; its last lines stand above"
 	fi
-	say "dockerd answers, PID $(cat "$pid_file")"
+	echo "$pid" >"$pid_file"
+	say "dockerd answers, PID $pid"
 }
 
 stop() {
