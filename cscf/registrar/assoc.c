@@ -327,6 +327,37 @@ fail:
 	return err;
 }
 
+void reg_assoc_evict_lost(struct cscf_registrar *r, const char *impi)
+{
+	const struct reg_impi *i = impi_find(r, impi);
+	struct reg_assoc *a, *oldest = NULL;
+	int64_t n = 0;
+
+	if (i == NULL)
+		return;
+	DL_FOREACH2(i->assocs, a, impi_next)
+	{
+		if (reg_assoc_is_live(a))
+			continue;
+		if (oldest == NULL)
+			oldest = a;
+		n++;
+	}
+	if (n >= r->cfg->max_per_impi && oldest != NULL)
+		reg_assoc_end(oldest, "evicted", -1);
+}
+
+void reg_assoc_clear_route(struct reg_assoc *a)
+{
+	struct reg_binding *b;
+
+	DL_FOREACH (a->bindings, b) {
+		cscf_sip_texts_free(b->grant.service_route, b->grant.n_service_route);
+		b->grant.service_route = NULL;
+		b->grant.n_service_route = 0;
+	}
+}
+
 void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to)
 {
 	struct reg_conn *from = a->conn;

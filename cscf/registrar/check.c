@@ -67,6 +67,16 @@ static char *impi_from_aor(const char *aor)
 	return strdup(colon != NULL ? colon + 1 : aor);
 }
 
+/* Fit for a log line and a table key: printable, no blank, no quote. */
+static bool is_plain(const char *text)
+{
+	const char *p = text;
+
+	while ((unsigned char)*p > 0x20 && *p != 0x7f && *p != '"')
+		p++;
+	return *p == 0 && p != text;
+}
+
 static bool foreign_realm(const struct cscf_registrar *r, const char *username)
 {
 	const char *at = strrchr(username, '@');
@@ -80,7 +90,7 @@ static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 	char text[256];
 	struct gw_slice raw;
 
-	if (!cscf_sip_auth_param_str(auth, "username", text, sizeof(text)) || text[0] == '\0')
+	if (!cscf_sip_auth_param_str(auth, "username", text, sizeof(text)) || !is_plain(text))
 		return refuse(why, 400, "Bad Authorization", "no-username");
 	if (foreign_realm(r, text))
 		return refuse(why, 403, "Foreign Private Identity", "foreign-impi");

@@ -152,6 +152,14 @@ bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct g
 	return a != NULL && reg_impu_find(a, uri, &b) != NULL;
 }
 
+void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc)
+{
+	struct reg_assoc *a = gw_handle_find(r->handles, assoc);
+
+	if (a != NULL)
+		reg_assoc_clear_route(a);
+}
+
 int cscf_registrar_reach_status(enum cscf_registrar_reach reach)
 {
 	switch (reach) {

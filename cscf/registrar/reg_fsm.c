@@ -115,8 +115,10 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 
 	if (a == NULL)
 		a = old;
-	if (a == NULL)
+	if (a == NULL) {
+		reg_assoc_evict_lost(t->r, t->q.impi);
 		err = reg_assoc_new(&a, t->r, c, &t->q);
+	}
 	if (err == GW_OK) {
 		err = reg_assoc_bind(a, &t->q, g);
 		if (err != GW_OK)
@@ -197,6 +199,13 @@ static void auth_failed(struct reg_txn *t)
 		reg_conn_close_after(c, t->r->cfg->fail_close_delay);
 }
 
+/* TS 24.229 4.14.3: the route that the core gave leads nowhere any more (REG-83). */
+static bool asks_restoration(const struct cscf_sip_msg *rsp)
+{
+	return cscf_sip_msg_status(rsp) == 504 &&
+	       gw_slice_ieq_str(cscf_sip_msg_content_type(rsp), "application/3gpp-ims+xml");
+}
+
 static void refused(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 {
 	int status = cscf_sip_msg_status(rsp);
@@ -209,6 +218,8 @@ static void refused(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 	relay(t, rsp, NULL, NULL);
 	if (status == 403 && t->q.has_response)
 		auth_failed(t);
+	if (a != NULL && asks_restoration(rsp))
+		reg_assoc_clear_route(a);
 	/* the core has no such binding: neither have we (DEREG-07) */
 	if (t->q.dereg && (status == 481 || status == 404) && a != NULL)
 		reg_assoc_unbind(a, &t->q);

@@ -167,6 +167,11 @@ size_t reg_assoc_count_live(const struct cscf_registrar *r, const char *impi);
 /** @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
 enum gw_err reg_assoc_new(struct reg_assoc **out, struct cscf_registrar *r, struct reg_conn *c,
 			  const struct reg_request *q) GW_MUST_CHECK;
+/** Room for one more of this IMPI: the oldest lost association goes when there are
+ * assoc.max_per_impi of them, so that nobody fills the table by coming and going. */
+void reg_assoc_evict_lost(struct cscf_registrar *r, const char *impi);
+/** No originating service until the next 200 (REG-82, REG-83). */
+void reg_assoc_clear_route(struct reg_assoc *a);
 /** Put it on another connection; the old one is closed after assoc.replace_delay. */
 void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to);
 /** Add or refresh the binding of the request's To and contact; takes the grant's content. */

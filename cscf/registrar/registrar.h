@@ -86,6 +86,9 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 /** The same by association, also when its flow is lost (conn is 0 then). */
 bool cscf_registrar_identify_assoc(struct cscf_registrar *r, gw_handle assoc,
 				   struct cscf_registrar_identity *out) GW_MUST_CHECK;
+/** The stored Service-Route leads nowhere any more: forget it until the next 200 (REG-82, REG-83).
+ */
+void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc);
 /** Is this URI a registered IMPU of the association? (P-Called-Party-ID, ID-14) */
 bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct gw_slice uri);
 

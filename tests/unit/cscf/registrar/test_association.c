@@ -347,6 +347,29 @@ static void test_contact_change_on_the_connection(void **state)
 	assert_int_equal(cscf_registrar_counts(fx.r).bindings, 1);
 }
 
+static void test_restoration_forgets_the_route(void **state)
+{
+	REQ("REG-24");
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	fx_registered(1);
+	fx_register(1, ANSWERED);
+	fk_answer("504 Restore", "Content-Type: application/3gpp-ims+xml\r\n");
+	assert_int_equal(fk.status, 504);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.n_service_route, 0);
+	assert_int_equal(id.n_impus, 2);
+	fx_register(1, ANSWERED);
+	fk_answer("200 OK", OK_200);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.n_service_route, 2);
+	cscf_registrar_clear_route(fx.r, id.assoc);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.n_service_route, 0);
+	cscf_registrar_clear_route(fx.r, id.assoc + 1); /* gone: no effect */
+}
+
 static void test_table_full_is_503(void **state)
 {
 	char user[64], answer[600], contact[128], credentials[160];
@@ -396,6 +419,7 @@ int main(void)
 	    T(test_wildcarded_identity_allows_what_it_matches),
 	    T(test_bare_register_belongs_to_the_connection),
 	    T(test_contact_change_on_the_connection),
+	    T(test_restoration_forgets_the_route),
 	    T(test_table_full_is_503),
 	    T(test_shutdown_with_everything_under_way),
 	};

@@ -157,6 +157,33 @@ static void test_devices_of_one_user_live_side_by_side_up_to_the_limit(void **st
 	fk_answer("401 Unauthorized", CHALLENGE);
 }
 
+static void test_coming_and_going_does_not_fill_the_table(void **state)
+{
+	REQ("REG-45");
+	struct cscf_registrar_target t;
+
+	(void)state;
+	for (unsigned i = 1; i <= 6; i++) {
+		char contact[160], answer[512];
+
+		snprintf(contact, sizeof(contact),
+			 "<sip:a@a.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:%u>\"",
+			 i);
+		/* the very same contact would be replaced: let it differ */
+		contact[5] = (char)('a' + (char)i);
+		fx_send(i + 6, HOME, ALICE, ALICE, contact, ANSWERED, "");
+		snprintf(answer, sizeof(answer), "Contact: %s;expires=60\r\nRequire: outbound\r\n",
+			 contact);
+		fk_answer("200 OK", answer);
+		fx_close(i + 6);
+	}
+	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, fx.cfg.max_per_impi);
+	assert_int_equal(cscf_registrar_reach(fx.r, fx_token(7), GW_SLICE_NONE, &t),
+			 CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(cscf_registrar_reach(fx.r, fx_token(12), GW_SLICE_NONE, &t),
+			 CSCF_REGISTRAR_LOST_OUTBOUND);
+}
+
 static void test_200_for_a_connection_that_has_gone(void **state)
 {
 	REQ("REG-32");
@@ -244,6 +271,7 @@ int main(void)
 	    T(test_reconnect_takes_the_association_over),
 	    T(test_replaced_connection_is_closed),
 	    T(test_devices_of_one_user_live_side_by_side_up_to_the_limit),
+	    T(test_coming_and_going_does_not_fill_the_table),
 	    T(test_200_for_a_connection_that_has_gone),
 	    T(test_without_outbound_only_the_same_contact_is_replaced),
 	    T(test_devices_and_users_do_not_mix),

@@ -197,6 +197,8 @@ static void test_what_is_refused_without_asking_the_core(void **state)
 	     "Contact: <sip:z@z.invalid;transport=ws>;+sip.instance=\"<urn:uuid:0>\"\r\n", 400},
 	    {HOME, ALICE, ALICE, CONTACT, DIGEST(",x=y"), "Authorization: " INITIAL "\r\n", 400},
 	    {HOME, ALICE, ALICE, CONTACT, "Digest realm=\"ims.example.net\"", "", 400},
+	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"a b\"", "", 400},
+	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"a\\\" conn=1\"", "", 400},
 	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"alice@evil\"", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"alice\",realm=\"evil\"", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Bearer abc=", "", 403},
