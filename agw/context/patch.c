@@ -112,6 +112,8 @@ enum gw_err agw_ctx_merge(struct ctx_branches *branches, const struct agw_ctx_pa
 			  struct agw_stream_params *p, bool configure, struct agw_ctx_fault *fault)
 {
 	merge_access(patch, &p->access);
+	if ((patch->set & AGW_SET_ACCESS_PTS) != 0)
+		p->clock_hz = patch->p.clock_hz;
 	merge_core(patch, &p->core);
 	for (unsigned i = 0; i < patch->n_remotes; i++) {
 		enum gw_err err = merge_remote(branches, &patch->remotes[i], &p->core, fault);

@@ -251,6 +251,7 @@ static enum gw_err access_from(struct agw_ctx_patch *out, const IqAccessTerminat
 	if (in->n_payload_types > 0) {
 		out->set |= AGW_SET_ACCESS_PTS | AGW_SET_ACCESS_FB;
 		a->pts = pts_from(in->payload_types, in->n_payload_types);
+		out->p.clock_hz = in->payload_types[0]->clock_rate;
 		a->rtcp_allow = feedback_from(in->feedback, in->n_feedback);
 	}
 	if (in->dscp != 0 || reserve) {

@@ -4,6 +4,8 @@
  */
 #include "agw/relay/stats.h"
 
+#define CLOCK_MAX_HZ 192000 /* no codec is faster; keeps the arithmetic in 64 bits */
+
 static void start(struct agw_reception *r, uint32_t ssrc, uint16_t seq)
 {
 	*r = (struct agw_reception){.ssrc = ssrc, .max_seq = seq, .base_seq = seq, .started = true};
@@ -39,7 +41,7 @@ bool agw_reception_update(struct agw_reception *r, struct agw_dir_counters *d, u
 		r->max_seq = seq;
 	}
 	r->received++;
-	if (clock_hz != 0) {
+	if (clock_hz != 0 && clock_hz <= CLOCK_MAX_HZ) {
 		measure_jitter(r, ts, clock_hz, now_us);
 		atomic_store_explicit(&d->jitter, r->jitter_q4 >> 4, memory_order_relaxed);
 	}
