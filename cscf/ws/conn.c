@@ -8,6 +8,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -141,16 +142,19 @@ void cscf_ws_conn_linger(struct cscf_ws_conn *c)
 	cscf_ws_conn_arm(c->deadline, CSCF_WS_LINGER_MS);
 }
 
-/* Length of a reason cut so that no UTF-8 sequence is broken. */
-static size_t reason_len(const char *reason)
+/* Copy a reason, cut so that no UTF-8 sequence is broken. @return octets */
+static size_t cut_reason(uint8_t to[REASON_MAX], const char *reason)
 {
-	size_t n = reason != NULL ? strlen(reason) : 0;
+	char text[REASON_MAX + 2];
+	size_t n;
 
-	if (n <= REASON_MAX)
-		return n;
-	n = REASON_MAX;
-	while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
-		n--;
+	(void)snprintf(text, sizeof(text), "%s", reason != NULL ? reason : "");
+	n = strlen(text);
+	if (n > REASON_MAX)
+		do
+			n--;
+		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80);
+	memcpy(to, text, n);
 	return n;
 }
 
@@ -158,12 +162,11 @@ void cscf_ws_conn_start_close(struct cscf_ws_conn *c, enum cscf_ws_cause cause, 
 			      const char *reason)
 {
 	uint8_t payload[2 + REASON_MAX] = {(uint8_t)(code >> 8), (uint8_t)(code & 0xff)};
-	size_t n = reason_len(reason);
+	size_t n;
 
 	if (c->phase != CSCF_WS_PHASE_OPEN)
 		return;
-	if (n > 0)
-		memcpy(payload + 2, reason, n);
+	n = cut_reason(payload + 2, reason);
 	if (cscf_ws_frame_write(c->out, CSCF_WS_OP_CLOSE, payload, 2 + n) != GW_OK) {
 		cscf_ws_conn_kill(c, CSCF_WS_CAUSE_NOMEM, CSCF_WS_ABNORMAL);
 		return;

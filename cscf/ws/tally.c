@@ -59,13 +59,15 @@ void cscf_ws_tally_del(struct cscf_ws_tally *t, const void *key, size_t len)
 
 void cscf_ws_tally_fini(struct cscf_ws_tally *t)
 {
-	struct cscf_ws_tally_key *k, *next;
+	struct cscf_ws_tally_key *k = t->keys;
 
-	HASH_ITER (hh, t->keys, k, next) {
-		HASH_DELETE(hh, t->keys, k);
+	HASH_CLEAR(hh, t->keys); /* the table only; the keys are still chained */
+	while (k != NULL) {
+		struct cscf_ws_tally_key *next = k->hh.next;
+
 		free(k);
+		k = next;
 	}
-	t->keys = NULL;
 }
 
 size_t cscf_ws_source_key(const struct gw_addr *a, uint8_t key[8])

@@ -163,7 +163,7 @@ bool wic_client_authorize(struct wic_client *c, const struct wic_sip *answer, co
 
 	if (ch.n == 0 || wic_sip_digest(to + n, size - (size_t)n - 2, ch, &d) != GW_OK)
 		return false;
-	strcat(to, "\r\n");
+	memcpy(to + strlen(to), "\r\n", 3);
 	return true;
 }
 

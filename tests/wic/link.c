@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,9 +255,10 @@ static struct bufferevent *new_bev(struct event_base *base, const struct wic_opt
 	ssl = SSL_new(server.tls);
 	if (ssl == NULL)
 		return NULL;
-	(void)SSL_set_tlsext_host_name(ssl, o->host);
-	if (o->ca != NULL)
+	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), o->host) != 1) {
+		(void)SSL_set_tlsext_host_name(ssl, o->host);
 		(void)SSL_set1_host(ssl, o->host);
+	}
 	bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
 					     BEV_OPT_CLOSE_ON_FREE);
 	if (bev == NULL)

@@ -149,9 +149,7 @@ static void all_settled(struct wic_app *a)
 		finish(a);
 	else if (o->call != NULL)
 		on_call_due(-1, 0, a);
-	else if (!o->answer && o->reject == 0)
-		arm(a->hold_timer, (double)o->hold_ms / 1000);
-	else if (o->hold_ms > 0)
+	else if (o->hold_ms > 0 || (!o->answer && o->reject == 0))
 		arm(a->hold_timer, (double)o->hold_ms / 1000);
 }
 
