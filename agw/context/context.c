@@ -310,6 +310,7 @@ enum gw_err agw_context_configure(struct agw_context_table *t, const struct agw_
 
 	if (err != GW_OK)
 		return err;
+	GW_ASSERT(ctx != NULL);
 	if (req->n > AGW_CTX_STREAMS_MAX)
 		return agw_ctx_fail(fault, GW_ERR_LIMIT, AGW_CTX_NO_STREAMS, "streams",
 				    "at most 16 streams");

@@ -139,6 +139,8 @@ struct agw_ctx_stats {
 	bool known[AGW_CTX_STREAMS_MAX]; /* false: no such stream, or it never came back */
 	struct agw_stream_stats stats[AGW_CTX_STREAMS_MAX];
 	struct agw_stream_local local[AGW_CTX_STREAMS_MAX];
+	struct gw_addr
+	    core_remote[AGW_CTX_STREAMS_MAX]; /* where media went last; len 0 = nowhere */
 };
 
 enum agw_ctx_why {
@@ -221,7 +223,7 @@ uint32_t agw_context_release_all(struct agw_context_table *t, const char *contro
 				 uint64_t keep_epoch, enum agw_ctx_why why);
 
 /** The controller knows this context: its termination heartbeat was acknowledged (IQ-13). */
-void agw_context_heartbeat_acked(struct agw_context_table *t, gw_handle ctx);
+void agw_context_heartbeat_acked(struct agw_context_table *t, gw_handle h);
 
 /* ---- looking ---- */
 /** Living contexts; of one controller and epoch when `controller` is not NULL (epoch 0 = any). */

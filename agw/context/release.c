@@ -44,6 +44,14 @@ void agw_ctx_releases_end(struct agw_context *ctx, bool aborted)
 	}
 }
 
+static struct gw_addr core_remote(const struct agw_context *ctx, uint32_t id)
+{
+	const struct agw_stream_params *p = agw_media_params(ctx->media, id);
+	struct gw_addr none = {.len = 0};
+
+	return p != NULL && p->core.active >= 0 ? p->core.branches[p->core.active].rtp : none;
+}
+
 static struct ctx_release *release_new(struct agw_context *ctx, const uint32_t *ids, size_t n,
 				       agw_ctx_done_fn *done, void *arg)
 {
@@ -60,6 +68,7 @@ static struct ctx_release *release_new(struct agw_context *ctx, const uint32_t *
 			continue; /* already gone: not an error (REL-17) */
 		r->stats.id[r->stats.n] = ids[i];
 		r->stats.local[r->stats.n] = *local;
+		r->stats.core_remote[r->stats.n] = core_remote(ctx, ids[i]);
 		r->stats.n++;
 	}
 	r->left = r->stats.n;

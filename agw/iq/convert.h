@@ -40,7 +40,7 @@ void agw_iq_fault_from(struct iq_fault *out, const struct agw_ctx_fault *in);
 IqStreamResult *agw_iq_result_new(const struct agw_stream_local *local);
 IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 				const struct agw_stream_local *local,
-				const struct agw_stream_params *params);
+				const struct gw_addr *core_remote);
 IqContextInfo *agw_iq_context_new(const struct agw_context *ctx, bool detail);
 IqAddress *agw_iq_address_new(const struct gw_addr *a);
 

@@ -237,7 +237,7 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 
 static enum gw_err stats_addresses(IqStreamStats *out, const struct agw_stream_stats *st,
 				   const struct agw_stream_local *local,
-				   const struct agw_stream_params *params)
+				   const struct gw_addr *core_remote)
 {
 	enum gw_err err = address_set(&out->selected_remote, &st->remote);
 
@@ -245,15 +245,14 @@ static enum gw_err stats_addresses(IqStreamStats *out, const struct agw_stream_s
 		err = address_set(
 		    &out->selected_local,
 		    &local->access[gw_addr_is_v6(&st->remote) ? AGW_FAMILY_V6 : AGW_FAMILY_V4]);
-	if (err == GW_OK && params != NULL && params->core.active >= 0)
-		err =
-		    address_set(&out->core_remote, &params->core.branches[params->core.active].rtp);
+	if (err == GW_OK && core_remote != NULL)
+		err = address_set(&out->core_remote, core_remote);
 	return err;
 }
 
 IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 				const struct agw_stream_local *local,
-				const struct agw_stream_params *params)
+				const struct gw_addr *core_remote)
 {
 	IqStreamStats *out = NEW(stream_stats);
 
@@ -269,7 +268,7 @@ IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 	    (st->srtp_profile != 0 &&
 	     (iq_str_set(&out->srtp_profile, agw_srtp_profile_name(st->srtp_profile)) != GW_OK ||
 	      iq_str_set(&out->dtls_version, "DTLS 1.2") != GW_OK)) ||
-	    stats_addresses(out, st, local, params) != GW_OK) {
+	    stats_addresses(out, st, local, core_remote) != GW_OK) {
 		drop(out);
 		return NULL;
 	}
@@ -277,6 +276,11 @@ IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 }
 
 /* ---- audit ----------------------------------------------------------------------------------- */
+
+static const struct gw_addr *active_remote(const struct agw_stream_params *p)
+{
+	return p != NULL && p->core.active >= 0 ? &p->core.branches[p->core.active].rtp : NULL;
+}
 
 static enum gw_err stream_fill(IqStreamInfo *out, const struct agw_ctx_stream_view *v)
 {
@@ -296,7 +300,7 @@ static enum gw_err stream_fill(IqStreamInfo *out, const struct agw_ctx_stream_vi
 	}
 	if (v->local != NULL)
 		out->local = agw_iq_result_new(v->local);
-	out->stats = agw_iq_stats_new(v->id, &v->stats, v->local, v->params);
+	out->stats = agw_iq_stats_new(v->id, &v->stats, v->local, active_remote(v->params));
 	return out->stats != NULL && (v->local == NULL || out->local != NULL) ? GW_OK
 									      : GW_ERR_NOMEM;
 }

@@ -49,6 +49,8 @@ static IqEnvelope *reserve_reply(const IqEnvelope *env, const struct agw_ctx_res
 	return reply;
 }
 
+/* One signature for all handlers; most answer at once. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
 IqEnvelope *agw_iq_on_reserve(struct agw_iq_controller *ctl, const IqEnvelope *env,
 			      struct iq_fault *fault, bool *later)
 {
@@ -68,6 +70,10 @@ IqEnvelope *agw_iq_on_reserve(struct agw_iq_controller *ctl, const IqEnvelope *e
 	if (agw_iq_patches_from(&patches, in->streams, in->n_streams, &s->cfg.defaults, true,
 				fault) != GW_OK)
 		return NULL;
+	if (!agw_iq_realms_ok(s, patches, in->n_streams, fault)) {
+		free(patches);
+		return NULL;
+	}
 	req = (struct agw_ctx_reserve){
 	    .name = name,
 	    .call_id = in->call_id,
@@ -170,9 +176,10 @@ static IqEnvelope *release_reply(uint64_t txn, const struct agw_ctx_stats *stats
 	for (size_t i = 0; reply != NULL && err == GW_OK && i < stats->n; i++) {
 		if (!stats->known[i])
 			continue;
-		err = iq_list_add(
-		    &reply->release_reply->n_stats, (void *)&reply->release_reply->stats,
-		    agw_iq_stats_new(stats->id[i], &stats->stats[i], &stats->local[i], NULL));
+		err = iq_list_add(&reply->release_reply->n_stats,
+				  (void *)&reply->release_reply->stats,
+				  agw_iq_stats_new(stats->id[i], &stats->stats[i], &stats->local[i],
+						   &stats->core_remote[i]));
 	}
 	return reply; /* released is released: better a reply with fewer counters than none */
 }
@@ -351,3 +358,4 @@ IqEnvelope *agw_iq_on_drain(struct agw_iq_controller *ctl, const IqEnvelope *env
 		reply->drain_reply->state = agw_iq_state_new(ctl->server);
 	return reply;
 }
+/* NOLINTEND(readability-non-const-parameter) */

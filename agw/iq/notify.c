@@ -203,6 +203,38 @@ static void on_expired(void *arg, struct agw_context *ctx, enum agw_ctx_why why)
 	note_queue(ctl, n);
 }
 
+static void stream_lost(struct agw_iq_server *s, struct agw_context *ctx,
+			const struct agw_ctx_stream_view *v, const char *realm)
+{
+	struct agw_iq_controller *ctl = NULL;
+	struct iq_note *n = note_new(s, ctx, &ctl);
+
+	if (n == NULL)
+		return;
+	n->env->notification->event = IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED);
+	n->env->notification->stream_id = v->id;
+	n->env->notification->side = strcmp(v->params->access.realm, realm) == 0
+					 ? IQ_V(REALM_SIDE__REALM_ACCESS)
+					 : IQ_V(REALM_SIDE__REALM_CORE);
+	if (iq_str_set(&n->env->notification->detail, realm) != GW_OK)
+		ctl->lost = true;
+	note_queue(ctl, n);
+}
+
+void agw_iq_notify_realm_lost(struct agw_iq_server *s, const char *realm)
+{
+	struct agw_context *ctx = agw_context_seek(s->table, NULL, 0);
+
+	for (; ctx != NULL; ctx = agw_context_next(ctx, NULL)) {
+		struct agw_ctx_stream_view v;
+
+		for (unsigned i = 0; agw_context_stream_view(ctx, i, &v); i++)
+			if (v.params != NULL && (strcmp(v.params->access.realm, realm) == 0 ||
+						 strcmp(v.params->core.realm, realm) == 0))
+				stream_lost(s, ctx, &v, realm);
+	}
+}
+
 static void on_events_lost(void *arg, uint64_t count)
 {
 	struct agw_iq_server *s = arg;

@@ -10,6 +10,7 @@
 
 static void forget(struct agw_iq_controller *ctl, struct iq_saved *r)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash unlinks by arithmetic it cannot follow */
 	if (r->txn > ctl->stale_below)
 		ctl->stale_below = r->txn;
 	HASH_DEL(ctl->saved, r);

@@ -69,6 +69,9 @@ enum agw_iq_state agw_iq_state(const struct agw_iq_server *s);
 /** Seconds until a drain's deadline; 0 = none. */
 uint32_t agw_iq_drain_left_s(const struct agw_iq_server *s);
 
+/** A realm whose address is gone, or NULL while all are up. */
+const char *agw_iq_realm_down(const struct agw_iq_server *s);
+
 /* Figures for operators. */
 struct agw_iq_figures {
 	unsigned connections;

@@ -116,7 +116,9 @@ struct agw_iq_server {
 	struct gw_handle_table *handles; /* of controllers */
 	struct iq_waiter *waiters;       /* borrowed; Releases whose counters are on their way */
 	uint64_t boot_id;
-	uint64_t last_seq; /* of notifications */
+	bool realm_down[AGW_REALM_MAX];    /* same index as cfg.defaults.realms */
+	bool realm_changed[AGW_REALM_MAX]; /* since the last push */
+	uint64_t last_seq;                 /* of notifications */
 	enum agw_iq_state state;
 	char reason[128];
 	uint64_t deadline_ms;
@@ -176,6 +178,8 @@ void agw_iq_notify_send(struct agw_iq_controller *ctl);
 void agw_iq_notify_resend(struct agw_iq_controller *ctl);
 void agw_iq_notify_ack(struct agw_iq_controller *ctl, uint64_t seq);
 void agw_iq_notify_free(struct agw_iq_controller *ctl);
+/** BEARER_RELEASED for every stream on that realm. */
+void agw_iq_notify_realm_lost(struct agw_iq_server *s, const char *realm);
 
 /* dispatch.c */
 void agw_iq_dispatch(struct iq_conn *c, const IqEnvelope *env);
@@ -188,6 +192,13 @@ iq_handler_fn agw_iq_on_reserve, agw_iq_on_configure, agw_iq_on_release, agw_iq_
 
 /** The server goes: Releases under way will find nobody to answer. */
 void agw_iq_waiters_forget(struct agw_iq_server *s);
+
+/* realms.c */
+/** Look at the addresses; true when a realm went up or down. */
+bool agw_iq_realms_check(struct agw_iq_server *s);
+/** Are the realms of all these streams up? */
+bool agw_iq_realms_ok(const struct agw_iq_server *s, const struct agw_ctx_patch *patches, size_t n,
+		      struct iq_fault *fault);
 
 /* state.c */
 void agw_iq_state_tick(struct agw_iq_server *s, uint64_t now_ms);

@@ -96,14 +96,15 @@ IqAgwState *agw_iq_state_new(const struct agw_iq_server *s)
 	return out;
 }
 
-static IqRealm *realm_new(const struct agw_iq_server *s, const struct agw_realm_cfg *cfg)
+static IqRealm *realm_new(const struct agw_iq_server *s, size_t i)
 {
+	const struct agw_realm_cfg *cfg = &s->cfg.defaults.realms[i];
 	IqRealm *out = iq_message_new(&wicgate__iq__v1__realm__descriptor);
 	struct agw_ports_load ports;
 
 	if (out == NULL)
 		return NULL;
-	out->available = true;
+	out->available = i >= AGW_REALM_MAX || !s->realm_down[i];
 	out->side = strcmp(cfg->name, s->cfg.access_realm) == 0 ? IQ_V(REALM_SIDE__REALM_ACCESS)
 								: IQ_V(REALM_SIDE__REALM_CORE);
 	if (agw_pool_ports(s->pool, cfg->name, &ports)) {
@@ -126,12 +127,27 @@ static IqRealm *realm_new(const struct agw_iq_server *s, const struct agw_realm_
 enum gw_err agw_iq_realms_fill(const struct agw_iq_server *s, size_t *n, void *list)
 {
 	for (size_t i = 0; i < s->cfg.defaults.n_realms; i++) {
-		enum gw_err err = iq_list_add(n, list, realm_new(s, &s->cfg.defaults.realms[i]));
+		enum gw_err err = iq_list_add(n, list, realm_new(s, i));
 
 		if (err != GW_OK)
 			return err;
 	}
 	return GW_OK;
+}
+
+/* The state with the realms that changed since the last push. */
+static IqAgwState *changed_state(const struct agw_iq_server *s)
+{
+	IqAgwState *out = agw_iq_state_new(s);
+
+	for (size_t i = 0; out != NULL && i < s->cfg.defaults.n_realms && i < AGW_REALM_MAX; i++) {
+		if (!s->realm_changed[i] ||
+		    iq_list_add(&out->n_realms, (void *)&out->realms, realm_new(s, i)) == GW_OK)
+			continue;
+		wicgate__iq__v1__agw_state__free_unpacked(out, NULL);
+		return NULL;
+	}
+	return out;
 }
 
 static void push(struct agw_iq_server *s)
@@ -150,7 +166,7 @@ static void push(struct agw_iq_server *s)
 		if (env == NULL)
 			return;
 		wicgate__iq__v1__agw_state__free_unpacked(env->agw_state, NULL);
-		env->agw_state = agw_iq_state_new(s);
+		env->agw_state = changed_state(s);
 		if (env->agw_state == NULL) {
 			env->body_case = IQ_BODY(_NOT_SET);
 			iq_envelope_free(env);
@@ -158,6 +174,7 @@ static void push(struct agw_iq_server *s)
 		}
 		(void)agw_iq_conn_send(c, env);
 	}
+	memset(s->realm_changed, 0, sizeof(s->realm_changed));
 }
 
 /* ---- drain ----------------------------------------------------------------------------------- */
@@ -250,6 +267,8 @@ void agw_iq_state_tick(struct agw_iq_server *s, uint64_t now)
 	unsigned change;
 
 	measure_cpu(s, now);
+	if (agw_iq_realms_check(s))
+		push(s);
 	s->overload = overload_level(s);
 	change = s->cpu_permille > s->told_cpu ? s->cpu_permille - s->told_cpu
 					       : s->told_cpu - s->cpu_permille;

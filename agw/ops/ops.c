@@ -204,6 +204,10 @@ static bool ready(void *arg, const char **reason)
 		*reason = "draining";
 		return false;
 	}
+	if (agw_iq_realm_down(o->iq) != NULL) {
+		*reason = "a realm is down";
+		return false;
+	}
 	return true;
 }
 

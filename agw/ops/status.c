@@ -102,6 +102,8 @@ static void put_iq(json_t *out, const struct agw_ops *o)
 	snprintf(boot, sizeof(boot), "%016" PRIx64, f.boot_id);
 	put_str(out, "boot_id", boot);
 	put_str(out, "state", agw_iq_state_name(agw_iq_state(o->iq)));
+	put_str(out, "realm_down",
+		agw_iq_realm_down(o->iq) != NULL ? agw_iq_realm_down(o->iq) : "");
 	put(out, "drain_left_s", agw_iq_drain_left_s(o->iq));
 	put(out, "connections", f.connections);
 	put(out, "controllers", f.controllers);
