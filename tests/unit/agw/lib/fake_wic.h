@@ -203,9 +203,15 @@ static inline void wic_ssl(struct wic *w)
 
 	assert_non_null(bio);
 	assert_non_null(peer);
-	assert_int_equal(BIO_ADDR_rawmake(peer, AF_INET, &w->gw.u.v4.sin_addr,
-					  sizeof(w->gw.u.v4.sin_addr), w->gw.u.v4.sin_port),
-			 1);
+	if (gw_addr_is_v6(&w->gw))
+		assert_int_equal(BIO_ADDR_rawmake(peer, AF_INET6, &w->gw.u.v6.sin6_addr,
+						  sizeof(w->gw.u.v6.sin6_addr),
+						  w->gw.u.v6.sin6_port),
+				 1);
+	else
+		assert_int_equal(BIO_ADDR_rawmake(peer, AF_INET, &w->gw.u.v4.sin_addr,
+						  sizeof(w->gw.u.v4.sin_addr), w->gw.u.v4.sin_port),
+				 1);
 	(void)BIO_ctrl_set_connected(bio, peer);
 	BIO_ADDR_free(peer);
 	w->ssl = SSL_new(w->ctx);

@@ -126,6 +126,19 @@ static inline void realm(struct agw_realm_cfg *r, const char *name, uint16_t fro
 	r->port_max = to;
 }
 
+/* Is there an IPv6 loopback here? Containers sometimes have none. */
+static inline bool has_v6(void)
+{
+	struct gw_addr a;
+	int fd;
+
+	assert_int_equal(gw_addr_parse_ip(&a, "::1", 0), GW_OK);
+	if (agw_udp_open(&fd, &a) != GW_OK)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
 static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 {
 	static const struct agw_pool_cbs cbs = {on_event, on_applied, on_released, on_events_lost};
@@ -137,6 +150,8 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	cfg.n_realms = 2;
 	realm(&realms[0], "access", 43000, 43099);
 	realm(&realms[1], "core", 43100, 43199);
+	if (has_v6())
+		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
 	assert_int_equal(agw_pool_new(&b->pool, &cfg, &cbs, b), GW_OK);
 	assert_int_equal(agw_media_new(&b->media, b->pool, OWNER, "ctx=test"), GW_OK);
 	open_peer(&b->peer);
@@ -162,12 +177,12 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-static inline void reserve(struct bench *b)
+/* b->params is there already. */
+static inline void reserve_with(struct bench *b)
 {
 	const char *field = NULL;
 	uint32_t seq = 0;
 
-	agw_stream_params_init(&b->params, 1);
 	(void)snprintf(b->params.access.realm, AGW_REALM_NAME_MAX, "access");
 	(void)snprintf(b->params.core.realm, AGW_REALM_NAME_MAX, "core");
 	agw_pt_set_add(&b->params.access.pts, 8);
@@ -177,6 +192,12 @@ static inline void reserve(struct bench *b)
 	assert_int_equal(seq, 1);
 	assert_int_equal(gw_addr_port(&b->local.core_rtp) & 1, 0);
 	assert_int_equal(gw_addr_port(&b->local.core_rtcp), gw_addr_port(&b->local.core_rtp) + 1);
+}
+
+static inline void reserve(struct bench *b)
+{
+	agw_stream_params_init(&b->params, 1);
+	reserve_with(b);
 	assert_int_equal(b->local.n_cands, 1);
 }
 

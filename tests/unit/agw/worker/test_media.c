@@ -411,6 +411,76 @@ static void test_silence_of_a_side_is_told_and_its_end_too(void **state)
 	wic_close(&b->wic);
 }
 
+static void test_access_over_ipv6_core_over_ipv4(void **state)
+{
+	struct bench *b = *state;
+	const struct agw_candidate *c = b->local.cands;
+
+	REQ("RTP-19", "ICE-03");
+	if (!has_v6())
+		skip();
+	wic_open(&b->wic, "::1", true, "SRTP_AES128_CM_SHA1_80");
+	agw_stream_params_init(&b->params, 1);
+	b->params.access.families |= AGW_FAMILY_BIT(AGW_FAMILY_V6);
+	reserve_with(b);
+	assert_int_equal(b->local.n_cands, 2);
+	assert_false(gw_addr_is_v6(&c[0].addr));
+	assert_true(gw_addr_is_v6(&c[1].addr));
+	assert_string_not_equal(c[0].foundation, c[1].foundation);
+	assert_true(c[0].priority > c[1].priority);
+	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V6]);
+	configure(b, AGW_DTLS_ROLE_SERVER);
+	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
+	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
+	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+	exchange_rtp(b, 5);
+	exchange_rtcp(b);
+	wic_close(&b->wic);
+}
+
+/* TOS octet of the next datagram. */
+static int recv_tos(int fd)
+{
+	char buf[300];
+	char control[100];
+	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof(control)};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct cmsghdr *c;
+
+	assert_int_equal(poll(&p, 1, WIC_LIMIT_MS), 1);
+	assert_true(recvmsg(fd, &m, 0) > 0);
+	c = CMSG_FIRSTHDR(&m);
+	assert_non_null(c);
+	assert_int_equal(c->cmsg_type, IP_TOS);
+	return *CMSG_DATA(c);
+}
+
+static void test_packets_carry_the_dscp_of_their_leg(void **state)
+{
+	struct bench *b = *state;
+	uint8_t pkt[100];
+	size_t n;
+	int one = 1;
+
+	REQ("RTP-15", "RTP-16");
+	connect_call(b);
+	assert_int_equal(setsockopt(b->peer.rtp, IPPROTO_IP, IP_RECVTOS, &one, sizeof(one)), 0);
+	assert_int_equal(setsockopt(b->wic.fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof(one)), 0);
+	b->params.access.dscp = 46;
+	b->params.core.dscp = 34;
+	apply(b);
+	n = rtp(pkt, 8, 1, 7);
+	wic_send_rtp(&b->wic, pkt, n);
+	assert_int_equal(recv_tos(b->peer.rtp), 34 << 2);
+	from_core(b, b->peer.rtp, pkt, n);
+	assert_int_equal(recv_tos(b->wic.fd), 46 << 2);
+	wic_close(&b->wic);
+}
+
 static void test_two_calls_of_one_gateway_reach_each_other(void **state)
 {
 	struct bench *b = *state;
@@ -471,6 +541,8 @@ int main(void)
 	    T(test_rtcp_on_the_cores_rtp_port_is_understood),
 	    T(test_latching_moves_the_port_once_and_only_when_asked),
 	    T(test_silence_of_a_side_is_told_and_its_end_too),
+	    T(test_access_over_ipv6_core_over_ipv4),
+	    T(test_packets_carry_the_dscp_of_their_leg),
 	    T(test_two_calls_of_one_gateway_reach_each_other),
 	};
 

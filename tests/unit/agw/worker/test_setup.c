@@ -344,9 +344,9 @@ static void test_a_reservation_that_fails_leaves_nothing(void **state)
 	assert_int_equal(agw_media_add(b->media, p, 3, locals, NULL, &field), GW_ERR_EXISTS);
 	assert_string_equal(field, "stream_id");
 	p[2].id = 12;
-	p[2].access.families = AGW_FAMILY_BIT(AGW_FAMILY_V6);
+	p[2].core.family = AGW_FAMILY_V6;
 	assert_int_equal(agw_media_add(b->media, p, 3, locals, NULL, &field), GW_ERR_UNSUPPORTED);
-	assert_string_equal(field, "access.families");
+	assert_string_equal(field, "core.family");
 	assert_true(agw_pool_ports(b->pool, "access", &ports));
 	assert_int_equal(ports.used + ports.resting, 1);
 	assert_true(agw_pool_ports(b->pool, "core", &ports));
@@ -404,6 +404,36 @@ static void test_a_change_of_several_streams_is_all_or_nothing(void **state)
 	assert_true(agw_media_params(b->media, 1)->gate_up);
 }
 
+static int setup_tiny_rings(void **state)
+{
+	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1, .ring_slots = 2});
+}
+
+static void test_full_rings_refuse_requests_and_lose_no_acknowledgement(void **state)
+{
+	struct bench *b = *state;
+	struct agw_stream_change ch = {.ice_restart = false};
+	unsigned accepted = 1;
+	unsigned refused = 0;
+
+	REQ("RTP-25");
+	reserve(b);
+	ch.params = b->params;
+	/* Nobody reads the reports meanwhile, so that ring is full too. */
+	for (int i = 0; i < 20000 || refused == 0; i++) {
+		enum gw_err err = agw_media_apply(b->media, &ch, 1, NULL, NULL, NULL);
+
+		ch.params.gate_up = !ch.params.gate_up;
+		assert_true(err == GW_OK || err == GW_ERR_BUSY);
+		accepted += err == GW_OK;
+		refused += err == GW_ERR_BUSY;
+	}
+	/* A release is never refused. on_applied checks that no number is left out. */
+	agw_media_free(b->media);
+	assert_true(await(b, &b->released, 1));
+	assert_true(accepted > 1 && b->applied <= accepted);
+}
+
 static void test_the_pool_ends_with_calls_in_every_state(void **state)
 {
 	struct bench *b = *state;
@@ -446,6 +476,9 @@ int main(void)
 	    T(test_a_reservation_that_fails_leaves_nothing),
 	    T(test_ports_run_out_with_a_named_error_and_come_back),
 	    T(test_a_change_of_several_streams_is_all_or_nothing),
+	    cmocka_unit_test_setup_teardown(
+		test_full_rings_refuse_requests_and_lose_no_acknowledgement, setup_tiny_rings,
+		teardown),
 	    T(test_the_pool_ends_with_calls_in_every_state),
 	};
 
