@@ -77,6 +77,7 @@ enum gw_err iq_list_add(size_t *n, void *list, void *item)
 	bigger[*n] = item;
 	memcpy(list, &bigger, sizeof(bigger));
 	*n += 1;
+	/* cppcheck-suppress memleak ; the list owns it now */
 	return GW_OK;
 }
 

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 
+/* The analyzer cannot follow the arithmetic by which uthash unlinks. */
+/* NOLINTBEGIN(clang-analyzer-unix.Malloc) */
 static void forget(struct agw_iq_controller *ctl, struct iq_saved *r)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash unlinks by arithmetic it cannot follow */
 	if (r->txn > ctl->stale_below)
 		ctl->stale_below = r->txn;
 	HASH_DEL(ctl->saved, r);
@@ -18,6 +19,7 @@ static void forget(struct agw_iq_controller *ctl, struct iq_saved *r)
 	free(r->frame);
 	free(r);
 }
+/* NOLINTEND(clang-analyzer-unix.Malloc) */
 
 enum iq_seen agw_iq_seen(struct agw_iq_controller *ctl, const IqEnvelope *req,
 			 const struct iq_saved **out)

@@ -84,36 +84,36 @@ void cscf_iq_attach(struct cscf_iq *iq, const struct cscf_iq_cbs *cbs, void *arg
 /**
  * Reserve (and configure) a new context on an AGW of our choice. TS 23.334 "Reserve and Configure
  * AGW Connection Point". `streams` is packed before this returns.
- * @param ctx   names the context from now on; it must be released, also when this fails later
+ * @param out   names the context from now on; it must be released, also when this fails later
  * @return GW_OK, done follows; GW_ERR_LIMIT no AGW in service or too many contexts, nothing
  *         follows; GW_ERR_NOMEM
  */
-enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *ctx, gw_handle call, uint32_t tag,
+enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *out, gw_handle call, uint32_t tag,
 			    const struct cscf_iq_ident *ident, IqStreamRequest **streams, size_t n,
 			    cscf_iq_done_fn *done) GW_MUST_CHECK;
 /** Add streams to a context, on its AGW. @return GW_OK; GW_ERR_GONE; GW_ERR_NOMEM */
-enum gw_err cscf_iq_reserve_more(struct cscf_iq *iq, gw_handle ctx, uint32_t tag,
+enum gw_err cscf_iq_reserve_more(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 				 IqStreamRequest **streams, size_t n,
 				 cscf_iq_done_fn *done) GW_MUST_CHECK;
 /** "Configure AGW Connection Point". @return GW_OK; GW_ERR_GONE; GW_ERR_NOMEM */
-enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle ctx, uint32_t tag,
+enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 			      Wicgate__Iq__V1__ConfigureRequest__Phase phase,
 			      IqStreamRequest **streams, size_t n,
 			      cscf_iq_done_fn *done) GW_MUST_CHECK;
 /** Release some streams; fire and forget. */
-void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream_ids, size_t n,
+void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle h, uint32_t *stream_ids, size_t n,
 			     const char *reason);
 /**
  * "Release AGW Termination": the whole context, at once; the handle is dead when this returns.
  * Requests of the context still awaiting replies are forgotten. done may be NULL.
  * @return true when done will be called; false when the context was gone already
  */
-bool cscf_iq_release(struct cscf_iq *iq, gw_handle ctx, uint32_t tag, const char *reason,
+bool cscf_iq_release(struct cscf_iq *iq, gw_handle h, uint32_t tag, const char *reason,
 		     cscf_iq_done_fn *done);
 
 /** For logs and operators; "" when gone. */
-const char *cscf_iq_ctx_id(const struct cscf_iq *iq, gw_handle ctx);
-const char *cscf_iq_ctx_agw(const struct cscf_iq *iq, gw_handle ctx);
+const char *cscf_iq_ctx_id(const struct cscf_iq *iq, gw_handle h);
+const char *cscf_iq_ctx_agw(const struct cscf_iq *iq, gw_handle h);
 
 /** Is at least one AGW in service for new calls? */
 bool cscf_iq_available(const struct cscf_iq *iq);

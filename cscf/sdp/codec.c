@@ -86,7 +86,9 @@ static bool parse_rtpmap(struct cscf_sdp_fmt *f, struct gw_slice value)
 	size_t cursor = 0, n = 0, start = 0;
 	uint64_t clock, channels = 1;
 
-	if (!sdp_token_next(value, &cursor, &token) || !sdp_token_next(value, &cursor, &token))
+	if (!sdp_token_next(value, &cursor, &token)) /* the payload type */
+		return false;
+	if (!sdp_token_next(value, &cursor, &token))
 		return false;
 	for (size_t i = 0; i <= token.n && n < 3; i++) {
 		if (i < token.n && token.p[i] != '/')

@@ -180,7 +180,7 @@ static void sect_init(struct sdp_sect *s, size_t first_attr)
 static enum cscf_sdp_verdict parse_media(struct parser *p, struct gw_slice v)
 {
 	struct sdp_sect *s = &p->sdp->media[p->sdp->n_media];
-	struct gw_slice port, number = GW_SLICE_NONE, fmt;
+	struct gw_slice port, number, fmt;
 	size_t cursor = 0, n_fmts = 0;
 	const char *slash;
 	uint64_t n;

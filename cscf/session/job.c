@@ -84,6 +84,7 @@ static bool is_final(const struct call *c, const struct job *j)
 {
 	int status = cscf_sip_msg_status(j->msg);
 
+	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
 	if (c->answered_ms != 0 || j->kind == JOB_ACK)
 		return true;
 	return j->kind == JOB_RESPONSE && j->x->initial && status >= 200 && status < 300;
@@ -96,6 +97,7 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 	bool final = is_final(c, j);
 	enum gw_err err = cscf_sip_msg_find_part(j->msg, SDP_TYPE, &part);
 
+	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
 	c->media.text = (struct cscf_sdp_text){0};
 	c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .verdict = CSCF_SDP_SYNTAX};
 	if (err == GW_ERR_NOT_FOUND)
@@ -165,6 +167,7 @@ static void send_response(struct call *c, struct job *j)
 	struct xact *x = j->x;
 	enum gw_err err;
 
+	GW_ASSERT(x != NULL);
 	j->msg = NULL;
 	if (x->server_final) {
 		cscf_sip_msg_free(msg);
@@ -219,6 +222,7 @@ static void send_ack(struct call *c, struct job *j)
 
 static bool must_hold(const struct call *c, const struct job *j)
 {
+	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
 	return j->kind == JOB_REQUEST && !j->x->initial && other_side(j->from) == SIDE_WIC &&
 	       c->conn == 0;
 }

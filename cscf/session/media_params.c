@@ -9,7 +9,9 @@
 
 #include "proto/iq_codec.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FP_TEXT (64 * 3)
 #define MAX_FB  4
@@ -322,8 +324,7 @@ IqStreamRequest **media_params_streams(struct media_params *p, size_t *n)
 	return p->list;
 }
 
-/* ---- what the AGW gave
- * ----------------------------------------------------------------------------- */
+/* ---- what the AGW gave ---- */
 
 static bool fp_parse(struct cscf_sdp_fp *out, const IqFingerprint *f)
 {
@@ -331,13 +332,11 @@ static bool fp_parse(struct cscf_sdp_fp *out, const IqFingerprint *f)
 
 	snprintf(out->hash, sizeof(out->hash), "%s", f->hash);
 	for (out->len = 0; out->len < sizeof(out->value); s += 3) {
-		unsigned octet;
-
-		if (sscanf(s, "%2x", &octet) != 1)
+		if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1]))
 			return false;
-		out->value[out->len++] = (uint8_t)octet;
-		if (s[1] == '\0' || s[2] != ':')
-			return s[1] != '\0' && s[2] == '\0';
+		out->value[out->len++] = (uint8_t)strtoul((const char[]){s[0], s[1], 0}, NULL, 16);
+		if (s[2] != ':')
+			return s[2] == '\0';
 	}
 	return false;
 }

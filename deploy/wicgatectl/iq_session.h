@@ -21,8 +21,8 @@ struct iq_session {
 	bool no_ack;  /* leave notifications unacknowledged */
 };
 
-/** Hello; *ack (may be NULL) is the caller's. @return an exit code; a refusal has been printed */
-int iq_session_hello(struct iq_session *s, IqEnvelope **ack);
+/** Hello; *out (may be NULL) is the caller's. @return an exit code; a refusal has been printed */
+int iq_session_hello(struct iq_session *s, IqEnvelope **out);
 /** Send one request (its txn is set when 0), print the reply's body. @return an exit code */
 int iq_session_ask(struct iq_session *s, IqEnvelope *req);
 /** Print what comes for so many seconds (0 = until closed), acknowledging notifications. */
