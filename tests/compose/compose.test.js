@@ -48,7 +48,7 @@ async function newCaller(user) {
 	return caller;
 }
 
-test('both images build', { timeout: 280000 }, async () => {
+test('both images build', { timeout: 600000 }, async () => {
 	const begun = Date.now();
 
 	await lab.build();
