@@ -257,12 +257,18 @@ void call_came_up(struct wic_call *k)
 		wic_link_silence(k->c->link);
 }
 
+static bool cuts_connection(const struct wic_call *k)
+{
+	enum wic_misbehave how = k->c->app->o.misbehave;
+
+	return k->caller && (how == WIC_DROP_WEBSOCKET || how == WIC_RECONNECT);
+}
+
 static void drop_websocket(struct wic_call *k)
 {
 	k->half_done = true;
 	call_say(k, "dropping", "what=websocket");
-	k->c->dropped = true;
-	wic_link_reset(k->c->link);
+	wic_client_cut(k->c, k->c->app->o.misbehave == WIC_RECONNECT);
 	call_arm(k, k->c->app->o.duration_ms / 2);
 }
 
@@ -281,7 +287,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		call_answer(k);
 		break;
 	case UP:
-		if (k->c->app->o.misbehave == WIC_DROP_WEBSOCKET && k->caller && !k->half_done)
+		if (cuts_connection(k) && !k->half_done)
 			drop_websocket(k);
 		else
 			call_hang_up(k);
@@ -289,7 +295,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	case DRAINING:
 		if (k->c->dropped)
 			call_end(k, "error");
-		else if (k->c->app->o.misbehave == WIC_NO_BYE)
+		else if (k->c->app->o.misbehave == WIC_NO_BYE ||
+			 k->c->app->o.misbehave == WIC_SILENT)
 			call_end(k, "local");
 		else
 			send_bye(k);

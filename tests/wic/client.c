@@ -197,13 +197,18 @@ static void keep_service_route(struct wic_client *c, const struct wic_sip *m)
 	}
 }
 
+/* Of our own contact: the answer lists all bindings of the user. */
 static unsigned granted_expiry(const struct wic_client *c, const struct wic_sip *m)
 {
-	struct gw_slice e = wic_sip_param(wic_sip_get(m, "Contact"), "expires");
+	struct gw_slice list, e, expires = wic_sip_get(m, "Expires");
 
-	if (e.n == 0)
-		e = wic_sip_get(m, "Expires");
-	return e.n > 0 ? (unsigned)strtoul(e.p, NULL, 10) : (unsigned)c->app->o.expires_s;
+	for (size_t i = 0; wic_sip_nth(m, "Contact", i, &list); i++)
+		while (wic_sip_element(&list, &e))
+			if (memmem(e.p, e.n, c->host, strlen(c->host)) != NULL &&
+			    wic_sip_param(e, "expires").n > 0)
+				expires = wic_sip_param(e, "expires");
+	return expires.n > 0 ? (unsigned)strtoul(expires.p, NULL, 10)
+			     : (unsigned)c->app->o.expires_s;
 }
 
 static void on_registered(struct wic_client *c, const struct wic_sip *m)
@@ -404,6 +409,8 @@ static void link_closed(void *arg, unsigned code, const char *why)
 	gone(c);
 }
 
+static const struct wic_link_cbs link_cbs = {link_open, link_message, link_closed};
+
 /* --- public --------------------------------------------------------------------------------- */
 
 static void name_client(struct wic_client *c)
@@ -432,7 +439,6 @@ static void name_client(struct wic_client *c)
 
 enum gw_err wic_client_new(struct wic_client **out, struct wic_app *app, int number)
 {
-	static const struct wic_link_cbs cbs = {link_open, link_message, link_closed};
 	struct wic_client *c = calloc(1, sizeof(*c));
 	enum gw_err err = GW_ERR_NOMEM;
 
@@ -444,7 +450,7 @@ enum gw_err wic_client_new(struct wic_client **out, struct wic_app *app, int num
 	name_client(c);
 	c->refresh = event_new(app->base, -1, 0, on_refresh, c);
 	if (c->refresh != NULL)
-		err = wic_link_new(&c->link, app->base, &app->o, &cbs, c);
+		err = wic_link_new(&c->link, app->base, &app->o, &link_cbs, c);
 	if (err != GW_OK) {
 		wic_client_free(c);
 		return err;
@@ -464,6 +470,19 @@ void wic_client_free(struct wic_client *c)
 	if (c->refresh != NULL)
 		event_free(c->refresh);
 	free(c);
+}
+
+void wic_client_cut(struct wic_client *c, bool again)
+{
+	wic_link_reset(c->link);
+	c->dropped = !again;
+	if (!again)
+		return;
+	wic_link_free(c->link);
+	c->link = NULL;
+	c->auth_tries = 0;
+	if (wic_link_new(&c->link, c->app->base, &c->app->o, &link_cbs, c) != GW_OK)
+		c->dropped = true;
 }
 
 void wic_client_call_ended(struct wic_client *c)

@@ -60,6 +60,9 @@ void wic_client_free(struct wic_client *c);
 
 /** Hang up, deregister, close; wic_app_client_gone follows. */
 void wic_client_leave(struct wic_client *c);
+/** Cut the connection with a reset; `again`: and open a new one, as the same instance. */
+void wic_client_cut(struct wic_client *c, bool again);
+
 /** A call of ours ended: go on leaving when that is what we wait for. */
 void wic_client_call_ended(struct wic_client *c);
 

@@ -61,7 +61,7 @@ static const struct option_row rows[] = {
 	{"setup", K_TEXT, AT(setup), "a=setup to say: actpass, active or passive"},
 	{"max-loss", K_NUMBER, AT(max_loss), "per cent of packets that may be missing (1)"},
 	{"no-media", K_NO_MEDIA, 0, "success does not need media"},
-	{"misbehave", K_MISBEHAVE, 0, "wrong-fingerprint, drop-websocket, silent, no-consent, plain-rtp, no-bye"},
+	{"misbehave", K_MISBEHAVE, 0, "wrong-fingerprint, drop-websocket, reconnect, silent, no-consent, plain-rtp, no-bye"},
 	{"json", K_FLAG, AT(json), "print one result object as the last line"},
 	{"self-test", K_FLAG, AT(self_test), "media against itself: ICE, DTLS, SRTP, every profile; no server"},
 	{"verbose", K_FLAG, AT(verbose), "print every SIP message to stderr"},
@@ -69,7 +69,7 @@ static const struct option_row rows[] = {
 };
 static const char *const misbehaviours[] = {
 	[WIC_BEHAVE] = "none", [WIC_WRONG_FINGERPRINT] = "wrong-fingerprint",
-	[WIC_DROP_WEBSOCKET] = "drop-websocket", [WIC_SILENT] = "silent",
+	[WIC_DROP_WEBSOCKET] = "drop-websocket", [WIC_RECONNECT] = "reconnect", [WIC_SILENT] = "silent",
 	[WIC_NO_CONSENT] = "no-consent", [WIC_PLAIN_RTP] = "plain-rtp", [WIC_NO_BYE] = "no-bye",
 };
 /* clang-format on */

@@ -17,6 +17,7 @@ enum wic_misbehave {
 	WIC_BEHAVE,
 	WIC_WRONG_FINGERPRINT, /* announce a fingerprint that is not ours */
 	WIC_DROP_WEBSOCKET,    /* reset the TCP connection in the middle of the call */
+	WIC_RECONNECT,  /* the same, then a new one with the same instance; the call goes on */
 	WIC_SILENT,     /* stop reading the WebSocket once in a call, or registered: no Pong */
 	WIC_NO_CONSENT, /* no STUN checks once media runs */
 	WIC_PLAIN_RTP,  /* RTP without SRTP on the access side */
