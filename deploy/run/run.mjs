@@ -136,7 +136,10 @@ async function main() {
   }
   const dir = mkdtempSync(join(tmpdir(), 'wicgate-run-'));
   const stop = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => resolve(signal));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.removeAllListeners(signal); // of the test library, which would leave without stopping the parts
+      process.on(signal, () => resolve(signal));
+    }
   });
   const ports = await choosePorts({ base: Number(opt['port-base']), host: opt.address, taken: (name, port) => say(`port ${port} (${name}) is taken, trying another`) });
   const certs = fileURLToPath(new URL('../../build/run/certs', import.meta.url));
