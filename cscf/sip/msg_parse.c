@@ -318,11 +318,13 @@ static enum gw_err take_body(struct scan *s, bool strict_length)
 static bool is_answerable(const struct cscf_sip_msg *msg)
 {
 	struct cscf_sip_via via;
+	struct gw_slice method;
+	uint32_t number;
 
 	return msg->status == 0 && msg->method_text != NULL &&
 	       strcmp(msg->method_text, "ACK") != 0 && cscf_sip_msg_top_via(msg, &via) &&
 	       cscf_sip_msg_hdr(msg, "From", NULL) && cscf_sip_msg_hdr(msg, "To", NULL) &&
-	       cscf_sip_msg_call_id(msg).n > 0 && cscf_sip_msg_hdr(msg, "CSeq", NULL);
+	       cscf_sip_msg_call_id(msg).n > 0 && parse_cseq(msg, &number, &method);
 }
 
 static enum gw_err scan_all(struct scan *s, bool strict_length)

@@ -186,7 +186,9 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 
 	if (cscf_sip_msg_hdr(req, "Max-Forwards", &value) && cscf_sip_uint(value, 255, &hops) &&
 	    hops == 0) {
-		bool options = cscf_sip_msg_method(req) == CSCF_SIP_OPTIONS;
+		/* an OPTIONS may ask how far it gets: to us it has arrived (CALL-16) */
+		bool options = cscf_sip_msg_method(req) == CSCF_SIP_OPTIONS &&
+			       cscf_sip_uri_is_ours(s, cscf_sip_msg_uri(req));
 
 		cscf_sip_count(CSCF_SIP_N_HOPS);
 		refuse(s, req, flow, key, options ? 200 : 483, NULL, NULL);

@@ -156,18 +156,26 @@ bool cscf_sip_via_is_ours(const struct cscf_sip_stack *s, const struct cscf_sip_
 	return host_port_is(via, side == CSCF_SIP_W2 ? s->w2_host : s->mw_hostport);
 }
 
+bool cscf_sip_uri_is_ours(const struct cscf_sip_stack *s, struct gw_slice text)
+{
+	struct cscf_sip_via as_via = {0};
+	struct cscf_sip_uri uri;
+
+	if (cscf_sip_uri_parse(&uri, text) != GW_OK || uri.host.n == 0)
+		return false;
+	as_via.host = uri.host;
+	as_via.port = uri.port;
+	return host_port_is(&as_via, s->mw_hostport) || host_port_is(&as_via, s->w2_host);
+}
+
 /* Does the top Route carry a user part at our own Mw name: a flow token? */
 static bool routed_by_token(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req)
 {
 	struct cscf_sip_uri uri;
-	struct cscf_sip_via as_via = {0};
 
-	if (!cscf_sip_msg_hdr(req, "Route", NULL) ||
-	    cscf_sip_uri_parse(&uri, cscf_sip_msg_next_hop(req)) != GW_OK || uri.user.n == 0)
-		return false;
-	as_via.host = uri.host;
-	as_via.port = uri.port;
-	return host_port_is(&as_via, s->mw_hostport);
+	return cscf_sip_msg_hdr(req, "Route", NULL) &&
+	       cscf_sip_uri_parse(&uri, cscf_sip_msg_next_hop(req)) == GW_OK && uri.user.n > 0 &&
+	       cscf_sip_uri_is_ours(s, uri.text);
 }
 
 bool cscf_sip_is_loop(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,

@@ -89,6 +89,8 @@ void cscf_sip_make_branch(const struct cscf_sip_msg *req, enum cscf_sip_side to,
 /** Put our Via on top. */
 enum gw_err cscf_sip_push_via(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			      const struct cscf_sip_flow *to, const char *branch) GW_MUST_CHECK;
+/** Does a SIP URI name us: host and port of our Mw side, or host of our W2 side? */
+bool cscf_sip_uri_is_ours(const struct cscf_sip_stack *s, struct gw_slice text);
 /** Is the sent-by of a Via ours on that side? */
 bool cscf_sip_via_is_ours(const struct cscf_sip_stack *s, const struct cscf_sip_via *via,
 			  enum cscf_sip_side side);

@@ -140,11 +140,11 @@ static void test_bad_messages_name_their_fault(void **state)
 	     "CSeq method differs from request method", true},
 	    {"MESSAGE sip:b@h.example SIP/2.0\r\n" HEAD
 	     "CSeq: 36893488147419103232 MESSAGE\r\n\r\n",
-	     400, "Malformed CSeq", true},
+	     400, "Malformed CSeq", false},
 	    {"MESSAGE sip:b@h.example SIP/2.0\r\n" HEAD "CSeq: 2147483648 MESSAGE\r\n\r\n", 400,
-	     "Malformed CSeq", true},
+	     "Malformed CSeq", false},
 	    {"MESSAGE sip:b@h.example SIP/2.0\r\n" HEAD "CSeq: 1\r\n\r\n", 400, "Malformed CSeq",
-	     true},
+	     false},
 	    {"MESSAGE sip:b@h.example SIP/2.0\r\n" HEAD "\r\n", 400, "Missing CSeq", false},
 	    {"MESSAGE sip:b@h.example SIP/2.0\r\nFrom: <sip:a@h.example>;tag=1\r\n"
 	     "To: <sip:b@h.example>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\n\r\n",

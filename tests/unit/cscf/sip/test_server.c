@@ -296,7 +296,7 @@ static void test_refusals_by_rule(void **state)
 	assert_non_null(strstr(f->sent[3].text, "Unsupported: foo, bar\r\n"));
 	assert_int_equal(f->n_req, 0);
 	fx_wic_send(f, 7,
-		    "OPTIONS sip:bob@ims.example.net SIP/2.0\r\n"
+		    "OPTIONS sip:epcscf1.ims.example.net SIP/2.0\r\n"
 		    "Via: SIP/2.0/WSS d.invalid;branch=z9hG4bKo\r\nMax-Forwards: 0\r\n"
 		    "From: <sip:a@ims.example.net>;tag=1\r\nTo: <sip:b@ims.example.net>\r\n"
 		    "Call-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n");
