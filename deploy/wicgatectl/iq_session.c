@@ -38,7 +38,8 @@ static int explain(enum gw_err err)
 		return EXIT_NO_PEER;
 	case GW_ERR_GONE:
 	case GW_ERR_IO:
-		ctl_complain("the gateway closed the connection");
+		ctl_complain(
+		    "the gateway closed the connection (does it expect certificates: --tls-cert?)");
 		return EXIT_NO_PEER;
 	default:
 		ctl_complain("the gateway sent something that is not the protocol (%s)",
