@@ -151,14 +151,12 @@ static void show(const json_t *j, FILE *to, int depth);
 
 static void list(const json_t *j, FILE *to, int depth)
 {
-	size_t i;
-	json_t *v;
-
 	if (json_array_size(j) == 0) {
 		indent(to, depth);
 		fputs("(none)\n", to);
 	}
-	json_array_foreach(j, i, v) show(v, to, depth);
+	for (size_t i = 0; i < json_array_size(j); i++)
+		show(json_array_get(j, i), to, depth);
 }
 
 /* One member of an object that has a value of more than one line. */
