@@ -47,6 +47,18 @@ int64_t cscf_ws_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+void cscf_ws_unmap(struct gw_addr *a)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = a->u.v6.sin6_port};
+
+	if (a->u.sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->u.v6.sin6_addr))
+		return;
+	memcpy(&v4.sin_addr, &a->u.v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+	memset(a, 0, sizeof(*a));
+	a->u.v4 = v4;
+	a->len = sizeof(v4);
+}
+
 void cscf_ws_conn_arm(struct event *timer, int64_t ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -317,6 +329,7 @@ static enum gw_err attach(struct cscf_ws_conn *c, int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
 		err = gw_addr_from_sa(&c->local, (const struct sockaddr *)&local, len);
+	cscf_ws_unmap(&c->local);
 	c->out = evbuffer_new();
 	c->deadline = event_new(c->l->base, -1, 0, on_deadline, c);
 	c->ping = event_new(c->l->base, -1, 0, on_ping, c);
@@ -339,6 +352,7 @@ enum gw_err cscf_ws_conn_new(struct cscf_ws_listener *l, int fd, bool tls,
 	c->id = l->next_id++;
 	c->tls = tls;
 	c->peer = *peer;
+	cscf_ws_unmap(&c->peer);
 	c->refuse = refuse;
 	if (refuse != CSCF_WS_REJECT_NONE)
 		l->n_refusing++;
@@ -346,7 +360,7 @@ enum gw_err cscf_ws_conn_new(struct cscf_ws_listener *l, int fd, bool tls,
 	err = attach(c, fd);
 	if (err != GW_OK)
 		goto fail;
-	if (believed_balancer(l, peer)) {
+	if (believed_balancer(l, &c->peer)) {
 		c->proxy = calloc(1, sizeof(*c->proxy));
 		if (c->proxy == NULL) {
 			err = GW_ERR_NOMEM;

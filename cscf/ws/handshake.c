@@ -77,6 +77,7 @@ static enum gw_err step_proxy(struct cscf_ws_conn *c)
 		cscf_ws_handshake_drop(c, CSCF_WS_REJECT_PROXY_HEADER);
 		return err;
 	}
+	cscf_ws_unmap(&source);
 	if (source.len != 0)
 		c->peer = source;
 	free(c->proxy);

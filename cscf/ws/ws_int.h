@@ -128,6 +128,8 @@ void cscf_ws_conn_start_close(struct cscf_ws_conn *c, enum cscf_ws_cause cause, 
 void cscf_ws_conn_linger(struct cscf_ws_conn *c);
 void cscf_ws_conn_arm(struct event *timer, int64_t ms);
 int64_t cscf_ws_now_ms(void);
+/** An IPv4-mapped IPv6 address of a dual-stack socket becomes the IPv4 address it is (WS-16). */
+void cscf_ws_unmap(struct gw_addr *a);
 
 /* --- handshake.c: PROXY header, TLS, Upgrade -------------------------------------------------- */
 

@@ -362,6 +362,23 @@ static void test_http11_is_the_only_alpn_word(void **state)
 	assert_false(tls_connect(&b, NULL));
 }
 
+static void test_a_dual_stack_socket_names_ipv4_peers_as_such(void **state)
+{
+	REQ("WS-16", "WS-24");
+	struct cscf_ws_conn *c;
+
+	(void)state;
+	rig.cfg.listen = "[::]:0";
+	rig_start(&rig);
+	assert_true(tls_connect(&a, NULL)); /* over 127.0.0.1 */
+	client_open(&rig, &a);
+	c = cscf_ws_conn_find(rig.l, rig.last_id);
+	assert_int_equal(cscf_ws_conn_peer(c)->u.sa.sa_family, AF_INET);
+	assert_true(gw_addr_is_loopback(cscf_ws_conn_peer(c)));
+	assert_int_equal(cscf_ws_conn_local(c)->u.sa.sa_family, AF_INET);
+	assert_int_equal(gw_addr_port(cscf_ws_conn_local(c)), cscf_ws_listener_port(rig.l, true));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -376,6 +393,7 @@ int main(void)
 	    T(test_bad_identity_stops_the_start_with_the_file_named),
 	    T(test_plain_octets_on_the_wss_port_are_a_tls_refusal),
 	    T(test_http11_is_the_only_alpn_word),
+	    T(test_a_dual_stack_socket_names_ipv4_peers_as_such),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
