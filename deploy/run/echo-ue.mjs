@@ -72,16 +72,18 @@ async function serve(call) {
   const id = { call: call.callId, from };
   say('call', id);
   call.ring();
+  /* A port for video too: a caller may add it later. */
+  await call.openMedia(['audio', 'video']);
   await call.answer();
   for (const port of call.media) port.echo();
-  say('answered', { ...id, media: call.media.map((m) => m.type) });
+  say('answered', { ...id, media: (call.offer?.media ?? []).map((m) => m.type) });
   const timer = setInterval(() => {
     const a = call.audio;
     if (a) say('heard', { ...id, received: a.received, sent: a.sent, hz: Number(opt.tone), share: Number(a.hears(Number(opt.tone)).toFixed(3)), from_media: [...a.sources] });
   }, 1000);
   const why = await call.ended;
   clearInterval(timer);
-  say('ended', { ...id, why, media: call.media.map((m) => ({ type: m.type, received: m.received, sent: m.sent })) });
+  say('ended', { ...id, why, media: call.media.filter((m) => m.received).map((m) => ({ type: m.type, received: m.received, sent: m.sent })) });
   await call.closeMedia();
 }
 

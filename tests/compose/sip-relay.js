@@ -11,6 +11,8 @@ export class SipRelay {
 	requests = [];
 	/** method -> function(msg) giving the answer to send, or undefined to hand the request on. */
 	script = {};
+	/** Changes the text of an answer that is handed on. */
+	rewrite;
 	#users = new Map();
 
 	static async open({ host = '127.0.0.1', password = 'secret' } = {}) {
@@ -31,7 +33,7 @@ export class SipRelay {
 			return;
 		const msg = SipMessage.parse(text);
 		if (msg.status) {
-			this.#other(ws)?.send(text);
+			this.#other(ws)?.send(this.rewrite?.(text) ?? text);
 			return;
 		}
 		this.requests.push(msg);

@@ -163,6 +163,18 @@ test('an audio call gets video in the middle', async () => {
 	await alice.hangup();
 });
 
+test('late video that is refused leaves the audio call as it was', async () => {
+	await connected();
+	relay.rewrite = (text) => text.replace(/^m=video \d+/m, 'm=video 0');
+	await click(alice, 'camera');
+	await until(async () => /No video/.test(await shown(alice)), { what: 'a sentence on the page' });
+	assert.equal((await alice.state()).call.camera, false);
+	relay.rewrite = undefined;
+	await alice.page.evaluate(() => (window.softphone.state.error = null));
+	await alice.media({ packets: 1 });
+	await alice.hangup();
+});
+
 test('reject is 486 at the caller, cancel is a missed call at the callee', async () => {
 	await Promise.all([ready(alice, 'alice'), ready(bob, 'bob')]);
 	await alice.page.fill('[data-testid=number]', 'bob');

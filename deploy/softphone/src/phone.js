@@ -331,13 +331,18 @@ export class Phone extends EventTarget {
     this.#note('info', `tone ${digit}`);
   }
 
+  /* The video line that is in use; a refused one is stopped and stays in the list. */
+  #video() {
+    return this.#session.connection.getTransceivers().find((t) => t.sender.track?.kind === 'video' && t.direction !== 'stopped');
+  }
+
   /** Camera on or off within a call; a call without video gets it by renegotiation. */
   async setCamera(on) {
     const session = this.#session;
     if (!session?.isEstablished()) return;
-    const sender = session.connection.getSenders().find((s) => s.track?.kind === 'video');
-    if (sender) {
-      sender.track.enabled = on;
+    const video = this.#video();
+    if (video) {
+      video.sender.track.enabled = on;
       this.#call({ camera: on });
       return;
     }
@@ -348,11 +353,23 @@ export class Phone extends EventTarget {
         this.#ownTracks.push(track);
         session.connection.addTrack(track, stream);
       }
-    } catch (error) {
+    } catch {
       this.#change({ error: callSentence({ cause: 'User Denied Media Access' }) });
       return;
     }
-    if (!session.renegotiate({}, () => this.#localStream())) this.#note('warn', 'the call cannot be changed just now');
     this.#call({ camera: true, video: true });
+    if (!session.renegotiate({}, () => this.#videoAnswered())) this.#note('warn', 'the call cannot be changed just now');
+  }
+
+  #videoAnswered() {
+    if (!this.#session) return;
+    if (this.#video()) {
+      this.#localStream();
+      return;
+    }
+    for (const track of this.#ownTracks.splice(0)) track.stop();
+    this.#note('warn', 'the other side takes no video');
+    this.#call({ camera: false, video: false });
+    this.#change({ error: { title: 'No video', text: 'The other side takes no video in this call; audio goes on.', code: 0 } });
   }
 }
