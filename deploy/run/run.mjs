@@ -108,8 +108,8 @@ function invitation(chain) {
                 (a development certificate: accept it for the page, and once for ${chain.wss.replace('wss', 'https').replace('/sip', '/')})
     user        alice, bob or carol; the password is the name
     dial        echo, and hear yourself; or each other, from two windows
-    look inside build/*/bin/wicgatectl --socket ${chain.ctl.cscf} status
-                build/*/bin/wicgatectl --socket ${chain.ctl.agw} status
+    look inside ${opt.bin}/wicgatectl --socket ${chain.ctl.cscf} status
+                ${opt.bin}/wicgatectl --socket ${chain.ctl.agw} status
     end         Ctrl-C
 `);
 }
