@@ -250,7 +250,6 @@ static void test_close_codes_a_peer_may_send_are_taken(void **state)
 
 static void test_a_callback_stops_the_feed(void **state)
 {
-	REQ("WS-12");
 	struct cscf_ws_frames *f = NULL;
 	struct seen s = {.stop_after = 1};
 	uint8_t w[64];

@@ -218,7 +218,6 @@ static void test_an_idle_peer_is_pinged_and_lost_when_silent(void **state)
 
 static void test_close_by_the_peer_is_echoed(void **state)
 {
-	REQ("WS-01");
 	(void)state;
 	rig_start(&rig);
 	client_connect(&a, &rig);
@@ -235,7 +234,6 @@ static void test_close_by_the_peer_is_echoed(void **state)
 
 static void test_a_reset_is_a_lost_peer(void **state)
 {
-	REQ("WS-18");
 	struct linger abort_it = {.l_onoff = 1};
 
 	(void)state;
@@ -505,7 +503,7 @@ static void test_drain_closes_everybody_and_refuses_the_rest(void **state)
 
 static void test_ids_are_never_used_again(void **state)
 {
-	REQ("WS-19", "SEC-03");
+	REQ("SEC-03");
 	uint64_t first, cursor = 0;
 
 	(void)state;

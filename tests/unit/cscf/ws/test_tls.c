@@ -344,7 +344,6 @@ static void test_plain_octets_on_the_wss_port_are_a_tls_refusal(void **state)
 
 static void test_http11_is_the_only_alpn_word(void **state)
 {
-	REQ("WS-01");
 	const unsigned char *word = NULL;
 	unsigned len = 0;
 
