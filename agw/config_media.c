@@ -141,7 +141,8 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->max_streams = (uint32_t)c->media_max_streams;
 	p->max_batch_wait_us = (uint32_t)c->media_max_batch_wait_us;
 	p->ring_slots = (uint32_t)c->media_ring_slots;
-	p->port_quarantine_ms = (uint32_t)c->port_quarantine;
+	/* 0 means "the default" to the pool; to an operator it means none */
+	p->port_quarantine_ms = c->port_quarantine > 0 ? (uint32_t)c->port_quarantine : 1;
 	p->ice_timeout_ms = (uint32_t)c->ice_timeout;
 	p->consent_timeout_ms = (uint32_t)c->consent_timeout;
 	p->ice_first_valid_pair = c->ice_first_valid_pair;
