@@ -173,9 +173,10 @@ export class Gateway {
 		return [...this.agws, ...this.cscf ? [this.cscf] : []];
 	}
 
-	/** Descriptors of each daemon, without the long-lived links on Mw and Iq. */
+	/** Descriptors of each daemon, without the long-lived links on Mw and Iq and our own questions. */
 	census() {
-		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts]));
+		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts,
+			Number(new URL(d.opsUrl).port)]));
 	}
 
 	/**

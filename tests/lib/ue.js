@@ -60,12 +60,12 @@ export class Ue {
 		return this.register(0);
 	}
 
-	/** Start a call; resolves when the INVITE left. Await call.answered for the outcome. */
-	async call(uri, { video = false, lateOffer = false, headers = [] } = {}) {
+	/** Start a call, with an offer of the test's own if given; resolves when the INVITE left. Await call.answered for the outcome. */
+	async call(uri, { video = false, lateOffer = false, sdp, headers = [] } = {}) {
 		const call = new Call(this, { outgoing: true, remoteUri: uri });
 
 		await call.openMedia(video ? ['audio', 'video'] : ['audio']);
-		await call.invite({ lateOffer, headers });
+		await call.invite({ lateOffer, sdp, headers });
 		return call;
 	}
 
@@ -197,11 +197,11 @@ export class Call {
 		return plainSdp(this.ue.host, lines, { version: this.#version++ });
 	}
 
-	async invite({ lateOffer = false, headers = [] } = {}) {
+	async invite({ lateOffer = false, sdp, headers = [] } = {}) {
 		this.lateOffer = lateOffer;
 		this.inviteBranch = branch();
 		this.inviteMsg = this.#request('INVITE', { cseq: this.localCseq, b: this.inviteBranch, headers,
-			body: lateOffer ? '' : this.ownSdp() });
+			body: lateOffer ? '' : sdp ?? this.ownSdp() });
 		this.state = 'calling';
 		await this.ue.sip.send(this.inviteMsg, this.ue.core);
 	}
