@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SRTP_EXTENSION 14 /* use_srtp, RFC 5764 s4.1 */
+#define CERT_LIST_MAX  16384 /* octets of a peer's Certificate message we put together */
+#define SRTP_EXTENSION 14    /* use_srtp, RFC 5764 s4.1 */
 
 /* RSA suites only matter when a peer that we call as client has an RSA certificate. */
 static const char ciphers[] =
@@ -62,6 +63,7 @@ static enum gw_err configure(struct agw_dtls_ctx *ctx)
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	(void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_max_cert_list(c, CERT_LIST_MAX);
 	SSL_CTX_set_read_ahead(c, 1); /* a datagram is read whole */
 	SSL_CTX_set_cert_verify_callback(c, agw_dtls_verify_peer, NULL);
 	SSL_CTX_set_client_hello_cb(c, on_client_hello, NULL);

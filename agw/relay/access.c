@@ -226,7 +226,8 @@ void agw_stream_kick(struct agw_stream *s)
 {
 	enum agw_dtls_role role = s->p.access.dtls_role;
 
-	if (s->ice_connected && s->p.access.answered && s->dtls_deadline_ms == 0 &&
+	/* From ICE on, answered or not: a peer may not sit on a handshake slot (DTLS-16). */
+	if (s->ice_connected && s->dtls_deadline_ms == 0 &&
 	    agw_dtls_state(s->dtls) <= AGW_DTLS_HANDSHAKE) {
 		s->dtls_deadline_ms = s->env->now_ms + s->env->cfg->dtls_timeout_ms;
 		s->env->on_setup(s->env->arg, s);

@@ -27,6 +27,7 @@ static enum agw_drop drop_of(enum gw_err err)
 	return err == GW_ERR_AUTH     ? AGW_DROP_AUTH
 	       : err == GW_ERR_REPLAY ? AGW_DROP_REPLAY
 	       : err == GW_ERR_PROTO  ? AGW_DROP_MALFORMED
+	       : err == GW_ERR_LIMIT  ? AGW_DROP_SSRC_LIMIT
 				      : AGW_DROP_SRTP;
 }
 

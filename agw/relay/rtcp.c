@@ -114,13 +114,10 @@ enum gw_err agw_rtcp_check(const uint8_t *p, size_t n, bool rsize)
 	return GW_OK;
 }
 
-static void map_at(struct agw_rtcp_filter *f, uint8_t *p)
+static void map_at(const struct agw_rtcp_filter *f, uint8_t *p)
 {
-	uint32_t out;
-
-	/* A full table keeps the sender's own SSRC: RTCP never re-keys anything. */
-	if (f->way == AGW_RTCP_DOWN && agw_ssrc_rtcp(f->ssrcs, agw_be32(p), f->now_ms, &out))
-		agw_put32(p, out);
+	if (f->way == AGW_RTCP_DOWN)
+		agw_put32(p, agw_ssrc_forth(f->ssrcs, agw_be32(p)));
 }
 
 static void back_at(const struct agw_rtcp_filter *f, uint8_t *p)
@@ -129,7 +126,7 @@ static void back_at(const struct agw_rtcp_filter *f, uint8_t *p)
 		agw_put32(p, agw_ssrc_back(f->ssrcs, agw_be32(p)));
 }
 
-static void map_sdes(struct agw_rtcp_filter *f, uint8_t *p, size_t n)
+static void map_sdes(const struct agw_rtcp_filter *f, uint8_t *p, size_t n)
 {
 	size_t at = 4;
 
@@ -143,11 +140,11 @@ static void map_sdes(struct agw_rtcp_filter *f, uint8_t *p, size_t n)
 }
 
 /* SSRCs of one sub-packet, in place. Lengths were checked by sub_ok. */
-static void map_sub(struct agw_rtcp_filter *f, uint8_t *p, size_t n)
+static void map_sub(const struct agw_rtcp_filter *f, uint8_t *p, size_t n)
 {
 	size_t at;
 
-	if (!f->ssrcs->mapped && f->way == AGW_RTCP_UP)
+	if (!f->ssrcs->mapped)
 		return;
 	switch (p[1]) {
 	case PT_SR:
@@ -276,8 +273,13 @@ size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, ui
 {
 	size_t at = 0;
 	size_t done = 0;
+	uint32_t sender;
 
 	f->removed = 0;
+	/* SRTCP keeps state per sender: those are counted in the same table as RTP's. */
+	if (f->way == AGW_RTCP_DOWN &&
+	    (n < 8 || !agw_ssrc_rtcp(f->ssrcs, agw_be32(in + 4), f->now_ms, &sender)))
+		return 0;
 	while (at < n) {
 		const uint8_t *p = in + at;
 		size_t len = sub_len(p);

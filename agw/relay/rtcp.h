@@ -37,7 +37,7 @@ struct agw_rtcp_filter {
  * Copy what may pass on the outgoing leg.
  * @param in  a packet agw_rtcp_check accepted
  * @param cap octets at out; n + 8 for each sub-packet is always enough
- * @return octets at out; 0 = nothing is left to send
+ * @return octets at out; 0 = nothing is left to send, or too many senders (AGW_SSRC_MAX)
  */
 size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, uint8_t *out,
 		      size_t cap);

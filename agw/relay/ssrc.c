@@ -139,6 +139,17 @@ bool agw_ssrc_rtcp(struct agw_ssrc_table *t, uint32_t in, uint64_t now_ms, uint3
 	return true;
 }
 
+uint32_t agw_ssrc_forth(const struct agw_ssrc_table *t, uint32_t in)
+{
+	if (!t->mapped)
+		return in;
+	for (size_t i = 0; i < AGW_SSRC_MAX; i++) {
+		if (t->entries[i].used && t->entries[i].in == in)
+			return t->entries[i].out;
+	}
+	return in;
+}
+
 uint32_t agw_ssrc_back(const struct agw_ssrc_table *t, uint32_t out)
 {
 	if (!t->mapped)

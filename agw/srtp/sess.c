@@ -13,6 +13,8 @@ struct agw_srtp_sess {
 	srtp_t send;
 	srtp_t recv;
 	uint16_t profile;
+	uint16_t n_senders;
+	uint32_t senders[AGW_SRTP_SSRC_MAX]; /* heard and verified; as on the wire */
 };
 
 static enum gw_err create(srtp_t *out, uint16_t profile, const uint8_t *master, bool inbound,
@@ -89,14 +91,43 @@ enum gw_err agw_srtp_protect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t 
 	return run(srtp_protect_rtcp, s->send, pkt, len);
 }
 
+static bool is_known(const struct agw_srtp_sess *s, uint32_t ssrc)
+{
+	for (unsigned i = 0; i < s->n_senders; i++) {
+		if (s->senders[i] == ssrc)
+			return true;
+	}
+	return false;
+}
+
+/* @param at where the sender's SSRC stands in the packet */
+static enum gw_err unprotect(struct agw_srtp_sess *s, transform_fn *fn, size_t at, uint8_t *pkt,
+			     size_t *len)
+{
+	uint32_t ssrc;
+	bool known;
+	enum gw_err err;
+
+	if (*len < at + sizeof(ssrc))
+		return GW_ERR_PROTO;
+	memcpy(&ssrc, pkt + at, sizeof(ssrc));
+	known = is_known(s, ssrc);
+	if (!known && s->n_senders == AGW_SRTP_SSRC_MAX)
+		return GW_ERR_LIMIT;
+	err = run(fn, s->recv, pkt, len);
+	if (err == GW_OK && !known)
+		s->senders[s->n_senders++] = ssrc;
+	return err;
+}
+
 enum gw_err agw_srtp_unprotect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
 {
-	return run(srtp_unprotect, s->recv, pkt, len);
+	return unprotect(s, srtp_unprotect, 8, pkt, len);
 }
 
 enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
 {
-	return run(srtp_unprotect_rtcp, s->recv, pkt, len);
+	return unprotect(s, srtp_unprotect_rtcp, 4, pkt, len);
 }
 
 void agw_srtp_forget_sender(struct agw_srtp_sess *s, uint32_t ssrc)

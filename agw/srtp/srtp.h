@@ -17,6 +17,10 @@
 
 #include <stdbool.h>
 
+/* Senders one association may have, RTP and RTCP together: each costs a context in libsrtp. They
+ * are not forgotten, since that would forget which packets were seen. */
+#define AGW_SRTP_SSRC_MAX    32
+
 #define AGW_SRTP_TRAILER_MAX 160 /* room behind a packet to protect */
 
 struct agw_srtp_sess;
@@ -53,7 +57,8 @@ enum gw_err agw_srtp_protect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t 
 /**
  * Remove protection from one packet in place.
  * @return GW_OK; GW_ERR_AUTH tag mismatch, or SRTCP not encrypted (SRTP-05); GW_ERR_REPLAY seen
- *         or too old; GW_ERR_PROTO. On error *len is unchanged and pkt undefined: drop it.
+ *         or too old; GW_ERR_LIMIT more senders than AGW_SRTP_SSRC_MAX; GW_ERR_PROTO. On error *len
+ * is unchanged and pkt undefined: drop it.
  */
 enum gw_err agw_srtp_unprotect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len) GW_MUST_CHECK;
 enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt,

@@ -15,8 +15,7 @@
 #define GW_LOG_MOD "worker"
 #include "common/log.h"
 
-#define WORKERS_MAX  64
-#define DISPATCH_MAX 4096 /* reports per worker and dispatch: other work wants a turn too */
+#define WORKERS_MAX 64
 
 static const uint16_t default_profiles[AGW_SRTP_PROFILE_MAX] = {
     AGW_SRTP_AEAD_AES_128_GCM, AGW_SRTP_AEAD_AES_256_GCM, AGW_SRTP_AES128_CM_SHA1_80,
@@ -231,8 +230,9 @@ void agw_pool_dispatch(struct agw_pool *p)
 		struct agw_report r;
 		uint64_t lost;
 
+		/* What comes after the clear wakes us again, so one ringful is all there can be. */
 		gw_ring_clear(w->reports);
-		for (unsigned k = 0; k < DISPATCH_MAX && gw_ring_pop(w->reports, &r); k++)
+		for (unsigned k = 0; k < p->cfg.ring_slots && gw_ring_pop(w->reports, &r); k++)
 			deliver(&r);
 		agw_cmd_retry(w);
 		lost = atomic_load_explicit(&w->events_lost, memory_order_relaxed);

@@ -19,7 +19,7 @@
 
 struct msg {
 	size_t n;
-	uint8_t data[512];
+	uint8_t data[560];
 };
 
 /* Append one sub-packet of `words` 32-bit words behind the header, filled with 32-bit values. */
@@ -351,6 +351,30 @@ static void test_ssrcs_are_mapped_both_ways(void **state)
 	assert_int_equal(tmp, 0x33333333);
 }
 
+static void test_a_mixers_long_sdes_does_not_crowd_out_its_media(void **state)
+{
+	struct bench b = {.now_ms = 1000};
+	struct msg m = {0};
+	uint8_t out[600];
+	uint32_t ssrc = 0;
+
+	REQ("RTCP-06", "RTP-10");
+	(void)state;
+	add_sr(&m, CORE);
+	for (uint32_t i = 0; i < 20; i++)
+		add_sdes(&m, 1000 + i);
+	assert_int_equal(relay(&b, AGW_RTCP_DOWN, 0, &m, out), m.n);
+	assert_memory_equal(out, m.data, m.n);
+	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, 77, 1, 1000, &ssrc), AGW_SSRC_PASS);
+	/* Senders of whole packets do count. */
+	for (uint32_t i = 0; i < 20; i++) {
+		m.n = 0;
+		add_sr(&m, 5000 + i);
+		assert_int_equal(relay(&b, AGW_RTCP_DOWN, 0, &m, out),
+				 i < AGW_SSRC_MAX - 2 ? m.n : 0);
+	}
+}
+
 static void test_padding_is_taken_off(void **state)
 {
 	struct bench b = {.now_ms = 1};
@@ -376,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(test_pli_becomes_fir_and_back),
 	    cmocka_unit_test(test_refresh_requests_are_limited_to_two_a_second),
 	    cmocka_unit_test(test_ssrcs_are_mapped_both_ways),
+	    cmocka_unit_test(test_a_mixers_long_sdes_does_not_crowd_out_its_media),
 	    cmocka_unit_test(test_padding_is_taken_off),
 	};
 

@@ -237,6 +237,30 @@ static void test_short_and_garbage_packets_are_errors(void **state)
 	done(&p);
 }
 
+static void test_one_association_has_a_bounded_number_of_senders(void **state)
+{
+	struct pair p = make(AGW_SRTP_AES128_CM_SHA1_80);
+	_Alignas(8) uint8_t buf[300];
+	size_t n;
+
+	REQ("RTP-10");
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++) {
+		n = rtp(buf, 1, i, 20);
+		assert_int_equal(agw_srtp_protect(p.a, buf, &n), GW_OK);
+		assert_int_equal(agw_srtp_unprotect(p.b, buf, &n),
+				 i < AGW_SRTP_SSRC_MAX ? GW_OK : GW_ERR_LIMIT);
+	}
+	/* Those that are known go on. */
+	n = rtp(buf, 2, 0, 20);
+	assert_int_equal(agw_srtp_protect(p.a, buf, &n), GW_OK);
+	assert_int_equal(agw_srtp_unprotect(p.b, buf, &n), GW_OK);
+	n = sr(buf, 200);
+	assert_int_equal(agw_srtp_protect_rtcp(p.a, buf, &n), GW_OK);
+	assert_int_equal(agw_srtp_unprotect_rtcp(p.b, buf, &n), GW_ERR_LIMIT);
+	done(&p);
+}
+
 static void test_unknown_profiles_and_windows_are_refused(void **state)
 {
 	struct agw_srtp_keys k = {.profile = 0x0002}; /* AES128_CM_SHA1_32 */
@@ -260,6 +284,7 @@ int main(void)
 	    cmocka_unit_test(test_no_index_is_ever_sent_twice),
 	    cmocka_unit_test(test_srtcp_without_encryption_is_refused),
 	    cmocka_unit_test(test_short_and_garbage_packets_are_errors),
+	    cmocka_unit_test(test_one_association_has_a_bounded_number_of_senders),
 	    cmocka_unit_test(test_unknown_profiles_and_windows_are_refused),
 	};
 

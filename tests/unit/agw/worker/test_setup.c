@@ -138,6 +138,34 @@ static void test_a_handshake_that_does_not_end_fails(void **state)
 	wic_close(&b->wic);
 }
 
+/* It sends, and hears nothing: so it stops after its first flight. */
+static void make_deaf(struct wic *w)
+{
+	BIO *empty = BIO_new(BIO_s_mem());
+
+	assert_non_null(empty);
+	(void)BIO_set_mem_eof_return(empty, -1);
+	SSL_set0_rbio(w->ssl, empty);
+}
+
+static void test_a_peer_may_not_sit_on_a_handshake_before_the_answer(void **state)
+{
+	struct bench *b = *state;
+	struct agw_pool_load load;
+
+	REQ("DTLS-16", "DTLS-25");
+	begin(b, true); /* nothing is answered yet */
+	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
+	wic_ssl(&b->wic);
+	make_deaf(&b->wic);
+	assert_false(wic_step(&b->wic)); /* a ClientHello, and no more */
+	assert_true(await(b, &b->seen[AGW_EV_DTLS_FAILED], 1));
+	assert_int_equal(b->last[AGW_EV_DTLS_FAILED].cause, AGW_CAUSE_TIMEOUT);
+	agw_pool_load(b->pool, &load);
+	assert_int_equal(load.handshakes, 0);
+	wic_close(&b->wic);
+}
+
 static void test_a_fingerprint_that_never_comes_fails(void **state)
 {
 	struct bench *b = *state;
@@ -465,6 +493,7 @@ int main(void)
 	    T(test_wrong_fingerprint_never_lets_media_through),
 	    FAST(test_ice_that_does_not_connect_fails),
 	    FAST(test_a_handshake_that_does_not_end_fails),
+	    FAST(test_a_peer_may_not_sit_on_a_handshake_before_the_answer),
 	    FAST(test_a_fingerprint_that_never_comes_fails),
 	    FAST(test_consent_lost_stops_sending_and_restored_resumes),
 	    T(test_ice_restart_moves_media_to_the_newly_nominated_pair),
