@@ -145,6 +145,8 @@ static void fail(struct cscf_sip_client *c)
 	enum cscf_sip_cause cause =
 	    c->failure != CSCF_SIP_CAUSE_NONE ? c->failure : CSCF_SIP_CAUSE_TRANSPORT;
 
+	if (!c->provisional)
+		cscf_sip_health_failed(c->stack->health, &c->flow, 0);
 	if (!c->provisional && !c->cancel_wanted && cscf_sip_client_has_next(c)) {
 		cscf_sip_count(CSCF_SIP_N_FAILOVER);
 		if (cscf_sip_client_try_next(c))
@@ -344,7 +346,8 @@ enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client, const ch
 		if (c->query != GW_HANDLE_NONE)
 			cscf_sip_resolve_cancel(s->resolver, c->query);
 		c->query = GW_HANDLE_NONE;
-		c->n_targets = 0;
+		c->n_targets = c->next_target = 0;
+		c->n_later = 0;
 		c->next_uri = c->n_uris;
 		c->cancel_until = cscf_sip_now_ms();
 		cscf_sip_client_rearm(c);
@@ -427,6 +430,20 @@ static void on_success(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp
 	cscf_sip_client_deliver(c, rsp, CSCF_SIP_CAUSE_NONE);
 }
 
+/* Seconds of a Retry-After, comment and parameters ignored; 0 = none. */
+static uint32_t retry_after(const struct cscf_sip_msg *rsp)
+{
+	struct gw_slice v;
+	uint32_t seconds = 0;
+	size_t n = 0;
+
+	if (!cscf_sip_msg_hdr(rsp, "Retry-After", &v))
+		return 0;
+	while (n < v.n && v.p[n] >= '0' && v.p[n] <= '9')
+		n++;
+	return cscf_sip_uint((struct gw_slice){v.p, n}, UINT32_MAX, &seconds) ? seconds : 0;
+}
+
 static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp)
 {
 	bool pending = cscf_sip_machine_is_pending(c->machine);
@@ -439,6 +456,8 @@ static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp
 	if (!pending || c->final)
 		return;
 	c->timer_c_at = CSCF_SIP_NEVER;
+	if (rsp->status == 503)
+		cscf_sip_health_failed(c->stack->health, &c->flow, retry_after(rsp));
 	if (rsp->status == 503 && !c->cancel_wanted && cscf_sip_client_has_next(c)) {
 		cscf_sip_count(CSCF_SIP_N_FAILOVER);
 		c->provisional = false;
@@ -457,6 +476,8 @@ bool cscf_sip_client_response(struct cscf_sip_stack *s, struct cscf_sip_msg *rsp
 		cscf_sip_msg_free(rsp);
 		return false;
 	}
+	if (rsp->status != 503)
+		cscf_sip_health_answered(s->health, &c->flow);
 	if (rsp->status < 200)
 		on_provisional(c, rsp);
 	else if (rsp->status < 300)

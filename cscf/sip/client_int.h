@@ -36,6 +36,10 @@ struct cscf_sip_client {
 	struct cscf_sip_target targets[CSCF_SIP_MAX_TARGETS];
 	size_t n_targets;
 	size_t next_target;
+	struct cscf_sip_target later[CSCF_SIP_MAX_TARGETS]; /* failed lately: tried last */
+	size_t n_later;
+	bool tried;       /* one target at least */
+	bool last_resort; /* these are the ones in `targets` now */
 
 	/* the present attempt */
 	struct cscf_sip_machine *machine; /* NULL: none yet, or resolving */

@@ -114,6 +114,7 @@ static int on_send(void *owner, enum cscf_sip_machine_send what)
 			cscf_sip_count(CSCF_SIP_N_RETRANSMIT_OUT);
 		else
 			cscf_sip_count_side(CSCF_SIP_N_REQ_OUT_W2, c->flow.side);
+		cscf_sip_log_msg("out", &c->flow, c->msg);
 		c->sent_once = true;
 	}
 	return 0;
@@ -244,9 +245,9 @@ static bool try_target(struct cscf_sip_client *c, const struct cscf_sip_target *
 
 bool cscf_sip_client_has_next(const struct cscf_sip_client *c)
 {
-	if (c->fixed || (c->opt.no_failover && c->next_target > 0))
+	if (c->fixed || (c->opt.no_failover && c->tried))
 		return false;
-	return c->next_target < c->n_targets || c->next_uri < c->n_uris;
+	return c->next_target < c->n_targets || c->next_uri < c->n_uris || c->n_later > 0;
 }
 
 static void on_resolved(void *arg, const struct cscf_sip_target *targets, size_t n)
@@ -261,30 +262,61 @@ static void on_resolved(void *arg, const struct cscf_sip_target *targets, size_t
 	cscf_sip_client_rearm(c);
 }
 
+/* A target that failed lately waits until the others had their turn. @return true: put off */
+static bool put_off(struct cscf_sip_client *c, const struct cscf_sip_target *t)
+{
+	if (c->last_resort || c->n_later == CSCF_SIP_MAX_TARGETS ||
+	    !cscf_sip_health_is_down(c->stack->health, t))
+		return false;
+	c->later[c->n_later++] = *t;
+	return true;
+}
+
+static void take_last_resort(struct cscf_sip_client *c)
+{
+	memcpy(c->targets, c->later, c->n_later * sizeof(c->later[0]));
+	c->n_targets = c->n_later;
+	c->next_target = 0;
+	c->n_later = 0;
+	c->last_resort = true;
+}
+
+/* Ask for the targets of the next name. @return true: DNS has to answer first */
+static bool resolve_next(struct cscf_sip_client *c)
+{
+	const char *uri = c->uris[c->next_uri++];
+	enum gw_err err;
+
+	c->n_targets = 0;
+	c->next_target = 0;
+	err = cscf_sip_resolve(c->stack->resolver, gw_slice_str(uri), on_resolved, c, &c->query);
+	if (err != GW_OK)
+		GW_LOG_LIMITED(GW_LOG_WARN, "sip.no_target", "uri=\"%s\" err=%s", uri,
+			       gw_err_name(err));
+	return c->query != GW_HANDLE_NONE;
+}
+
 bool cscf_sip_client_try_next(struct cscf_sip_client *c)
 {
 	cscf_sip_client_drop_try(c);
 	while (cscf_sip_client_has_next(c)) {
-		enum gw_err err;
-
 		if (c->next_target < c->n_targets) {
-			if (try_target(c, &c->targets[c->next_target++]))
+			const struct cscf_sip_target *t = &c->targets[c->next_target++];
+
+			if (put_off(c, t))
+				continue;
+			c->tried = true;
+			if (try_target(c, t))
 				return true;
 			cscf_sip_count(CSCF_SIP_N_FAILOVER);
+			cscf_sip_health_failed(c->stack->health, &c->flow, 0);
 			c->failure = CSCF_SIP_CAUSE_TRANSPORT;
-			continue;
+		} else if (c->next_uri < c->n_uris) {
+			if (resolve_next(c))
+				return true;
+		} else {
+			take_last_resort(c);
 		}
-		c->n_targets = 0;
-		c->next_target = 0;
-		err = cscf_sip_resolve(c->stack->resolver, gw_slice_str(c->uris[c->next_uri++]),
-				       on_resolved, c, &c->query);
-		if (err != GW_OK) {
-			GW_LOG_LIMITED(GW_LOG_WARN, "sip.no_target", "uri=\"%s\" err=%s",
-				       c->uris[c->next_uri - 1], gw_err_name(err));
-			continue;
-		}
-		if (c->query != GW_HANDLE_NONE)
-			return true; /* waiting for DNS */
 	}
 	return false;
 }

@@ -16,6 +16,7 @@
 #include "common/log.h"
 
 #define DATAGRAMS_PER_WAKEUP 64
+#define PORT_TRIES           32
 
 bool cscf_sip_mw_is_peer(const struct cscf_sip_mw *mw, const struct gw_addr *a)
 {
@@ -184,6 +185,27 @@ static bool list_has(const struct gw_conf_list *l, const char *word)
 	return l->n == 0;
 }
 
+/* Both transports on one address. With port 0 the kernel's choice for TCP may be taken for UDP. */
+static enum gw_err open_both(struct cscf_sip_mw *mw, const struct gw_addr *wanted)
+{
+	bool any_port = gw_addr_port(wanted) == 0;
+	enum gw_err err = GW_OK;
+
+	for (int i = 0; i < PORT_TRIES; i++) {
+		struct gw_addr a = *wanted;
+
+		if (mw->use_tcp)
+			err = open_tcp(mw, &a);
+		if (err != GW_OK || !mw->use_udp)
+			return err;
+		err = open_udp(mw, &a);
+		if (err == GW_OK || !any_port || !mw->use_tcp)
+			return err;
+		evconnlistener_free(mw->tcp[--mw->n_tcp]);
+	}
+	return err;
+}
+
 static enum gw_err listen_all(struct cscf_sip_mw *mw, char *errbuf, size_t errlen)
 {
 	const struct gw_conf_list *l = &mw->cfg->mw_listen;
@@ -196,10 +218,8 @@ static enum gw_err listen_all(struct cscf_sip_mw *mw, char *errbuf, size_t errle
 		struct gw_addr a;
 		enum gw_err err = gw_addr_parse(&a, l->item[i], 5060);
 
-		if (err == GW_OK && mw->use_tcp)
-			err = open_tcp(mw, &a);
-		if (err == GW_OK && mw->use_udp)
-			err = open_udp(mw, &a);
+		if (err == GW_OK)
+			err = open_both(mw, &a);
 		if (err != GW_OK) {
 			snprintf(errbuf, errlen, "mw.listen %s: %s", l->item[i], gw_err_name(err));
 			return err;

@@ -4,6 +4,7 @@
  * transaction it belongs to or, as a new one, upward. The checks of RFC 3261 s16.3 in the order
  * of receive_request. Spec: WS-14..18, WS-25..34.
  */
+#include "common/rand.h"
 #include "cscf/sip/stack_int.h"
 
 #include <stdio.h>
@@ -217,17 +218,49 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	return false;
 }
 
+/*
+ * Overload (SEC-19): first new registrations and subscriptions are refused, at nine tenths of
+ * sip.max_server_transactions, then every other initial request; what belongs to a dialog and
+ * emergency requests pass until the table, an eighth larger, is full.
+ */
+static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req)
+{
+	enum cscf_sip_method m = cscf_sip_msg_method(req);
+	size_t used = gw_handle_count(s->servers);
+	size_t max = (size_t)s->cfg->max_server_txns;
+	bool first = m == CSCF_SIP_REGISTER || m == CSCF_SIP_SUBSCRIBE || m == CSCF_SIP_PUBLISH ||
+		     m == CSCF_SIP_OPTIONS;
+
+	if (cscf_sip_msg_to_tag(req).n > 0 || is_emergency(req))
+		return false;
+	return used >= (first ? max - max / 10 : max);
+}
+
+/* Retry-After of 5 to 14 s, so that those refused do not come back together. */
+static void refuse_overload(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+			    const struct cscf_sip_flow *flow)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%u", 5 + (unsigned)(gw_rand_u64() % 10));
+	cscf_sip_count(CSCF_SIP_N_OVERLOAD);
+	GW_LOG_LIMITED(GW_LOG_WARN, "sip.overload", "transactions=%zu",
+		       gw_handle_count(s->servers));
+	cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", seconds);
+}
+
 static void start_server(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			 const struct cscf_sip_flow *flow, char *key)
 {
 	struct cscf_sip_server *t;
 	gw_handle handle;
 
-	if (cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
-		cscf_sip_count(CSCF_SIP_N_OVERLOAD);
-		GW_LOG_LIMITED(GW_LOG_WARN, "sip.overload", "transactions=%zu",
-			       gw_handle_count(s->servers));
-		cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_FULL_S);
+	if (is_shed(s, req)) {
+		free(key);
+		key = NULL;
+	}
+	if (key == NULL || cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
+		refuse_overload(s, req, flow);
 		cscf_sip_msg_free(req);
 		return;
 	}
@@ -314,6 +347,7 @@ bool cscf_sip_receive(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow
 		err = GW_ERR_TOO_BIG;
 	}
 	if (err == GW_OK) {
+		cscf_sip_log_msg("in", flow, msg);
 		if (cscf_sip_msg_is_request(msg))
 			return receive_request(s, msg, flow);
 		receive_response(s, msg, flow);

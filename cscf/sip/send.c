@@ -26,6 +26,23 @@ enum gw_err cscf_sip_send_flow(struct cscf_sip_stack *s, struct cscf_sip_flow *f
 	return cscf_sip_mw_send_tcp(s->mw, &flow->conn, &flow->remote, text, n);
 }
 
+void cscf_sip_log_msg(const char *dir, const struct cscf_sip_flow *flow,
+		      const struct cscf_sip_msg *msg)
+{
+	char addr[GW_ADDR_STRLEN];
+
+	if (!gw_log_enabled(GW_LOG_DEBUG))
+		return;
+	gw_log_write(
+	    GW_LOG_DEBUG, GW_LOG_MOD, "sip.msg",
+	    "dir=%s side=%s transport=%s remote=%s conn=%llu method=%.*s status=%d cseq=%u "
+	    "call_id=\"%.*s\"",
+	    dir, flow->side == CSCF_SIP_W2 ? "w2" : "mw", cscf_sip_transport_name(flow->transport),
+	    gw_addr_str(&flow->remote, addr, sizeof(addr)), (unsigned long long)flow->conn,
+	    GW_SLICE_FMT(cscf_sip_msg_method_text(msg)), msg->status,
+	    (unsigned)cscf_sip_msg_cseq(msg), GW_SLICE_FMT(cscf_sip_msg_call_id(msg)));
+}
+
 /* Where responses to a Mw request go once its connection is gone, or over UDP. */
 static void response_addr(const struct cscf_sip_flow *flow, const struct cscf_sip_via *via,
 			  struct gw_addr *out)
@@ -71,6 +88,7 @@ void cscf_sip_send_stateless(struct cscf_sip_stack *s, const struct cscf_sip_flo
 	    (hdr_name != NULL && cscf_sip_msg_hdr_append(rsp, hdr_name, hdr_value) != GW_OK))
 		goto out;
 	text = cscf_sip_msg_print(rsp, &n);
+	cscf_sip_log_msg("out", flow, rsp);
 	if (text == NULL || cscf_sip_send_response(s, flow, req, text, n) != GW_OK)
 		GW_LOG_LIMITED(GW_LOG_DEBUG, "sip.answer_lost", "status=%d conn=%llu", status,
 			       (unsigned long long)flow->conn);

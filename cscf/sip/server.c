@@ -312,6 +312,7 @@ static enum gw_err prepare(struct cscf_sip_server *t, struct cscf_sip_msg *rsp)
 	text = cscf_sip_msg_print(rsp, &n);
 	if (text == NULL)
 		return GW_ERR_NOMEM;
+	cscf_sip_log_msg("out", &t->flow, rsp);
 	free(t->text);
 	t->text = text;
 	t->text_n = n;

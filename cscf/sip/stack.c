@@ -136,6 +136,12 @@ static enum gw_err make_resolver(struct cscf_sip_stack *s, char *errbuf, size_t 
 	return cscf_sip_resolver_new(&s->resolver, s->base, &rc, errbuf, errlen);
 }
 
+/* Room above the limit for dialogs and emergencies (receive.c, is_shed). */
+static uint32_t server_table_size(const struct cscf_sip_config *cfg)
+{
+	return (uint32_t)(cfg->max_server_txns + cfg->max_server_txns / 8 + 1);
+}
+
 enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *base,
 			       const struct cscf_sip_config *cfg,
 			       const struct cscf_sip_stack_cbs *cbs, void *cbs_arg,
@@ -165,7 +171,7 @@ enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *b
 	s->timers = (struct cscf_sip_machine_timers){
 	    .t1_ms = (int)cfg->t1_ms, .t2_ms = (int)cfg->t2_ms, .t4_ms = (int)cfg->t4_ms};
 	cscf_sip_counters_register();
-	err = gw_handle_table_new(&s->servers, (uint32_t)cfg->max_server_txns);
+	err = gw_handle_table_new(&s->servers, server_table_size(cfg));
 	if (err == GW_OK)
 		err = gw_handle_table_new(&s->clients, (uint32_t)cfg->max_client_txns);
 	if (err == GW_OK)
@@ -174,6 +180,8 @@ enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *b
 		err = make_names(s);
 	if (err == GW_OK)
 		err = make_resolver(s, errbuf, errlen);
+	if (err == GW_OK && (s->health = cscf_sip_health_new()) == NULL)
+		err = GW_ERR_NOMEM;
 	if (err != GW_OK) {
 		cscf_sip_stack_free(s);
 		return err;
@@ -189,6 +197,7 @@ void cscf_sip_stack_free(struct cscf_sip_stack *s)
 	cscf_sip_clients_free(s);
 	cscf_sip_servers_free(s);
 	cscf_sip_resolver_free(s->resolver);
+	cscf_sip_health_free(s->health);
 	cscf_sip_mw_free(s->mw);
 	cscf_sip_w2_free(s);
 	gw_handle_table_free(s->clients);

@@ -11,6 +11,7 @@
 #define CSCF_SIP_STACK_INT_H
 
 #include "cscf/sip/counters.h"
+#include "cscf/sip/health.h"
 #include "cscf/sip/machine.h"
 #include "cscf/sip/msg_int.h"
 #include "cscf/sip/mw.h"
@@ -47,6 +48,7 @@ struct cscf_sip_stack {
 	struct cscf_sip_machine_timers timers;
 	struct cscf_sip_mw *mw;
 	struct cscf_sip_resolver *resolver;
+	struct cscf_sip_health *health;
 	struct cscf_sip_w2_conn *w2_conns;
 	struct gw_handle_table *servers;
 	struct gw_handle_table *clients;
@@ -83,6 +85,9 @@ enum gw_err cscf_sip_send_response(struct cscf_sip_stack *s, const struct cscf_s
 void cscf_sip_send_stateless(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
 			     const struct cscf_sip_msg *req, int status, const char *reason,
 			     const char *hdr_name, const char *hdr_value);
+/** One debug line per message: dir "in" or "out". */
+void cscf_sip_log_msg(const char *dir, const struct cscf_sip_flow *flow,
+		      const struct cscf_sip_msg *msg);
 /** A fresh branch that carries the loop mark of the request (WS-30). */
 void cscf_sip_make_branch(const struct cscf_sip_msg *req, enum cscf_sip_side to,
 			  char buf[CSCF_SIP_BRANCH_LEN]);

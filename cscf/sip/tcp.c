@@ -96,6 +96,13 @@ static void touch(struct cscf_sip_tcp_conn *c)
 
 /* --- receiving --- */
 
+/* Whom we asked may answer; only a peer may ask (SEC-05). */
+static bool may_send(const struct cscf_sip_tcp_conn *c, struct gw_slice text)
+{
+	return (text.n > 4 && strncasecmp(text.p, "SIP/", 4) == 0) ||
+	       cscf_sip_mw_is_peer(c->mw, &c->flow.remote);
+}
+
 /* @return false: stop reading */
 static bool take_pieces(struct cscf_sip_tcp_conn *c)
 {
@@ -107,6 +114,10 @@ static bool take_pieces(struct cscf_sip_tcp_conn *c)
 		case CSCF_SIP_TCP_MORE:
 			return true;
 		case CSCF_SIP_TCP_MESSAGE:
+			if (!may_send(c, text)) {
+				cscf_sip_mw_refuse(&c->flow.remote, "TCP");
+				break;
+			}
 			c->mw->cbs->on_message(c->mw->arg, &flow, text.p, text.n, false);
 			break;
 		case CSCF_SIP_TCP_PING:

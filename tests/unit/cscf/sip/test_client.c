@@ -309,6 +309,62 @@ static void test_dead_tcp_target_fails_over(void **state)
 	free(live);
 }
 
+static void test_failed_target_has_the_last_place_for_a_while(void **state)
+{
+	struct fx *f = *state;
+	char addr[GW_ADDR_STRLEN];
+	char *live;
+	const char *uris[2];
+	struct cscf_sip_dest dest = {.uris = uris, .n_uris = 2};
+	long long failovers = gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_FAILOVER]);
+	char *sent, *rsp;
+	gw_handle h;
+
+	REQ("SEC-21", "REG-10");
+	uris[0] = "sip:127.0.0.1:1;transport=tcp"; /* nobody listens there */
+	assert_true(asprintf(&live, "sip:%s;transport=udp",
+			     gw_addr_str(&f->core_addr, addr, sizeof(addr))) > 0);
+	uris[1] = live;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("MESSAGE", "1")), &dest,
+						  NULL, &fx_client_cbs, f, &h),
+				 GW_OK);
+		sent = fx_core_recv(f, 2000);
+		fx_core_answer(f, sent, "200 OK", "b1");
+		fx_until(f, &f->n_rsp, i + 1);
+		free(sent);
+		/* the second time the dead one is not even tried */
+		assert_int_equal(gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_FAILOVER]),
+				 failovers + 1);
+	}
+	/* now the live one says 503 with a Retry-After: both have failed, both are tried */
+	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("MESSAGE", "2")), &dest, NULL,
+					  &fx_client_cbs, f, &h),
+			 GW_OK);
+	sent = fx_core_recv(f, 2000);
+	rsp = fx_response(sent, "503 Service Unavailable", "b1", "Retry-After: 1 (busy);x=y\r\n");
+	fx_core_send(f, rsp);
+	fx_until(f, &f->n_rsp, 3);
+	assert_true(fx_starts(f->rsp[2].text, "SIP/2.0 503 "));
+	free(rsp);
+	free(sent);
+	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("MESSAGE", "3")), &dest, NULL,
+					  &fx_client_cbs, f, &h),
+			 GW_OK);
+	do {
+		sent = fx_core_recv(f, 2000);
+		assert_non_null(sent);
+		if (strstr(sent, "CSeq: 3 ") != NULL)
+			break;
+		free(sent);
+	} while (true);
+	fx_core_answer(f, sent, "200 OK", "b1");
+	fx_until(f, &f->n_rsp, 4);
+	assert_true(fx_starts(f->rsp[3].text, "SIP/2.0 200 "));
+	free(sent);
+	free(live);
+}
+
 static void test_no_target_is_a_local_503(void **state)
 {
 	static const char *const bad[] = {
@@ -451,6 +507,7 @@ int main(void)
 	    T(test_timer_c_answers_408_and_cancels),
 	    T(test_503_goes_to_the_next_target_and_only_the_last_comes_up),
 	    T(test_dead_tcp_target_fails_over),
+	    T(test_failed_target_has_the_last_place_for_a_while),
 	    T(test_no_target_is_a_local_503),
 	    T(test_request_to_a_wic_uses_its_connection_only),
 	    T(test_lost_connection_is_a_local_503_and_gone_afterwards),

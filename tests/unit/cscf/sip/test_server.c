@@ -411,28 +411,51 @@ static void test_drain_refuses_new_requests_and_lets_dialogs_go_on(void **state)
 	assert_int_equal(f->n_req, 1);
 }
 
-static void test_transaction_limit_is_503(void **state)
+static void send_numbered(struct fx *f, const char *method, int n, const char *to_tag)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+		 "%s sip:bob@ims.example.net SIP/2.0\r\n"
+		 "Via: SIP/2.0/WSS d.invalid;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:a@ims.example.net>;tag=1\r\nTo: <sip:b@ims.example.net>%s\r\n"
+		 "Call-ID: c\r\nCSeq: 1 %s\r\n\r\n",
+		 method, n, to_tag, method);
+	fx_wic_send(f, 7, text);
+}
+
+static void test_overload_sheds_in_order(void **state)
 {
 	struct fx *f = *state;
-	char text[600];
+	int n = 0;
 
 	REQ("SEC-19");
 	cscf_sip_stack_free(f->stack);
-	f->cfg.max_server_txns = 2;
+	f->cfg.max_server_txns = 20;
+	f->cfg.t1_ms = f->cfg.t2_ms = 1000; /* nothing ends meanwhile */
 	fx_start_stack(f);
 	fx_wic_open(f, 7);
-	for (int i = 0; i < 3; i++) {
-		snprintf(text, sizeof(text),
-			 "MESSAGE sip:bob@ims.example.net SIP/2.0\r\n"
-			 "Via: SIP/2.0/WSS d.invalid;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\n"
-			 "From: <sip:a@ims.example.net>;tag=1\r\nTo: <sip:b@ims.example.net>\r\n"
-			 "Call-ID: c\r\nCSeq: 1 MESSAGE\r\n\r\n",
-			 i);
-		fx_wic_send(f, 7, text);
-	}
-	assert_int_equal(f->n_req, 2);
-	assert_int_equal(f->n_sent, 1);
+	while (n < 18)
+		send_numbered(f, "MESSAGE", n++, "");
+	assert_int_equal(f->n_req, 18);
+	send_numbered(f, "REGISTER", n++, ""); /* at 90 %: refused */
+	assert_int_equal(f->n_req, 18);
 	assert_true(fx_starts(fx_wic_last(f), "SIP/2.0 503 "));
+	assert_non_null(strstr(fx_wic_last(f), "Retry-After: "));
+	send_numbered(f, "INVITE", n++, "");
+	send_numbered(f, "MESSAGE", n++, "");
+	assert_int_equal(f->n_req, 20);
+	send_numbered(f, "MESSAGE", n++, ""); /* full for what is new */
+	assert_int_equal(f->n_req, 20);
+	assert_int_equal(f->n_sent, 2);
+	send_numbered(f, "BYE", n++, ";tag=2"); /* a dialog goes on */
+	send_numbered(f, "INFO", n++, ";tag=2");
+	assert_int_equal(f->n_req, 22);
+	send_numbered(f, "INFO", n++, ";tag=2"); /* 20 + 20/8 + 1 */
+	assert_int_equal(f->n_req, 23);
+	send_numbered(f, "INFO", n++, ";tag=2");
+	assert_int_equal(f->n_req, 23);
+	assert_int_equal(f->n_sent, 3);
 }
 
 static void test_malformed_is_400_then_dropped_then_closed(void **state)
@@ -516,7 +539,7 @@ int main(void)
 	    T(test_loop_is_482_and_a_spiral_by_token_passes),
 	    T(test_rate_limit_is_503_then_close_and_spares_what_must_pass),
 	    T(test_drain_refuses_new_requests_and_lets_dialogs_go_on),
-	    T(test_transaction_limit_is_503),
+	    T(test_overload_sheds_in_order),
 	    T(test_malformed_is_400_then_dropped_then_closed),
 	    T(test_crlf_ping_is_answered_and_a_lone_crlf_ignored),
 	    T(test_stranger_on_mw_is_dropped_and_counted),
