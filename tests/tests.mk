@@ -22,11 +22,11 @@ unit-asan: ## unit tests under address and undefined-behaviour sanitizers
 unit-tsan: ## unit tests of what has threads (the media workers, the ring) under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan unit \
 		TEST_SRC="$(filter tests/unit/common/% tests/unit/agw/worker/% tests/unit/agw/context/%,$(TEST_SRC))"
-integration: asan ## both processes on this machine against real peers
+integration: deps-npm asan ## both processes on this machine against real peers
 	@tests/lib/run-node.sh integration tests/integration
-e2e: asan ## Chromium and JsSIP through both processes to the core
+e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
 	@tests/lib/run-node.sh e2e tests/e2e
-compose: ## the two images, scaled, with core and browser in the compose network
+compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
 
 .PHONY: trace lint lint-format lint-arrows lint-cppcheck lint-tidy lint-spelling format fuzz-smoke
