@@ -116,7 +116,7 @@ static void test_an_unregistered_connection_is_closed_1008(void **state)
 {
 	REQ("WS-24");
 	(void)state;
-	rig.cfg.unauth_timeout = 50;
+	rig.cfg.unauth_timeout = 300;
 	rig_start(&rig);
 	client_connect(&a, &rig);
 	client_open(&rig, &a);
@@ -211,7 +211,8 @@ static void test_an_idle_peer_is_pinged_and_lost_when_silent(void **state)
 	client_frame(&rig, &a, 0x8a, a.in + 2, 8); /* one pong: life */
 	RIG_AWAIT(&rig, &a, a.eof);
 	RIG_AWAIT(&rig, NULL, rig.closed == 1);
-	assert_int_equal(a.n, 3 * 10); /* answered one, missed two, then lost; no close frame */
+	/* one answered, two missed (one more when the machine stalls), then lost; no close frame */
+	assert_true(a.n % 10 == 0 && a.n >= 30 && a.n <= 40);
 	assert_int_equal(rig.cause, CSCF_WS_CAUSE_PING_TIMEOUT);
 	assert_int_equal(rig.code, CSCF_WS_ABNORMAL);
 }
