@@ -641,6 +641,64 @@ static void test_giving_up_is_told_once(void **state)
 	assert_int_equal(b->cause, AGW_CAUSE_TIMEOUT);
 }
 
+/* Offset of an extension list's length in a ClientHello that is one record of one fragment. */
+static size_t extensions_at(const uint8_t *p)
+{
+	size_t at = 13 + 12 + 2 + 32; /* record, message, version, random */
+
+	at += 1U + p[at];                              /* session id */
+	at += 1U + p[at];                              /* cookie */
+	at += 2U + (size_t)((p[at] << 8) | p[at + 1]); /* suites */
+	return at + 1U + p[at];                        /* compression */
+}
+
+static void grow(uint8_t *p, size_t by)
+{
+	size_t v = (size_t)((p[0] << 8) | p[1]) + by;
+
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void test_mki_is_never_ours_and_never_theirs(void **state)
+{
+	static const uint8_t ours[] = {0, 14, 0, 9, 0, 6, 0, 7, 0, 8, 0, 1, 0};
+	static const uint8_t theirs[] = {0, 14, 0, 5, 0, 2, 0, 1, 0};
+	static const uint8_t mki[] = {4, 0xaa, 0xbb, 0xcc, 0xdd};
+	struct bench *b = *state;
+	uint8_t hello[2000];
+	uint8_t *ext;
+	size_t n;
+
+	REQ("SRTP-04", "SRTP-01");
+	/* As server: a ClientHello with an MKI of four octets is answered with an empty one. */
+	make_peer(b, true, "SRTP_AES128_CM_SHA1_80", 1200);
+	agw_dtls_start(b->s, AGW_DTLS_ROLE_SERVER);
+	peer_step(b, NULL, 0);
+	assert_int_equal(b->to_us.n, 1);
+	n = b->to_us.len[0];
+	memcpy(hello, b->to_us.data[0], n);
+	ext = memmem(hello, n, theirs, sizeof(theirs));
+	assert_non_null(ext);
+	grow(hello + extensions_at(hello), 4);
+	grow(hello + 11, 4); /* record */
+	grow(hello + 15, 4); /* message */
+	grow(hello + 23, 4); /* fragment */
+	grow(ext + 2, 4);
+	memmove(ext + 13, ext + 9, n - (size_t)(ext + 9 - hello));
+	memcpy(ext + 8, mki, sizeof(mki));
+	assert_true(agw_dtls_input(b->s, hello, n + 4));
+	assert_int_equal(b->failed, 0);
+	assert_true(b->to_peer.n > 0);
+	assert_non_null(memmem(b->to_peer.data[0], b->to_peer.len[0], theirs, sizeof(theirs)));
+	/* As client: three profiles in our order, empty MKI. */
+	teardown(state);
+	setup(state);
+	b = *state;
+	agw_dtls_start(b->s, AGW_DTLS_ROLE_CLIENT);
+	assert_non_null(memmem(b->to_peer.data[0], b->to_peer.len[0], ours, sizeof(ours)));
+}
+
 static void test_own_certificate_is_a_short_lived_p256_one(void **state)
 {
 	struct bench *b = *state;
@@ -695,6 +753,7 @@ int main(void)
 	    T(test_close_reaches_the_peer),
 	    T(test_garbage_replays_and_application_data_harm_nothing),
 	    T(test_giving_up_is_told_once),
+	    T(test_mki_is_never_ours_and_never_theirs),
 	    T(test_own_certificate_is_a_short_lived_p256_one),
 	};
 

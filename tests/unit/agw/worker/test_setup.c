@@ -432,6 +432,25 @@ static void test_a_change_of_several_streams_is_all_or_nothing(void **state)
 	assert_true(agw_media_params(b->media, 1)->gate_up);
 }
 
+static void test_a_contexts_streams_share_a_worker_contexts_spread(void **state)
+{
+	struct bench *b = *state; /* two workers */
+	struct agw_media *second;
+	struct agw_stream_params p;
+	struct agw_stream_local mine;
+	struct agw_stream_local other;
+
+	REQ("RTP-25");
+	reserve(b);
+	p = b->params;
+	p.id = 2;
+	assert_int_equal(agw_media_add(b->media, &p, 1, &mine, NULL, NULL), GW_OK);
+	assert_int_equal(mine.worker, b->local.worker);
+	assert_int_equal(agw_media_new(&second, b->pool, OWNER, "ctx=other"), GW_OK);
+	assert_int_equal(agw_media_add(second, &p, 1, &other, NULL, NULL), GW_OK);
+	assert_int_not_equal(other.worker, b->local.worker);
+}
+
 static int setup_tiny_rings(void **state)
 {
 	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1, .ring_slots = 2});
@@ -504,6 +523,7 @@ int main(void)
 					    setup_one_handshake, teardown),
 	    T(test_a_reservation_that_fails_leaves_nothing),
 	    T(test_ports_run_out_with_a_named_error_and_come_back),
+	    T(test_a_contexts_streams_share_a_worker_contexts_spread),
 	    T(test_a_change_of_several_streams_is_all_or_nothing),
 	    cmocka_unit_test_setup_teardown(
 		test_full_rings_refuse_requests_and_lose_no_acknowledgement, setup_tiny_rings,

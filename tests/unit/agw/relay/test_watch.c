@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watching for silence, with the clock in hand: what counts as silence and what does not.
+ */
+#include "agw/relay/forward.h"
+#include "tests/lib/req.h"
+#include "tests/unit/agw/lib/stream_bench.h"
+
+static void watch(struct bench *b, uint32_t limit_ms)
+{
+	b->patch.params.access.answered = true;
+	b->patch.params.core.inactivity_ms = limit_ms;
+	agw_stream_apply(b->s, &b->patch);
+}
+
+static void pass(struct bench *b, uint64_t ms)
+{
+	for (uint64_t until = b->env.now_ms + ms; b->env.now_ms < until;) {
+		b->env.now_ms += 1000;
+		b->env.now_us = b->env.now_ms * 1000;
+		agw_stream_sweep(b->s);
+	}
+}
+
+static void rtp_comes(struct bench *b, uint16_t seq)
+{
+	_Alignas(8) uint8_t buf[AGW_UDP_BUF] = {0};
+	uint8_t *p = buf + AGW_UDP_HEAD;
+	struct agw_udp_pkt pkt = {.data = p, .len = 20, .from = &b->signalled};
+
+	p[0] = 0x80;
+	p[1] = 8;
+	p[2] = (uint8_t)(seq >> 8);
+	p[3] = (uint8_t)seq;
+	agw_forward_down_rtp(b->s, &pkt);
+}
+
+static void rtcp_comes(struct bench *b)
+{
+	_Alignas(8) uint8_t buf[AGW_UDP_BUF] = {0};
+	uint8_t *p = buf + AGW_UDP_HEAD;
+	struct agw_udp_pkt pkt = {.data = p, .len = 8, .from = &b->signalled};
+
+	p[0] = 0x80;
+	p[1] = 201;
+	p[3] = 1;
+	agw_forward_down_rtcp(b->s, &pkt);
+}
+
+static void test_silence_is_told_once_and_its_end_once(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-17");
+	watch(b, 60000);
+	pass(b, 59000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 0);
+	pass(b, 30000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 1);
+	assert_int_equal(b->last.side, AGW_SIDE_CORE);
+	rtp_comes(b, 1);
+	pass(b, 1000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_ACTIVE], 1);
+	pass(b, 60000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 2);
+}
+
+static void test_a_sender_in_dtx_is_not_silent_while_its_rtcp_goes_on(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-14", "RTP-17");
+	watch(b, 20000);
+	rtp_comes(b, 1);
+	for (int i = 0; i < 100; i++) {
+		pass(b, 5000);
+		rtcp_comes(b);
+	}
+	/* The sequence goes on where it stopped: nothing was lost either. */
+	rtp_comes(b, 2);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 0);
+	assert_int_equal(atomic_load(&b->s->counters.down.lost), 0);
+}
+
+static void test_nothing_is_watched_before_the_answer_or_when_switched_off(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-17");
+	b->patch.params.core.inactivity_ms = 10000;
+	agw_stream_apply(b->s, &b->patch);
+	pass(b, 60000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 0);
+	watch(b, 0); /* on hold */
+	pass(b, 60000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 0);
+	/* Resumed: the silence of the hold does not count. */
+	watch(b, 10000);
+	pass(b, 9000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 0);
+	pass(b, 2000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 1);
+}
+
+static void test_strangers_do_not_break_the_silence(void **state)
+{
+	struct bench *b = *state;
+	struct gw_addr signalled = b->signalled;
+
+	REQ("RTP-07", "RTP-17");
+	watch(b, 10000);
+	assert_int_equal(gw_addr_parse_ip(&b->signalled, "127.0.0.9", 5000), GW_OK);
+	for (uint16_t i = 0; i < 12; i++) {
+		pass(b, 1000);
+		rtp_comes(b, i);
+	}
+	b->signalled = signalled;
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 1);
+	assert_int_equal(atomic_load(&b->s->counters.down.drops[AGW_DROP_SOURCE]), 12);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_silence_is_told_once_and_its_end_once),
+	    T(test_a_sender_in_dtx_is_not_silent_while_its_rtcp_goes_on),
+	    T(test_nothing_is_watched_before_the_answer_or_when_switched_off),
+	    T(test_strangers_do_not_break_the_silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
