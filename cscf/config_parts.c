@@ -268,6 +268,7 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 {
 	enum gw_err err;
 
+	cfg->sip.w2_keep_s = cfg->ws_flow_timer / 1000;
 	if (cfg->ws_listen[0] != '\0' &&
 	    (cfg->ws_tls_cert[0] == '\0' || cfg->ws_tls_key[0] == '\0')) {
 		snprintf(why, n, "ws.tls.cert, ws.tls.key: needed with ws.listen");

@@ -53,8 +53,11 @@ enum gw_err cscf_sip_msg_new_cancel(struct cscf_sip_msg **out, const struct cscf
 
 /* --- Via of requests we receive (via.c) --- */
 
-/** Set received (always) and fill an empty rport (WS-16, WS-17); values of the sender are lost. */
-enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip,
-				    uint16_t port) GW_MUST_CHECK;
+/**
+ * Set received (always) and fill an empty rport (WS-16, WS-17); values of the sender are lost.
+ * @param keep_s  value given to an empty keep (RFC 6223, WS-23); negative: left empty
+ */
+enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, uint16_t port,
+				    int64_t keep_s) GW_MUST_CHECK;
 
 #endif

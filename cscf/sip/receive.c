@@ -29,8 +29,9 @@ static void log_bad(const struct cscf_sip_flow *flow, const struct cscf_sip_faul
 		       fault->reason != NULL ? fault->reason : "", action);
 }
 
-/* Mark the source in the top Via: received always, rport when asked for (WS-16, WS-17). */
-static enum gw_err mark_source(struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
+/* Mark the source in the top Via: received always, rport and keep when asked for. */
+static enum gw_err mark_source(const struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+			       const struct cscf_sip_flow *flow)
 {
 	char ip[GW_ADDR_STRLEN];
 	struct cscf_sip_via via;
@@ -38,7 +39,8 @@ static enum gw_err mark_source(struct cscf_sip_msg *req, const struct cscf_sip_f
 	if (!cscf_sip_msg_top_via(req, &via))
 		return GW_ERR_PARSE;
 	return cscf_sip_via_set_source(req, gw_addr_ip_str(&flow->remote, ip, sizeof(ip)),
-				       gw_addr_port(&flow->remote));
+				       gw_addr_port(&flow->remote),
+				       flow->side == CSCF_SIP_W2 ? s->cfg->w2_keep_s : -1);
 }
 
 static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
@@ -46,7 +48,7 @@ static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flo
 {
 	cscf_sip_count(CSCF_SIP_N_BAD_ANSWERED);
 	log_bad(flow, fault, "answered");
-	if (mark_source(req, flow) == GW_OK)
+	if (mark_source(s, req, flow) == GW_OK)
 		cscf_sip_send_stateless(s, flow, req, fault->status, fault->reason, NULL, NULL);
 }
 
@@ -286,7 +288,7 @@ static bool receive_request(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		return false;
 	}
 	key = cscf_sip_server_key(flow, req, NULL);
-	if (key == NULL || mark_source(req, flow) != GW_OK) {
+	if (key == NULL || mark_source(s, req, flow) != GW_OK) {
 		free(key);
 		cscf_sip_msg_free(req);
 		return true;

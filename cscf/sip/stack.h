@@ -55,6 +55,7 @@ struct cscf_sip_config {
 	struct gw_conf_list mw_hosts;
 	struct gw_conf_list dns_servers; /* dns.servers: "127.0.0.1:5353"; empty = the system's */
 	int64_t dns_timeout_ms;          /* dns.timeout */
+	int64_t w2_keep_s;               /* ws.flow_timer in seconds: answer to keep (RFC 6223) */
 	char *w2_name;                   /* host of our Via towards WICs; "" = mw_name */
 
 	int64_t max_message;   /* sip.max_message, octets */

@@ -102,12 +102,13 @@ bool cscf_sip_msg_top_via(const struct cscf_sip_msg *msg, struct cscf_sip_via *o
 }
 
 /* The value with our received and rport in the place of the sender's. */
-static char *with_source(const struct cscf_sip_via *via, const char *ip, uint16_t port)
+static char *with_source(const struct cscf_sip_via *via, const char *ip, uint16_t port,
+			 int64_t keep_s)
 {
 	size_t head = via->params.n > 0 ? (size_t)(via->params.p - via->text.p) - 1 : via->text.n;
-	char *out = malloc(via->text.n + strlen(ip) + 48);
+	char *out = malloc(via->text.n + strlen(ip) + 80);
 	struct gw_slice name, value;
-	bool rport = false;
+	bool rport = false, keep = false;
 	size_t cursor = 0, n = head;
 
 	if (out == NULL)
@@ -120,6 +121,11 @@ static char *with_source(const struct cscf_sip_via *via, const char *ip, uint16_
 			if (!rport)
 				n += (size_t)sprintf(out + n, ";rport=%u", port);
 			rport = true;
+			continue;
+		}
+		if (keep_s >= 0 && value.n == 0 && gw_slice_ieq_str(name, "keep") && !keep) {
+			n += (size_t)sprintf(out + n, ";keep=%lld", (long long)keep_s);
+			keep = true;
 			continue;
 		}
 		out[n++] = ';';
@@ -135,7 +141,8 @@ static char *with_source(const struct cscf_sip_via *via, const char *ip, uint16_
 	return out;
 }
 
-enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, uint16_t port)
+enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, uint16_t port,
+				    int64_t keep_s)
 {
 	size_t i = cscf_sip_hdr_find(msg, GW_SLICE_LIT("Via"), 0);
 	struct gw_slice field, rest;
@@ -149,7 +156,7 @@ enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, ui
 	field = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
 	if (!cscf_sip_list_next(field, &pos, &rest) || cscf_sip_via_parse(&via, rest) != GW_OK)
 		return GW_ERR_PARSE;
-	value = with_source(&via, ip, port);
+	value = with_source(&via, ip, port, keep_s);
 	if (value == NULL)
 		return GW_ERR_NOMEM;
 	rest = cscf_sip_trim((struct gw_slice){field.p + pos, field.n - pos});

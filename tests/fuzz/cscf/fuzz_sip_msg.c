@@ -65,7 +65,7 @@ static void edit(const struct cscf_sip_msg *msg)
 
 	if (cscf_sip_msg_clone(&copy, msg) != GW_OK)
 		return;
-	if (cscf_sip_via_set_source(copy, "192.0.2.1", 5060) != GW_OK)
+	if (cscf_sip_via_set_source(copy, "192.0.2.1", 5060, 120) != GW_OK)
 		abort();
 	while (cscf_sip_msg_value_pop(copy, "Route") == GW_OK)
 		;

@@ -329,21 +329,22 @@ static void test_via_parts(void **state)
 
 static void test_source_replaces_what_the_sender_wrote(void **state)
 {
-	struct cscf_sip_msg *msg =
-	    parse("MESSAGE sip:b@h.example SIP/2.0\r\n"
-		  "Via: SIP/2.0/UDP [2001:db8::9];received=10.0.0.1;rport=1;branch=z9hG4bK2;rport,"
-		  " SIP/2.0/WSS c.invalid;branch=z9hG4bK0;rport\r\n"
-		  "From: <sip:a@h.example>;tag=1\r\nTo: <sip:b@h.example>\r\nCall-ID: c\r\n"
-		  "CSeq: 1 MESSAGE\r\n\r\n");
+	struct cscf_sip_msg *msg = parse(
+	    "MESSAGE sip:b@h.example SIP/2.0\r\n"
+	    "Via: SIP/2.0/UDP [2001:db8::9];received=10.0.0.1;rport=1;branch=z9hG4bK2;rport;keep,"
+	    " SIP/2.0/WSS c.invalid;branch=z9hG4bK0;rport\r\n"
+	    "From: <sip:a@h.example>;tag=1\r\nTo: <sip:b@h.example>\r\nCall-ID: c\r\n"
+	    "CSeq: 1 MESSAGE\r\n\r\n");
 	struct gw_slice v;
 
 	(void)state;
-	REQ("WS-16");
-	assert_int_equal(cscf_sip_via_set_source(msg, "2001:db8::1", 5070), GW_OK);
+	REQ("WS-16", "WS-23");
+	assert_int_equal(cscf_sip_via_set_source(msg, "2001:db8::1", 5070, 120), GW_OK);
 	assert_true(cscf_sip_msg_hdr(msg, "Via", &v));
-	assert_slice(v,
-		     "SIP/2.0/UDP [2001:db8::9];rport=5070;branch=z9hG4bK2;received=2001:db8::1, "
-		     "SIP/2.0/WSS c.invalid;branch=z9hG4bK0;rport");
+	assert_slice(
+	    v,
+	    "SIP/2.0/UDP [2001:db8::9];rport=5070;branch=z9hG4bK2;keep=120;received=2001:db8::1, "
+	    "SIP/2.0/WSS c.invalid;branch=z9hG4bK0;rport");
 	cscf_sip_msg_free(msg);
 }
 

@@ -279,7 +279,7 @@ static void test_refusals_by_rule(void **state)
 	};
 	struct fx *f = *state;
 
-	REQ("WS-29", "WS-31", "CALL-16", "CALL-17");
+	REQ("WS-29", "WS-31", "WS-32", "CALL-16", "CALL-17");
 	fx_wic_open(f, 7);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[600];
