@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls both ways as they should go, and what is done to their messages on the way. */
-#include "tests/unit/cscf/session/fake_world.h"
+#include "tests/unit/cscf/session/play.h"
 
 static void test_wic_calls(void **state)
 {

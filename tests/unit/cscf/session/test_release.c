@@ -3,7 +3,7 @@
  * Every way a call ends other than a plain BYE: each leg gets what its state calls for, and
  * nothing is left: contexts reserved = contexts released, no call, no dialog.
  */
-#include "tests/unit/cscf/session/fake_world.h"
+#include "tests/unit/cscf/session/play.h"
 
 static void assert_byes(bool to_wic, bool to_core, const char *reason)
 {
