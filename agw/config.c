@@ -7,6 +7,7 @@
 
 static const char *const ice_modes[] = {"lite", NULL};
 static const char *const consent_modes[] = {"passive", NULL};
+static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 
 #define F(field)  offsetof(struct agw_config, field)
@@ -93,6 +94,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_LIST("dtls.fp_hashes", dtls_fp_hashes, "sha-256,sha-384,sha-512", "fingerprint hash functions accepted"),
 	K_LIST("srtp.profiles", srtp_profiles, "AEAD_AES_128_GCM,AEAD_AES_256_GCM,AES128_CM_SHA1_80", "in order of preference"),
 	K_INT("srtp.replay_window", srtp_replay_window, "1024", 64, 32767, "packets"),
+	K_ENUM("srtp.primitives", srtp_primitives, "openssl", srtp_libs, "AES and HMAC by openssl, or libsrtp2's own (stock)"),
 
 	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "without RTP and RTCP from a side; 0 = off"),
 	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "DSCP of audio; -1 = leave"),

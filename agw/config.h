@@ -53,6 +53,7 @@ struct agw_config {
 	struct gw_conf_list dtls_fp_hashes;
 	struct gw_conf_list srtp_profiles;
 	int64_t srtp_replay_window;
+	int srtp_primitives; /* enum agw_srtp_lib */
 
 	int64_t media_inactivity;
 	int64_t media_dscp_audio;

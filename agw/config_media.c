@@ -153,6 +153,7 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->dtls_max_handshakes = (uint32_t)c->limits_handshakes;
 	p->cert_lifetime_s = (uint32_t)(c->dtls_cert_lifetime / 1000);
 	p->srtp_replay_window = (uint32_t)c->srtp_replay_window;
+	p->srtp_lib = (enum agw_srtp_lib)c->srtp_primitives;
 	p->relay_padding_only = c->rtp_relay_padding;
 	if ((p->ring_slots & (p->ring_slots - 1)) != 0)
 		return BAD("media.ring_slots: must be a power of two");

@@ -25,12 +25,25 @@
 
 struct agw_srtp_sess;
 
+/* Whose AES and HMAC-SHA1 libsrtp2 works with (srtp.primitives). */
+enum agw_srtp_lib {
+	AGW_SRTP_LIB_OPENSSL, /* the default: a cost per packet that does not grow with sessions */
+	AGW_SRTP_LIB_STOCK    /* what libsrtp2 was built with */
+};
+
 /**
- * Start libsrtp2 (its self-tests run) and register the primitives it uses. Repeated calls count.
+ * Start libsrtp2 (its self-tests run) with the primitives it is to use; which are in use is
+ * logged. One of OpenSSL's that fails its self-test is logged and counted
+ * (agw_srtp_primitive_refused_total), and libsrtp2's own serves on. Repeated calls count; the
+ * first one chooses.
+ *
+ * Thread: control, before the workers start.
  * @return GW_OK; GW_ERR_CRYPTO
  */
+enum gw_err agw_srtp_init_with(enum agw_srtp_lib lib) GW_MUST_CHECK;
+/** The same with the default, AGW_SRTP_LIB_OPENSSL. */
 enum gw_err agw_srtp_init(void) GW_MUST_CHECK;
-/** Undo one agw_srtp_init. */
+/** Undo one agw_srtp_init or agw_srtp_init_with; no session is alive at the last one. */
 void agw_srtp_shutdown(void);
 
 /**

@@ -134,7 +134,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	err = make_realms(p, cfg);
 	if (err != GW_OK)
 		goto fail;
-	err = agw_srtp_init();
+	err = agw_srtp_init_with(p->cfg.srtp_lib);
 	if (err != GW_OK)
 		goto fail;
 	p->srtp_up = true;

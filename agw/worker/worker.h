@@ -29,6 +29,7 @@
 #define AGW_WORKER_WORKER_H
 
 #include "agw/relay/stream_params.h"
+#include "agw/srtp/srtp.h"
 
 struct agw_pool;
 struct agw_media;
@@ -54,7 +55,8 @@ struct agw_pool_cfg {
 	uint32_t cert_lifetime_s;       /* dtls.cert_lifetime [30 days] */
 	uint16_t srtp_profiles[AGW_SRTP_PROFILE_MAX]; /* [GCM128, GCM256, CM_SHA1_80] */
 	uint32_t srtp_replay_window;                  /* [1024] */
-	bool relay_padding_only; /* pass padding-only probes to the core (RTP-11) */
+	enum agw_srtp_lib srtp_lib; /* srtp.primitives; the first pool of a process chooses */
+	bool relay_padding_only;    /* pass padding-only probes to the core (RTP-11) */
 };
 
 /* All mandatory; called from agw_pool_dispatch only. `owner` is what agw_media_new was given. */

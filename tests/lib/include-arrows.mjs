@@ -20,7 +20,7 @@ const THIRD = [
   [/^(nice|stun)\//, ['agw/ice']],
   [/^srtp2\//, ['agw/srtp']],
   [/^wslay\//, ['cscf/ws']],
-  [/^(openssl)\//, ['common', 'proto', 'cscf', 'cscf/ws', 'cscf/sip', 'cscf/authz', 'cscf/iq', 'agw', 'agw/iq', 'agw/dtls']],
+  [/^(openssl)\//, ['common', 'proto', 'cscf', 'cscf/ws', 'cscf/sip', 'cscf/authz', 'cscf/iq', 'agw', 'agw/iq', 'agw/dtls', 'agw/srtp']],
 ];
 
 function walk(dir, out = []) {
