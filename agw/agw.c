@@ -17,7 +17,8 @@
 #define GW_LOG_MOD   "agw"
 
 #define POLL_MS      100 /* while waiting for the last contexts */
-#define FDS_PER_CALL 6   /* two streams with three sockets each */
+#define FINISH_MS    1000
+#define FDS_PER_CALL 6 /* two streams with three sockets each */
 #define FDS_OWN      256
 
 struct agw {
@@ -32,6 +33,7 @@ struct agw {
 	struct event *intr;
 	struct event *poll;
 	bool ending;
+	bool finishing; /* everything released, out of service */
 	uint64_t end_at_ms;
 };
 
@@ -45,17 +47,27 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/*
+ * The last contexts are gone or the grace is over: say so, release what is left, and give that and
+ * the last messages FINISH_MS to get out.
+ */
 static void on_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct agw *a = arg;
-	uint32_t left = agw_context_count(a->table, NULL, 0) + agw_context_releasing(a->table);
+	uint32_t left = agw_context_count(a->table, NULL, 0);
+	bool over = now_ms() >= a->end_at_ms;
 
 	(void)fd;
 	(void)what;
-	if (left > 0 && now_ms() < a->end_at_ms)
+	if (!a->finishing && (left == 0 || over)) {
+		GW_LOG(GW_LOG_INFO, "agw.drained", "contexts_left=%u", left);
+		a->finishing = true;
+		a->end_at_ms = now_ms() + FINISH_MS;
+		agw_iq_out_of_service(a->iq, "shutting down");
 		return;
-	GW_LOG(GW_LOG_INFO, "agw.drained", "contexts_left=%u", left);
-	(void)event_base_loopbreak(a->base);
+	}
+	if (a->finishing && (agw_context_releasing(a->table) == 0 || over))
+		(void)event_base_loopbreak(a->base);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -228,7 +240,6 @@ int agw_run(struct agw *a)
 		GW_LOG(GW_LOG_ERROR, "agw.loop", "why=\"%s\"", "the event loop failed");
 		return EXIT_FAILURE;
 	}
-	GW_LOG(GW_LOG_INFO, "agw.stopped", "forced=%d",
-	       a->ending && now_ms() < a->end_at_ms && agw_context_count(a->table, NULL, 0) > 0);
+	GW_LOG(GW_LOG_INFO, "agw.stopped", "forced=%d", !a->finishing);
 	return EXIT_SUCCESS;
 }

@@ -65,6 +65,8 @@ const char *agw_iq_state_name(enum agw_iq_state state);
  */
 void agw_iq_drain(struct agw_iq_server *s, uint32_t deadline_s, const char *reason);
 void agw_iq_undrain(struct agw_iq_server *s);
+/** Serve nobody from now on: tell the controllers and release every context (IQ-14). */
+void agw_iq_out_of_service(struct agw_iq_server *s, const char *reason);
 enum agw_iq_state agw_iq_state(const struct agw_iq_server *s);
 /** Seconds until a drain's deadline; 0 = none. */
 uint32_t agw_iq_drain_left_s(const struct agw_iq_server *s);

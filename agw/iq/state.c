@@ -202,10 +202,10 @@ void agw_iq_undrain(struct agw_iq_server *s)
 		set_state(s, AGW_IQ_IN_SERVICE, "");
 }
 
-static void deadline_over(struct agw_iq_server *s)
+void agw_iq_out_of_service(struct agw_iq_server *s, const char *reason)
 {
 	s->deadline_ms = 0;
-	set_state(s, AGW_IQ_OUT_OF_SERVICE, "drain deadline");
+	set_state(s, AGW_IQ_OUT_OF_SERVICE, reason);
 	(void)agw_context_release_all(s->table, NULL, 0, AGW_WHY_DRAIN);
 }
 
@@ -280,7 +280,7 @@ void agw_iq_state_tick(struct agw_iq_server *s, uint64_t now)
 		push(s);
 	}
 	if (s->state == AGW_IQ_DRAINING && s->deadline_ms != 0 && now >= s->deadline_ms)
-		deadline_over(s);
+		agw_iq_out_of_service(s, "drain deadline");
 }
 
 bool agw_iq_admit(const struct agw_iq_server *s, const IqReserveRequest *req,
