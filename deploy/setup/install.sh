@@ -80,6 +80,15 @@ forbid_services() {
 
 allow_services() { [ -z "$policy_made" ] || rm -f "$policy"; }
 
+# A SIP server that came with us must not come up at the next boot either.
+not_at_boot() {
+	local name
+	command -v systemctl >/dev/null || return 0
+	for name in "${need[@]}"; do
+		[ "$name" != kamailio ] || systemctl disable --quiet kamailio.service 2>/dev/null || true
+	done
+}
+
 main() {
 	[ $# -gt 0 ] || die "usage: install.sh GROUP... (groups: $(known_groups))"
 	command -v dpkg-query >/dev/null || die "this machine is not Debian: install the packages of $list by hand"
@@ -101,6 +110,7 @@ main() {
 	forbid_services
 	apt_try update -qq
 	apt_try install -y -qq --no-install-recommends "${need[@]}"
+	not_at_boot
 	say "$*: done"
 }
 
