@@ -139,4 +139,4 @@ help: ## list the targets
 	awk -F ':.*## ' '{printf "  %-28s %s\n", $$1, $$2}'
 
 ALL_OBJ := $(call obj,$(COMMON_SRC) $(PROTO_SRC) $(CSCF_SRC) $(AGW_SRC) $(TEST_SRC) $(TEST_LIB_SRC))
--include $(ALL_OBJ:.o=.d) $(wildcard $(B)/obj/*/main.d)
+-include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d)
