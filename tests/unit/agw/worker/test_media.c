@@ -411,6 +411,38 @@ static void test_silence_of_a_side_is_told_and_its_end_too(void **state)
 	wic_close(&b->wic);
 }
 
+/* A key frame: more packets at once than one batch, each near the path's MTU. */
+static void test_a_burst_arrives_whole_and_in_order_both_ways(void **state)
+{
+	struct bench *b = *state;
+	_Alignas(8) uint8_t buf[2048];
+	uint8_t payload[1448];
+	uint8_t pkt[1460];
+	bool rtcp;
+
+	REQ("RTP-25", "RTP-22");
+	connect_call(b);
+	memset(payload, 0x5a, sizeof(payload));
+	for (uint16_t seq = 1; seq <= 100; seq++)
+		from_core(b, b->peer.rtp, pkt,
+			  wic_make_rtp(pkt, 8, seq, 7, payload, sizeof(payload)));
+	for (uint16_t seq = 1; seq <= 100; seq++) {
+		(void)wic_make_rtp(pkt, 8, seq, 7, payload, sizeof(payload));
+		assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS),
+				 sizeof(pkt));
+		assert_memory_equal(buf, pkt, sizeof(pkt));
+	}
+	for (uint16_t seq = 1; seq <= 100; seq++)
+		wic_send_rtp(&b->wic, pkt, wic_make_rtp(pkt, 8, seq, 9, payload, sizeof(payload)));
+	for (uint16_t seq = 1; seq <= 100; seq++) {
+		(void)wic_make_rtp(pkt, 8, seq, 9, payload, sizeof(payload));
+		assert_int_equal(wic_recv_raw(b->peer.rtp, buf, sizeof(buf), WIC_LIMIT_MS),
+				 sizeof(pkt));
+		assert_memory_equal(buf, pkt, sizeof(pkt));
+	}
+	wic_close(&b->wic);
+}
+
 static void test_access_over_ipv6_core_over_ipv4(void **state)
 {
 	struct bench *b = *state;
@@ -541,6 +573,7 @@ int main(void)
 	    T(test_rtcp_on_the_cores_rtp_port_is_understood),
 	    T(test_latching_moves_the_port_once_and_only_when_asked),
 	    T(test_silence_of_a_side_is_told_and_its_end_too),
+	    T(test_a_burst_arrives_whole_and_in_order_both_ways),
 	    T(test_access_over_ipv6_core_over_ipv4),
 	    T(test_packets_carry_the_dscp_of_their_leg),
 	    T(test_two_calls_of_one_gateway_reach_each_other),
