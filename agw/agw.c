@@ -108,7 +108,8 @@ static void raise_fd_limit(const struct agw_config *cfg)
 		       (unsigned long long)rl.rlim_cur, (unsigned long long)need);
 }
 
-/* IQ-18: the control channel does not belong on the access network. */
+/* IQ-18 where one network serves everything: allowed (agw_config_parts refuses the rest), but told.
+ */
 static void check_iq_address(const struct agw *a)
 {
 	const struct gw_addr *iq = &a->parts.iq.listen;

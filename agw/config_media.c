@@ -216,6 +216,32 @@ static enum gw_err make_iq(struct agw_parts_cfg *out, const struct agw_config *c
 	return GW_OK;
 }
 
+/*
+ * IQ-18: the control channel is never on the access network. Where access and core are different
+ * networks that can be checked, and a wildcard would be on both; a host with one network for
+ * everything is told in the log only (agw.c).
+ */
+static enum gw_err check_iq_network(const struct agw_parts_cfg *p, char *errbuf, size_t errlen)
+{
+	char text[GW_ADDR_STRLEN];
+
+	for (unsigned f = 0; f < AGW_FAMILY_COUNT; f++) {
+		const struct gw_addr *access = &p->realms[0].bind[f];
+		const struct gw_addr *core = &p->realms[1].bind[f];
+
+		if (access->len == 0 || gw_addr_is_any(access) || gw_addr_is_loopback(access) ||
+		    (core->len != 0 && gw_addr_ip_eq(access, core)))
+			continue;
+		if (gw_addr_ip_eq(&p->iq.listen, access) ||
+		    (gw_addr_is_any(&p->iq.listen) &&
+		     gw_addr_is_v6(&p->iq.listen) == (f == AGW_FAMILY_V6)))
+			return BAD(
+			    "iq.listen: %s is on the access network; name an address of another",
+			    gw_addr_str(&p->iq.listen, text, sizeof(text)));
+	}
+	return GW_OK;
+}
+
 enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config *c, char *errbuf,
 			     size_t errlen)
 {
@@ -229,6 +255,8 @@ enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config 
 		err = make_pool(&out->pool, c, errbuf, errlen);
 	if (err == GW_OK)
 		err = make_iq(out, c, errbuf, errlen);
+	if (err == GW_OK)
+		err = check_iq_network(out, errbuf, errlen);
 	if (err != GW_OK)
 		return err;
 	out->pool.realms = out->realms;

@@ -151,6 +151,42 @@ static void test_mistakes_name_their_key(void **state)
 	}
 }
 
+static void test_control_is_never_on_the_access_network(void **state)
+{
+	static const struct {
+		const char *set[3];
+		bool good;
+	} cases[] = {
+	    {{"access.listen_ip=10.1.0.1", "core.listen_ip=10.2.0.1", "iq.listen=10.1.0.1:7070"},
+	     false},
+	    {{"access.listen_ip=10.1.0.1", "core.listen_ip=10.2.0.1", "iq.listen=0.0.0.0:7070"},
+	     false},
+	    {{"access.listen_ip=10.1.0.1", "core.listen_ip=10.2.0.1", "iq.listen=10.2.0.1:7070"},
+	     true},
+	    {{"access.listen_ip=10.1.0.1", "core.listen_ip=10.2.0.1", "iq.listen=127.0.0.1:7070"},
+	     true},
+	    {{"access.listen_ip=fd00::1", "core.listen_ip=fd00::2", "iq.listen=[::]:7070"}, false},
+	    {{"access.listen_ip=fd00::1", "core.listen_ip=10.2.0.1", "iq.listen=0.0.0.0:7070"},
+	     true},
+	    /* one network for everything: warned at start */
+	    {{"access.listen_ip=10.1.0.1", "core.listen_ip=10.1.0.1", "iq.listen=0.0.0.0:7070"},
+	     true},
+	};
+
+	(void)state;
+	REQ("IQ-18");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct loaded *l = load(cases[i].set, 3);
+
+		assert_int_equal(l->load, GW_OK);
+		if (cases[i].good != (l->make == GW_OK))
+			fail_msg("case %zu: %s", i, l->why);
+		if (!cases[i].good)
+			assert_non_null(strstr(l->why, "iq.listen"));
+		unload(l);
+	}
+}
+
 static void test_example_configuration_is_good(void **state)
 {
 	const struct gw_conf_source src = {.file = "deploy/conf/wicgate-agw.yaml"};
@@ -187,6 +223,7 @@ int main(void)
 	    cmocka_unit_test(test_two_families_and_addresses_behind_nat),
 	    cmocka_unit_test(test_wildcard_advertises_the_hosts_own_address),
 	    cmocka_unit_test(test_mistakes_name_their_key),
+	    cmocka_unit_test(test_control_is_never_on_the_access_network),
 	    cmocka_unit_test(test_example_configuration_is_good),
 	    cmocka_unit_test(test_default_name_has_only_characters_of_an_id),
 	};
