@@ -342,4 +342,35 @@ static inline gw_handle w_mt_call(void)
 	return h;
 }
 
+/* ---- usual ends */
+
+/* One BYE with that Reason on each leg asked for, none on the other, nothing left. */
+static inline void assert_byes(bool to_wic, bool to_core, const char *reason)
+{
+	const struct cscf_sip_msg *bye;
+
+	if (to_core) {
+		bye = w_bye_on(false);
+		assert_non_null(bye);
+		assert_true(w_has(bye, reason));
+		assert_true(w_has(bye, "sip:b1@" W_CORE_IP));
+	}
+	if (to_wic) {
+		bye = w_bye_on(true);
+		assert_non_null(bye);
+		assert_true(w_has(bye, reason));
+		assert_true(w_has(bye, "BYE sip:a1@x.invalid"));
+	}
+	assert_null(w_bye_on(false));
+	assert_null(w_bye_on(true));
+	w_assert_nothing_left();
+}
+
+/* The WIC's WebSocket is gone. */
+static inline void lose_flow(void)
+{
+	w.conn_open = false;
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_FLOW_LOST, 5, W_CONN, 0);
+}
+
 #endif
