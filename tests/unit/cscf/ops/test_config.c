@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of keys of the eP-CSCF and what the parts get from it. */
+#include "cscf/config.h"
+#include "tests/lib/req.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static enum gw_err load(struct cscf_config *cfg, const char *const *set, size_t n, char *why,
+			size_t len)
+{
+	struct gw_conf_source src = {.set = set, .n_set = n};
+
+	*cfg = (struct cscf_config){0};
+	return gw_conf_load(cscf_config_keys, cscf_config_n_keys, cfg, &src, why, len);
+}
+
+static void unload(struct cscf_config *cfg)
+{
+	gw_conf_free(cscf_config_keys, cscf_config_n_keys, cfg);
+}
+
+static void test_defaults_reach_the_parts(void **state)
+{
+	static const char *const set[] = {"home.domains=ims.test", "ws.listen="};
+	struct cscf_config cfg;
+	struct cscf_config_parts parts;
+	char why[256] = "";
+
+	(void)state;
+	assert_int_equal(load(&cfg, set, 2, why, sizeof(why)), GW_OK);
+	assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)), GW_OK);
+	assert_int_equal(cfg.sip.max_message, 32768);
+	assert_int_equal(cfg.sip.timer_c_ms, 180000);
+	assert_int_equal(parts.iq.request_timeout, 2000);
+	assert_int_equal(parts.iq.agw_dead, 10000);
+	assert_int_equal(parts.session.no_media_wic, 503);
+	assert_int_equal(parts.session.no_media_core, 500);
+	assert_int_equal(parts.session.ack_timeout, 32000);
+	assert_string_equal(parts.session.orig_ioi, "ims.test");
+	assert_string_not_equal(parts.session.mw_name, "");
+	assert_string_not_equal(parts.iq.controller_id, "");
+	assert_int_equal(parts.registrar.flow_grace, 20000);
+	assert_false(parts.sdp.core_audio_avpf);
+	assert_true(parts.sdp.core_video_avpf);
+	unload(&cfg);
+}
+
+static void test_every_key_has_a_good_default_and_a_meaning(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < cscf_config_n_keys; i++) {
+		assert_true(strlen(cscf_config_keys[i].help) > 3);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(cscf_config_keys[i].name, cscf_config_keys[k].name);
+	}
+}
+
+static void test_what_no_single_key_can_tell(void **state)
+{
+	REQ("IQ-17");
+	static const struct {
+		const char *set[3];
+		const char *names;
+	} rows[] = {
+	    {{"home.domains=ims.test", "ws.listen=127.0.0.1:1", "ws.tls.cert="}, "ws.tls.cert"},
+	    {{"home.domains=ims.test", "ws.listen=", "agw.tls.ca=/ca.pem"}, "agw.tls.cert"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cscf_config cfg;
+		struct cscf_config_parts parts;
+		char why[256] = "";
+
+		assert_int_equal(load(&cfg, rows[i].set, 3, why, sizeof(why)), GW_OK);
+		assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)),
+				 GW_ERR_INVAL);
+		assert_non_null(strstr(why, rows[i].names));
+		unload(&cfg);
+	}
+}
+
+static void test_a_home_domain_is_needed(void **state)
+{
+	struct cscf_config cfg;
+	char why[256] = "";
+
+	(void)state;
+	assert_int_equal(load(&cfg, NULL, 0, why, sizeof(why)), GW_ERR_INVAL);
+	assert_non_null(strstr(why, "home.domains"));
+	unload(&cfg);
+}
+
+static void test_names_among_the_peers_are_looked_up(void **state)
+{
+	REQ("SEC-05");
+	static const char *const set[] = {"home.domains=ims.test",
+					  "ws.listen=", "mw.peers=10.0.0.0/8,localhost"};
+	struct cscf_config cfg;
+	struct cscf_config_parts parts;
+	char why[256] = "";
+	bool found = false;
+
+	(void)state;
+	assert_int_equal(load(&cfg, set, 3, why, sizeof(why)), GW_OK);
+	assert_int_equal(cscf_config_finish(&cfg, &parts, true, why, sizeof(why)), GW_OK);
+	for (size_t i = 0; i < cfg.sip.mw_peers.n; i++)
+		found = found || strcmp(cfg.sip.mw_peers.item[i], "127.0.0.1") == 0 ||
+			strcmp(cfg.sip.mw_peers.item[i], "::1") == 0;
+	assert_true(found);
+	unload(&cfg);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults_reach_the_parts),
+	    cmocka_unit_test(test_every_key_has_a_good_default_and_a_meaning),
+	    cmocka_unit_test(test_what_no_single_key_can_tell),
+	    cmocka_unit_test(test_a_home_domain_is_needed),
+	    cmocka_unit_test(test_names_among_the_peers_are_looked_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
