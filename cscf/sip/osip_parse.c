@@ -9,7 +9,10 @@
 #include "cscf/sip/msg_int.h"
 
 #include <osipparser2/osip_parser.h>
+#include <stdarg.h>
 #include <stdlib.h>
+
+#define MIN_URI 8
 
 static bool is_structural(struct gw_slice name)
 {
@@ -22,6 +25,30 @@ static bool is_structural(struct gw_slice name)
 	return false;
 }
 
+/* libosip2 5.3 refuses short URIs: <tel:1>, sip:h. What our own parser took must not fail on it. */
+static bool is_too_short_for_osip(const struct cscf_sip_hdr *h)
+{
+	struct cscf_sip_name_addr na;
+	struct gw_slice member;
+	size_t pos = 0;
+
+	while (cscf_sip_list_next((struct gw_slice){h->value, h->value_n}, &pos, &member))
+		if (cscf_sip_name_addr_parse(&na, member) == GW_OK && !na.star &&
+		    na.uri.n < MIN_URI)
+			return true;
+	return false;
+}
+
+static void no_trace(const char *file, int line, osip_trace_level_t level, const char *format,
+		     va_list ap)
+{
+	(void)file;
+	(void)line;
+	(void)level;
+	(void)format;
+	(void)ap;
+}
+
 void cscf_sip_osip_init(void)
 {
 	static bool done; /* loop thread only */
@@ -31,8 +58,7 @@ void cscf_sip_osip_init(void)
 	done = true;
 	parser_init();
 	/* By default it prints what it refuses, headers and all, to standard output (SEC-10). */
-	for (int level = TRACE_LEVEL0; level < END_TRACE_LEVEL; level++)
-		osip_trace_disable_level((osip_trace_level_t)level);
+	osip_trace_initialize_func(END_TRACE_LEVEL, no_trace);
 }
 
 static char *put(char *to, const char *p, size_t n)
@@ -57,7 +83,10 @@ static char *print_structure(const struct cscf_sip_msg *msg, size_t *n)
 	if (msg->status == 0) {
 		p = put(p, msg->method_text, strlen(msg->method_text));
 		p = put(p, " ", 1);
-		p = put(p, msg->uri, strlen(msg->uri));
+		if (strlen(msg->uri) < MIN_URI)
+			p = put(p, "sip:x.invalid", 13);
+		else
+			p = put(p, msg->uri, strlen(msg->uri));
 		p = put(p, " SIP/2.0\r\n", 10);
 	} else {
 		p = put(p, "SIP/2.0 200 OK\r\n", 16);
@@ -65,7 +94,8 @@ static char *print_structure(const struct cscf_sip_msg *msg, size_t *n)
 	for (size_t i = 0; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
 
-		if (!is_structural((struct gw_slice){h->name, h->name_n}))
+		if (!is_structural((struct gw_slice){h->name, h->name_n}) ||
+		    is_too_short_for_osip(h))
 			continue;
 		p = put(p, h->name, h->name_n);
 		p = put(p, ": ", 2);

@@ -65,6 +65,14 @@ static void test_good_messages(void **state)
 	    "INVITE urn:service:sos SIP/2.0\r\n" HEAD "CSeq: 1 INVITE\r\n\r\n",
 	    "REGISTER sip:h.example SIP/2.0\r\n" HEAD "CSeq: 1 REGISTER\r\nContact: *\r\n"
 	    "Authorization: Bearer a.b-c~d+/==\r\nExpires: 0\r\n\r\n",
+	    /* short numbers and names */
+	    "INVITE tel:1 SIP/2.0\r\nVia: SIP/2.0/WSS a.invalid;branch=z9hG4bK1\r\n"
+	    "From: <sip:h>;tag=1\r\nTo: <tel:1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+	    "Contact: <sip:h>\r\nRoute: <sip:h>\r\nRecord-Route: <sip:h;lr>\r\n\r\n",
+	    "SIP/2.0 380 Alternative Service\r\n" HEAD
+	    "CSeq: 1 INVITE\r\nContact: <urn:service:sos>\r\n\r\n",
+	    "SIP/2.0 302 Moved\r\n" HEAD
+	    "CSeq: 1 INVITE\r\nContact: <tel:1>;q=0.1, <mailto:a@b> ; x\r\n\r\n",
 	    /* what JsSIP sends */
 	    "REGISTER sip:ims.example.net SIP/2.0\r\n"
 	    "Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK4762352\r\n"
