@@ -39,6 +39,22 @@ static bool is_too_short_for_osip(const struct cscf_sip_hdr *h)
 	return false;
 }
 
+/* Without the display name of From and To: an unquoted "Jürgen" is no token, but harmless. */
+static struct gw_slice without_display(const struct cscf_sip_hdr *h)
+{
+	struct gw_slice name = {h->name, h->name_n};
+	struct gw_slice value = {h->value, h->value_n};
+	struct cscf_sip_name_addr na;
+
+	if ((!cscf_sip_hdr_name_eq(name, GW_SLICE_LIT("From")) &&
+	     !cscf_sip_hdr_name_eq(name, GW_SLICE_LIT("To"))) ||
+	    cscf_sip_name_addr_parse(&na, value) != GW_OK || !na.bracketed)
+		return value;
+	value.n -= (size_t)(na.uri.p - 1 - value.p);
+	value.p = na.uri.p - 1;
+	return value;
+}
+
 static void no_trace(const char *file, int line, osip_trace_level_t level, const char *format,
 		     va_list ap)
 {
@@ -93,13 +109,15 @@ static char *print_structure(const struct cscf_sip_msg *msg, size_t *n)
 	}
 	for (size_t i = 0; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
+		struct gw_slice value;
 
 		if (!is_structural((struct gw_slice){h->name, h->name_n}) ||
 		    is_too_short_for_osip(h))
 			continue;
 		p = put(p, h->name, h->name_n);
 		p = put(p, ": ", 2);
-		p = put(p, h->value, h->value_n);
+		value = without_display(h);
+		p = put(p, value.p, value.n);
 		p = put(p, "\r\n", 2);
 	}
 	p = put(p, "\r\n", 2);

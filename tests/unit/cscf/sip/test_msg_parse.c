@@ -65,6 +65,10 @@ static void test_good_messages(void **state)
 	    "INVITE urn:service:sos SIP/2.0\r\n" HEAD "CSeq: 1 INVITE\r\n\r\n",
 	    "REGISTER sip:h.example SIP/2.0\r\n" HEAD "CSeq: 1 REGISTER\r\nContact: *\r\n"
 	    "Authorization: Bearer a.b-c~d+/==\r\nExpires: 0\r\n\r\n",
+	    /* a display name that should have been quoted */
+	    "OPTIONS sip:b@h.example SIP/2.0\r\nVia: SIP/2.0/WSS a.invalid;branch=z9hG4bK1\r\n"
+	    "From: J\xc3\xbcrgen <sip:a@h.example>;tag=1\r\nTo: \"\" <sip:b@h.example>\r\n"
+	    "Call-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n",
 	    /* short numbers and names */
 	    "INVITE tel:1 SIP/2.0\r\nVia: SIP/2.0/WSS a.invalid;branch=z9hG4bK1\r\n"
 	    "From: <sip:h>;tag=1\r\nTo: <tel:1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
