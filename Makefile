@@ -139,4 +139,5 @@ help: ## list the targets
 	awk -F ':.*## ' '{printf "  %-28s %s\n", $$1, $$2}'
 
 ALL_OBJ := $(call obj,$(COMMON_SRC) $(PROTO_SRC) $(CSCF_SRC) $(AGW_SRC) $(TEST_SRC) $(TEST_LIB_SRC))
--include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d)
+# Tests lie up to five folders deep.
+-include $(foreach d,* */* */*/* */*/*/*,$(wildcard $(B)/obj/$d/*.d))
