@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BAD_QUIET_MS 10000
+
 /* --- construction (control thread) ------------------------------------------------------------ */
 
 enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s,
@@ -285,8 +287,36 @@ static void sweep_watch(struct agw_stream *s, enum agw_side side, uint32_t limit
 	agw_stream_emit(s, &ev);
 }
 
+/* What a hostile or broken peer sends: counted per packet, told in sums. */
+static void tell_bad_input(struct agw_stream *s)
+{
+	static const enum agw_drop bad[] = {
+	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,    AGW_DROP_SOURCE,   AGW_DROP_AUTH,
+	    AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT, AGW_DROP_STUN_BAD, AGW_DROP_DTLS_BAD};
+	const struct agw_dir_counters *dirs[2] = {
+	    [AGW_SIDE_ACCESS] = &s->counters.up, [AGW_SIDE_CORE] = &s->counters.down};
+
+	if (s->env->now_ms < s->bad_quiet_ms)
+		return;
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+			uint64_t n =
+			    atomic_load_explicit(&dirs[side]->drops[bad[i]], memory_order_relaxed);
+			uint64_t *told = &s->bad_told[side][bad[i]];
+
+			if (n == *told)
+				continue;
+			s->env->on_bad_input(s->env->arg, s, (enum agw_side)side, bad[i],
+					     (uint32_t)(n - *told));
+			*told = n;
+			s->bad_quiet_ms = s->env->now_ms + BAD_QUIET_MS;
+		}
+	}
+}
+
 void agw_stream_sweep(struct agw_stream *s)
 {
+	tell_bad_input(s);
 	agw_ice_tick(s->ice, s->env->now_ms);
 	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
 	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);

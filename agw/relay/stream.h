@@ -66,6 +66,10 @@ struct agw_relay_env {
 	_Atomic uint64_t rtp_packets;
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	void (*on_event)(void *arg, struct agw_stream *s, const struct agw_stream_event *ev);
+	/** `n` datagrams from that side were bad in a way worth a log line; from agw_stream_sweep,
+	 * at most once in 10 s and stream for each reason. */
+	void (*on_bad_input)(void *arg, struct agw_stream *s, enum agw_side from, enum agw_drop why,
+			     uint32_t n);
 	/** The stream wants agw_stream_tick every 20 ms for a while. */
 	void (*on_setup)(void *arg, struct agw_stream *s);
 	void *arg;

@@ -59,7 +59,9 @@ struct agw_stream {
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
 	struct agw_watch watch[2];
-	void *user; /* borrowed */
+	uint64_t bad_told[2][AGW_DROP_COUNT]; /* drops when last told, by side */
+	uint64_t bad_quiet_ms;                /* nothing is told before then */
+	void *user;                           /* borrowed */
 };
 
 /* A packet not relayed: counted for the stream and for its worker. */

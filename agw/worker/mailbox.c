@@ -81,6 +81,16 @@ void agw_report_event(struct agw_worker *w, struct agw_slot *slot,
 		atomic_fetch_add_explicit(&w->events_lost, 1, memory_order_relaxed);
 }
 
+void agw_report_bad(struct agw_worker *w, struct agw_slot *slot, enum agw_side from,
+		    enum agw_drop why, uint32_t n)
+{
+	struct agw_report r = {
+	    .kind = AGW_REPORT_BAD, .ptr = slot, .ev = {.side = from, .value = n}, .why = why};
+	enum gw_err lost = gw_ring_push(w->reports, &r);
+
+	(void)lost; /* the counters have it */
+}
+
 void agw_report_back(struct agw_worker *w, struct agw_slot *slot)
 {
 	struct agw_report r = {.kind = AGW_REPORT_BACK, .ptr = slot};

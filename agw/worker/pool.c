@@ -214,6 +214,9 @@ static void deliver(struct agw_report *r)
 	case AGW_REPORT_EVENT:
 		agw_media_on_event(r->ptr, &r->ev);
 		break;
+	case AGW_REPORT_BAD:
+		agw_media_on_bad(r->ptr, r);
+		break;
 	case AGW_REPORT_DONE:
 		agw_media_on_done(r->ptr);
 		break;

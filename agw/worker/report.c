@@ -75,6 +75,16 @@ void agw_media_on_event(struct agw_slot *s, const struct agw_stream_event *ev)
 	m->pool->cbs.on_event(m->pool->arg, m->owner, ev);
 }
 
+void agw_media_on_bad(const struct agw_slot *s, const struct agw_report *r)
+{
+	if (s->going)
+		return;
+	GW_LOG_LIMITED(GW_LOG_WARN, "bad-input", "%s stream=%u side=%s reason=%s packets=%u",
+		       s->media->log_id, s->params.id,
+		       r->ev.side == AGW_SIDE_ACCESS ? "access" : "core", agw_drop_name(r->why),
+		       r->ev.value);
+}
+
 void agw_media_on_done(struct agw_cmd *c)
 {
 	struct agw_media *m = c->media;

@@ -48,6 +48,12 @@ static void on_event(void *arg, struct agw_stream *s, const struct agw_stream_ev
 	agw_report_event(arg, agw_stream_user(s), ev);
 }
 
+static void on_bad_input(void *arg, struct agw_stream *s, enum agw_side from, enum agw_drop why,
+			 uint32_t n)
+{
+	agw_report_bad(arg, agw_stream_user(s), from, why, n);
+}
+
 static void on_setup(void *arg, struct agw_stream *s)
 {
 	struct agw_worker *w = arg;
@@ -233,6 +239,7 @@ static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 
 	e->cfg = &pool->relay;
 	e->on_event = on_event;
+	e->on_bad_input = on_bad_input;
 	e->on_setup = on_setup;
 	e->arg = w;
 	e->max_handshakes = pool->cfg.dtls_max_handshakes / pool->n_workers;

@@ -88,6 +88,7 @@ struct agw_cmd {
 
 enum agw_report_kind {
 	AGW_REPORT_EVENT, /* ptr = slot */
+	AGW_REPORT_BAD,   /* ptr = slot; for the log alone: may be lost */
 	AGW_REPORT_DONE,  /* ptr = command, owned again by control */
 	AGW_REPORT_BACK   /* ptr = slot, owned again by control */
 };
@@ -96,6 +97,7 @@ struct agw_report {
 	enum agw_report_kind kind;
 	void *ptr;
 	struct agw_stream_event ev;
+	enum agw_drop why; /* BAD: ev.side and ev.value (how many) say the rest */
 };
 
 struct agw_worker {
@@ -166,6 +168,8 @@ void agw_cmd_retry(struct agw_worker *w);
 /* mailbox.c, worker's end */
 void agw_report_event(struct agw_worker *w, struct agw_slot *slot,
 		      const struct agw_stream_event *ev);
+void agw_report_bad(struct agw_worker *w, struct agw_slot *slot, enum agw_side from,
+		    enum agw_drop why, uint32_t n);
 void agw_report_back(struct agw_worker *w, struct agw_slot *slot);
 void agw_report_done(struct agw_worker *w, struct agw_cmd *c);
 void agw_report_retry(struct agw_worker *w);
@@ -191,6 +195,7 @@ void agw_metrics_event(const struct agw_stream_event *ev);
 
 /* report.c */
 void agw_media_on_event(struct agw_slot *slot, const struct agw_stream_event *ev);
+void agw_media_on_bad(const struct agw_slot *slot, const struct agw_report *r);
 void agw_media_on_done(struct agw_cmd *c);
 void agw_media_on_back(struct agw_slot *slot);
 /** Free the handle when nobody holds it and nothing of it is under way. */

@@ -37,6 +37,16 @@ static void on_event(void *arg, struct agw_stream *s, const struct agw_stream_ev
 	(void)ev;
 }
 
+static void on_bad_input(void *arg, struct agw_stream *s, enum agw_side from, enum agw_drop why,
+			 uint32_t n)
+{
+	(void)arg;
+	(void)s;
+	(void)from;
+	(void)why;
+	(void)n;
+}
+
 static void on_setup(void *arg, struct agw_stream *s)
 {
 	(void)arg;
@@ -67,6 +77,7 @@ static void start(void)
 	env.cfg = &cfg;
 	env.max_handshakes = 1;
 	env.on_event = on_event;
+	env.on_bad_input = on_bad_input;
 	env.on_setup = on_setup;
 	env.scratch = aligned_alloc(8, AGW_UDP_BUF);
 	for (unsigned i = 0; i < AGW_SRTP_MASTER_MAX; i++) {

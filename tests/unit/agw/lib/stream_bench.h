@@ -26,6 +26,8 @@ struct bench {
 	struct gw_addr other;
 	unsigned seen[AGW_EV_COUNT];
 	struct agw_stream_event last;
+	unsigned bad_lines;
+	unsigned bad[2][AGW_DROP_COUNT];
 };
 
 static inline void on_event(void *arg, struct agw_stream *s, const struct agw_stream_event *ev)
@@ -35,6 +37,16 @@ static inline void on_event(void *arg, struct agw_stream *s, const struct agw_st
 	(void)s;
 	b->seen[ev->kind]++;
 	b->last = *ev;
+}
+
+static inline void on_bad_input(void *arg, struct agw_stream *s, enum agw_side from,
+				enum agw_drop why, uint32_t n)
+{
+	struct bench *b = arg;
+
+	(void)s;
+	b->bad_lines++;
+	b->bad[from][why] += n;
 }
 
 static inline void on_setup(void *arg, struct agw_stream *s)
@@ -93,6 +105,7 @@ static inline int setup(void **state)
 	args.cfg = &b->cfg;
 	b->env.cfg = &b->cfg;
 	b->env.on_event = on_event;
+	b->env.on_bad_input = on_bad_input;
 	b->env.on_setup = on_setup;
 	b->env.arg = b;
 	b->env.now_ms = 1000;

@@ -119,6 +119,31 @@ static void test_strangers_do_not_break_the_silence(void **state)
 	assert_int_equal(atomic_load(&b->s->counters.down.drops[AGW_DROP_SOURCE]), 12);
 }
 
+static void test_bad_input_is_told_in_sums_once_in_ten_seconds(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("SRTP-06", "RTP-24");
+	assert_int_equal(gw_addr_parse_ip(&b->signalled, "127.0.0.9", 5000), GW_OK);
+	for (uint16_t i = 0; i < 500; i++)
+		rtp_comes(b, i);
+	pass(b, 1000);
+	assert_int_equal(b->bad_lines, 1);
+	assert_int_equal(b->bad[AGW_SIDE_CORE][AGW_DROP_SOURCE], 500);
+	for (uint16_t i = 0; i < 90; i++) {
+		rtp_comes(b, i);
+		pass(b, 100 * (i % 2));
+	}
+	assert_true(b->bad_lines < 7); /* 45 sweeps of a second each */
+	pass(b, 11000);
+	assert_int_equal(b->bad[AGW_SIDE_CORE][AGW_DROP_SOURCE], 590);
+	/* A quiet stream says nothing. */
+	unsigned lines = b->bad_lines;
+
+	pass(b, 60000);
+	assert_int_equal(b->bad_lines, lines);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -127,6 +152,7 @@ int main(void)
 	    T(test_silence_is_told_once_and_its_end_once),
 	    T(test_a_sender_in_dtx_is_not_silent_while_its_rtcp_goes_on),
 	    T(test_nothing_is_watched_before_the_answer_or_when_switched_off),
+	    T(test_bad_input_is_told_in_sums_once_in_ten_seconds),
 	    T(test_strangers_do_not_break_the_silence),
 	};
 
