@@ -2,8 +2,9 @@
 /*
  * Audit (IQ-15): after each reconnect and every iq.audit_interval the AGW lists the contexts it
  * holds for us. What we do not know is released there; what it does not know has lost its media
- * and is told to its call. Contexts younger than ten seconds are left alone: their Reserve or
- * Release may be under way.
+ * and is told to its call. Contexts of ours younger than ten seconds are left alone: their
+ * Reserve may have crossed the list. The other way round nothing can cross: we know a context
+ * before its Reserve leaves.
  * Thread: the cscf loop.
  */
 #include "cscf/iq/iq_int.h"
@@ -91,7 +92,7 @@ void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply)
 
 		if (ctx != NULL && ctx->link == link) {
 			ctx->audit_gen = link->audit_gen;
-		} else if (info->age_s >= IQ_AUDIT_GRACE_S) {
+		} else {
 			GW_LOG(GW_LOG_WARN, "iq.audit_release", "ctx=%s agw=%s call_id=%s age_s=%u",
 			       info->ctx_id, link->agw_id, info->call_id, info->age_s);
 			gw_metric_inc(&cscf_iq_metrics[IQ_M_AUDIT_RELEASED]);
