@@ -17,6 +17,8 @@
 
 static void note_free(struct agw_iq_controller *ctl, struct iq_note *n)
 {
+	if (ctl->unsent == n)
+		ctl->unsent = n->next;
 	DL_DELETE(ctl->notes, n);
 	ctl->n_notes--;
 	iq_envelope_free(n->env);
@@ -60,35 +62,31 @@ static bool is_critical(IqEvent e)
 	       e == IQ_V(NOTIFICATION__EVENT__CONTEXT_EXPIRED);
 }
 
+static void note_send(struct iq_conn *c, const struct iq_note *n)
+{
+	uint8_t *frame = NULL;
+	size_t len = 0;
+
+	if (iq_pack_frame(n->env, &frame, &len) != GW_OK)
+		return;
+	iq_trace(IQ_TX, c->peer, n->env, len);
+	(void)agw_iq_conn_send_frame(c, frame, len);
+	free(frame);
+}
+
 void agw_iq_notify_send(struct agw_iq_controller *ctl)
 {
-	struct iq_note *n;
+	while (ctl->unsent != NULL && ctl->conn != NULL && agw_iq_conn_has_room(ctl->conn)) {
+		struct iq_note *n = ctl->unsent;
 
-	DL_FOREACH (ctl->notes, n) {
-		if (ctl->conn == NULL || !agw_iq_conn_has_room(ctl->conn))
-			return;
-		if (n->sent)
-			continue;
-		n->sent = true;
-		{
-			uint8_t *frame = NULL;
-			size_t len = 0;
-
-			if (iq_pack_frame(n->env, &frame, &len) != GW_OK)
-				continue;
-			iq_trace(IQ_TX, ctl->conn->peer, n->env, len);
-			(void)agw_iq_conn_send_frame(ctl->conn, frame, len);
-			free(frame);
-		}
+		ctl->unsent = n->next;
+		note_send(ctl->conn, n);
 	}
 }
 
 void agw_iq_notify_resend(struct agw_iq_controller *ctl)
 {
-	struct iq_note *n;
-
-	DL_FOREACH (ctl->notes, n)
-		n->sent = false;
+	ctl->unsent = ctl->notes;
 	agw_iq_notify_send(ctl);
 }
 
@@ -157,6 +155,8 @@ static void note_queue(struct agw_iq_controller *ctl, struct iq_note *n)
 	n->critical = is_critical(body->event);
 	gw_metric_inc(&agw_iq_metrics[IQ_M_NOTIFICATIONS]);
 	DL_APPEND(ctl->notes, n);
+	if (ctl->unsent == NULL)
+		ctl->unsent = n;
 	ctl->n_notes++;
 	agw_iq_notify_send(ctl);
 }

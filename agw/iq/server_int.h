@@ -93,8 +93,9 @@ struct agw_iq_controller {
 	struct event *orphan;   /* owned */
 	struct iq_saved *saved; /* owned hash, in the order of arrival */
 	size_t saved_octets;
-	uint64_t stale_below;  /* replies up to this txn are forgotten */
-	struct iq_note *notes; /* owned list, oldest first */
+	uint64_t stale_below;   /* replies up to this txn are forgotten */
+	struct iq_note *notes;  /* owned list, oldest first */
+	struct iq_note *unsent; /* first of them not sent on the present connection */
 	unsigned n_notes;
 	bool lost; /* a notification was dropped since the last one queued */
 };
