@@ -74,7 +74,7 @@ static struct world {
 	bool no_agw;
 	struct w_iq iq[W_MAX];
 	size_t n_iq;
-	unsigned reserved, released;
+	unsigned reserved, released, streams_released;
 	struct cscf_iq_cbs iq_cbs;
 	void *iq_arg;
 	/* registrar */
@@ -262,8 +262,8 @@ void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream
 	(void)iq;
 	(void)ctx;
 	(void)stream_ids;
-	(void)n;
 	(void)reason;
+	w.streams_released += (unsigned)n;
 }
 
 bool cscf_iq_release(struct cscf_iq *iq, gw_handle ctx, uint32_t tag, const char *reason,
