@@ -83,7 +83,7 @@ static void test_one_bad_stream_changes_none(void **state)
 	assert_string_equal(state_of(f), "RESERVED");
 }
 
-static void test_changed_remote_credentials_restart_ice(void **state)
+static void test_ice_restarts_when_the_controller_asks_and_only_then(void **state)
 {
 	struct fixture *f = *state;
 	struct agw_ctx_patch p = patch(1);
@@ -95,6 +95,9 @@ static void test_changed_remote_credentials_restart_ice(void **state)
 	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
 	assert_int_equal(fake.restarts, 0);
 	snprintf(p.p.access.remote_ufrag, sizeof(p.p.access.remote_ufrag), "vvvv");
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(fake.restarts, 0); /* an answer: the peer changed, we did not */
+	p.ice_restart = true;
 	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
 	assert_int_equal(fake.restarts, 1);
 	assert_int_equal(f->result.n, 1);
@@ -215,7 +218,7 @@ int main(void)
 	    T(test_ice_timer_starts_when_both_ends_are_known),
 	    T(test_stale_revision_is_refused),
 	    T(test_one_bad_stream_changes_none),
-	    T(test_changed_remote_credentials_restart_ice),
+	    T(test_ice_restarts_when_the_controller_asks_and_only_then),
 	    T(test_branches_come_and_go),
 	    T(test_too_many_branches),
 	    T(test_prepared_changes_wait_for_commit),
