@@ -25,7 +25,7 @@ const nobody = () => ({
   muted: false,
   startedAt: 0,
   answeredAt: 0,
-  setupMs: 0,
+  setupMs: 0, // from INVITE to 200; for an incoming call from its arrival to our answer
 });
 
 export class Phone extends EventTarget {
@@ -219,6 +219,7 @@ export class Phone extends EventTarget {
     session.on('icecandidate', (e) => {
       gathered ||= setTimeout(e.ready, GATHER_MS);
     });
+    session.on('sending', () => this.#call({ startedAt: performance.now() }));
     session.on('progress', (e) => {
       if (e.originator !== 'remote') return;
       this.#note('info', `${e.response?.status_code ?? 180} ${e.response?.reason_phrase ?? 'Ringing'}`);
