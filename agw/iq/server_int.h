@@ -76,7 +76,6 @@ struct iq_note {
 	gw_handle ctx;
 	bool heartbeat;  /* TERMINATION_HEARTBEAT: its ack tells the context */
 	bool critical;   /* not dropped before the others */
-	bool sent;       /* on the present connection */
 	IqEnvelope *env; /* owned */
 };
 
