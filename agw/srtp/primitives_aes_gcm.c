@@ -164,6 +164,7 @@ static srtp_err_status_t gcm_set_aad(void *state, const uint8_t *aad, uint32_t n
 	return srtp_err_status_ok;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libsrtp2's type */
 static srtp_err_status_t gcm_encrypt(void *state, uint8_t *buf, unsigned int *len)
 {
 	struct gcm *g = state;

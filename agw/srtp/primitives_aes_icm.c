@@ -157,16 +157,19 @@ static void xor_into(uint8_t *buf, const uint8_t *stream, size_t n)
 		*buf++ ^= *stream++;
 }
 
-/* The next n blocks of the key stream. */
+/* The next n blocks of the key stream, at least one. */
 static bool make_stream(struct icm *m, uint8_t *out, unsigned n)
 {
 	uint32_t counter = (uint32_t)(m->iv[SALT] << 8 | m->iv[SALT + 1]) + m->made;
+	uint8_t *block = out;
 
-	for (unsigned i = 0; i < n; i++, counter++) {
-		memcpy(out + (size_t)i * BLOCK, m->iv, SALT);
-		out[(size_t)i * BLOCK + SALT] = (uint8_t)(counter >> 8);
-		out[(size_t)i * BLOCK + SALT + 1] = (uint8_t)counter;
-	}
+	do {
+		memcpy(block, m->iv, SALT);
+		block[SALT] = (uint8_t)(counter >> 8);
+		block[SALT + 1] = (uint8_t)counter;
+		counter++;
+		block += BLOCK;
+	} while (block < out + (size_t)n * BLOCK);
 	if (EVP_Cipher(m->ecb, out, out, n * BLOCK) <= 0) {
 		ERR_clear_error();
 		return false;
@@ -175,6 +178,7 @@ static bool make_stream(struct icm *m, uint8_t *out, unsigned n)
 	return true;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libsrtp2's type */
 static srtp_err_status_t icm_crypt(void *state, uint8_t *buf, unsigned int *len)
 {
 	struct icm *m = state;
