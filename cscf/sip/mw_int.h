@@ -6,11 +6,10 @@
 #define CSCF_SIP_MW_INT_H
 
 #include "cscf/sip/mw.h"
+#include "cscf/sip/table.h"
 
 #include <event2/event.h>
 #include <event2/listener.h>
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #define CSCF_SIP_MAX_LISTEN 8
 #define CSCF_SIP_DATAGRAM   65536

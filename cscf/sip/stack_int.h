@@ -17,11 +17,9 @@
 #include "cscf/sip/mw.h"
 #include "cscf/sip/resolve.h"
 #include "cscf/sip/stack.h"
+#include "cscf/sip/table.h"
 
 #include <event2/event.h>
-/* After an allocation failure uthash leaves the table as it was and the element out of it. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #define CSCF_SIP_BRANCH_LEN 48
 
