@@ -65,6 +65,7 @@ void call_cancel_timers(struct call *c)
 	event_del(c->timer_hold);
 	event_del(c->timer_consent);
 	event_del(c->timer_max);
+	event_del(c->timer_session);
 }
 
 /* The caller's side as far as the INVITE tells it. */
@@ -143,6 +144,8 @@ enum gw_err call_new(struct call **out, struct cscf_session *s, const struct csc
 		err = learn_caller(c, invite);
 	if (err == GW_OK)
 		err = media_init(c);
+	if (err == GW_OK)
+		err = session_timer_init(c);
 	c->timer_hold = evtimer_new(s->p.base, on_hold_over, c);
 	c->timer_consent = evtimer_new(s->p.base, on_consent_over, c);
 	c->timer_max = evtimer_new(s->p.base, on_max_duration, c);
@@ -183,6 +186,8 @@ void call_free(struct call *c)
 		event_free(c->timer_consent);
 	if (c->timer_max != NULL)
 		event_free(c->timer_max);
+	if (c->timer_session != NULL)
+		event_free(c->timer_session);
 	target_fini(&c->caller);
 	cscf_sip_texts_free(c->record_route, c->n_record_route);
 	free(c->call_id);

@@ -90,6 +90,16 @@ static bool is_final(const struct call *c, const struct job *j)
 	return j->kind == JOB_RESPONSE && j->x->initial && status >= 200 && status < 300;
 }
 
+/* S/MIME hides or seals the SDP that must be rewritten (CALL-42). @return the status, or 0 */
+static int sealed(const struct cscf_sip_msg *msg)
+{
+	struct gw_slice type = cscf_sip_msg_content_type(msg);
+
+	if (gw_slice_ieq_str(type, "application/pkcs7-mime"))
+		return 493;
+	return gw_slice_ieq_str(type, "multipart/signed") ? 488 : 0;
+}
+
 /* The SDP of the message, if any, through the ALG. */
 static enum media_rc take_sdp(struct call *c, struct job *j)
 {
@@ -100,6 +110,11 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
 	c->media.text = (struct cscf_sdp_text){0};
 	c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .verdict = CSCF_SDP_SYNTAX};
+	if (j->kind == JOB_REQUEST && sealed(j->msg) != 0) {
+		c->media.refusal =
+		    (struct release_order){.cause = CAUSE_SDP, .status = sealed(j->msg)};
+		return MEDIA_REFUSED;
+	}
 	if (err == GW_ERR_NOT_FOUND)
 		return final && j->kind != JOB_REQUEST ? media_confirm(c) : MEDIA_READY;
 	if (err != GW_OK)
@@ -183,6 +198,7 @@ static void send_response(struct call *c, struct job *j)
 		x->server_final = true;
 	if (status >= 200 && status < 300 && x->method == CSCF_SIP_INVITE)
 		x->answer = clone(msg);
+	session_timer_follow(c, msg);
 	err = cscf_sip_respond(c->s->p.stack, x->server, msg);
 	if (err != GW_OK)
 		CALL_LOG(GW_LOG_WARN, "call.respond_failed", c, side_name(x->from),

@@ -42,6 +42,8 @@ static const struct {
     [CAUSE_DIALOG_GONE] = {"dialog-gone", 481, 481, "SIP;cause=481"},
     [CAUSE_DEREGISTERED] = {"deregistered", 480, 480, "SIP;cause=480;text=\"registration ended\""},
     [CAUSE_MAX_DURATION] = {"max-duration", 480, 480, "SIP;cause=480;text=\"time is up\""},
+    [CAUSE_SESSION_EXPIRED] = {"session-expired", 408, 408,
+			       "SIP;cause=408;text=\"session expired\""},
     [CAUSE_SHUTDOWN] = {"shutdown", 503, 503, "SIP;cause=503;text=\"shutting down\""},
     [CAUSE_INTERNAL] = {"internal", 500, 500, "SIP;cause=500"},
 };

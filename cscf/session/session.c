@@ -61,6 +61,7 @@ struct gw_metric session_metrics[SM_COUNT] = {
     ENDED(CAUSE_DIALOG_GONE, "dialog-gone"),
     ENDED(CAUSE_DEREGISTERED, "deregistered"),
     ENDED(CAUSE_MAX_DURATION, "max-duration"),
+    ENDED(CAUSE_SESSION_EXPIRED, "session-expired"),
     ENDED(CAUSE_SHUTDOWN, "shutdown"),
     ENDED(CAUSE_INTERNAL, "internal"),
 };

@@ -58,6 +58,7 @@ enum cause {
 	CAUSE_DIALOG_GONE,
 	CAUSE_DEREGISTERED,
 	CAUSE_MAX_DURATION,
+	CAUSE_SESSION_EXPIRED, /* no refresh (RFC 4028) */
 	CAUSE_SHUTDOWN,
 	CAUSE_INTERNAL,
 	CAUSE_COUNT
@@ -202,6 +203,7 @@ struct call {
 	struct event *timer_hold;    /* owned: a request waits for the flow */
 	struct event *timer_consent; /* owned */
 	struct event *timer_max;     /* owned: maximum duration */
+	struct event *timer_session; /* owned: no refresh came */
 	struct media media;
 	/* record (REL-18) */
 	enum cause cause;
@@ -297,6 +299,11 @@ struct xact *xact_find_invite(const struct call *c, enum side from, uint32_t cse
 /** Answer its server transaction ourselves, if that is still open. */
 void xact_reply(struct xact *x, int status, const char *reason, const char *hdr, const char *value);
 void call_cancel_timers(struct call *c);
+
+/* ---- session_timer.c */
+enum gw_err session_timer_init(struct call *c) GW_MUST_CHECK;
+/** A 2xx goes back: watch the interval it agrees. */
+void session_timer_follow(struct call *c, const struct cscf_sip_msg *rsp);
 
 /* ---- job.c */
 /** Put a message, ready to go but for its SDP, into the queue. Consumes msg, also on error. */

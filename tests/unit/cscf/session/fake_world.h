@@ -79,6 +79,7 @@ static struct world {
 	void *iq_arg;
 	/* registrar */
 	bool registered;
+	char preferred[128]; /* first value asked for last */
 	enum cscf_registrar_reach reach;
 	uint64_t reg_conn;
 } w;
@@ -310,8 +311,8 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 	static char route[] = "<sip:orig@scscf.test;lr>", *routes[] = {route};
 
 	(void)r;
-	(void)preferred;
-	(void)n;
+	if (n > 0)
+		snprintf(w.preferred, sizeof(w.preferred), "%.*s", GW_SLICE_FMT(preferred[0]));
 	if (!w.registered || conn != w.reg_conn)
 		return false;
 	*out = (struct cscf_registrar_identity){.assoc = 5,

@@ -76,8 +76,8 @@ static inline gw_handle w_request(const struct cscf_sip_flow *flow, const char *
 }
 
 /* The client transaction `i` gets a response. */
-static inline void w_response(size_t i, int status, const char *to_tag, const char *sdp,
-			      enum cscf_sip_cause local)
+static inline void w_respond(size_t i, int status, const char *to_tag, const char *sdp,
+			     enum cscf_sip_cause local, const char *hdr, const char *value)
 {
 	struct w_client *c = &w.clients[i];
 	struct cscf_sip_response_info info = {.local = local != CSCF_SIP_CAUSE_NONE,
@@ -100,9 +100,23 @@ static inline void w_response(size_t i, int status, const char *to_tag, const ch
 						 c->to_wic ? "<sip:a1@x.invalid;transport=ws>"
 							   : "<sip:b1@" W_CORE_IP ">"),
 			 GW_OK);
+	if (hdr != NULL)
+		assert_int_equal(cscf_sip_msg_hdr_append(rsp, hdr, value), GW_OK);
 	w_with_sdp(rsp, sdp);
 	c->cbs->on_response(c->arg, i + 1, rsp, &info);
 	cscf_sip_msg_free(rsp);
+}
+
+static inline void w_response(size_t i, int status, const char *to_tag, const char *sdp,
+			      enum cscf_sip_cause local)
+{
+	w_respond(i, status, to_tag, sdp, local, NULL, NULL);
+}
+
+static inline void w_response_with(size_t i, int status, const char *to_tag, const char *sdp,
+				   const char *hdr, const char *value)
+{
+	w_respond(i, status, to_tag, sdp, CSCF_SIP_CAUSE_NONE, hdr, value);
 }
 
 static inline IqStreamResult *w_result(uint32_t id)

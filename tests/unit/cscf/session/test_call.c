@@ -194,7 +194,7 @@ static void test_requests_in_the_dialog_pass(void **state)
 
 static void test_reinvite_holds_and_a_refused_one_changes_nothing(void **state)
 {
-	REQ("SDP-35", "CALL-30", "SDP-28");
+	REQ("SDP-35", "CALL-29", "CALL-30", "SDP-28");
 	gw_handle h;
 	char hold[1024];
 

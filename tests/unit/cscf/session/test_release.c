@@ -339,6 +339,21 @@ static void test_longest_call(void **state)
 	assert_byes(true, true, "time is up");
 }
 
+static void test_session_is_not_refreshed(void **state)
+{
+	REQ("CALL-34");
+	gw_handle h = w_mo_invite();
+
+	(void)state;
+	w_response_with(0, 200, W_CORE_TAG, W_CORE_SDP, "Session-Expires", "1;refresher=uas");
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 200);
+	assert_true(w_has(w_last_answer(h)->msg, "Session-Expires: 1;refresher=uas"));
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	w_until(&w.n_clients, 2);
+	assert_byes(true, true, "session expired");
+}
+
 static void test_dialog_unknown_to_the_peer(void **state)
 {
 	REQ("REL-05", "CALL-14");
@@ -376,6 +391,7 @@ int main(void)
 	    T(test_held_request_does_not_wait_for_ever),
 	    T(test_deregistered),
 	    T(test_longest_call),
+	    T(test_session_is_not_refreshed),
 	    T(test_dialog_unknown_to_the_peer),
 	};
 

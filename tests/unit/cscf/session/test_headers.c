@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Headers and bodies on the way through, other usages of a dialog, and the record of a call. */
+#include "tests/unit/cscf/session/play.h"
+
+#include "common/log.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void test_features_we_break_are_not_offered(void **state)
+{
+	REQ("CALL-18");
+	const struct cscf_sip_msg *out;
+
+	(void)state;
+	w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1,
+		  "Supported: 100rel, ice, trickle-ice, precondition, timer\r\n", w_wic_sdp(false));
+	w_agw(GW_OK);
+	out = w.clients[0].msg;
+	assert_true(cscf_sip_msg_has_token(out, "Supported", "100rel"));
+	assert_true(cscf_sip_msg_has_token(out, "Supported", "timer"));
+	assert_false(cscf_sip_msg_has_token(out, "Supported", "ice"));
+	assert_false(cscf_sip_msg_has_token(out, "Supported", "trickle-ice"));
+	assert_false(cscf_sip_msg_has_token(out, "Supported", "precondition"));
+	w_response(0, 486, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+	w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, "<sip:alice@ims.test>", 1,
+		  "Supported: precondition, 100rel\r\n", W_CORE_SDP);
+	w_agw(GW_OK);
+	assert_false(cscf_sip_msg_has_token(w.clients[1].msg, "Supported", "precondition"));
+	assert_true(cscf_sip_msg_has_token(w.clients[1].msg, "Supported", "100rel"));
+	w_response(1, 486, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+}
+
+static void test_the_called_identity_answers(void **state)
+{
+	REQ("ID-14", "ID-15", "ID-08");
+	const struct cscf_sip_msg *rsp;
+	gw_handle h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, "<sip:alice@ims.test>", 1,
+				"P-Called-Party-ID: <sip:alice.work@ims.test>\r\n"
+				"P-Charging-Vector: icid-value=\"abc\";orig-ioi=x\r\n",
+				W_CORE_SDP);
+
+	(void)state;
+	w_agw(GW_OK);
+	assert_int_equal(cscf_sip_msg_hdr_num(w.clients[0].msg, "P-Charging-Vector"), 0);
+	w_response_with(0, 180, "wic1", NULL, "P-Asserted-Identity", "<sip:mallory@ims.test>");
+	assert_string_equal(w.preferred, "<sip:alice.work@ims.test>");
+	rsp = w_last_answer(h)->msg;
+	assert_true(w_has(rsp, "P-Asserted-Identity: <sip:alice@ims.test>"));
+	assert_false(w_has(rsp, "mallory"));
+	assert_true(w_has(rsp, "icid-value=\"abc\""));
+	w_response(0, 486, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+}
+
+static void test_sealed_bodies_are_refused(void **state)
+{
+	REQ("CALL-42");
+	gw_handle h;
+
+	(void)state;
+	h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1,
+		      "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n", NULL);
+	assert_int_equal(w_status(h), 493);
+	h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 2,
+		      "Content-Type: multipart/signed;boundary=b\r\n", NULL);
+	assert_int_equal(w_status(h), 488);
+	assert_int_equal(w.n_clients, 0);
+	w_assert_nothing_left();
+}
+
+static void test_a_subscription_outlives_the_call(void **state)
+{
+	REQ("CALL-39");
+	gw_handle h;
+
+	(void)state;
+	w_mo_call();
+	h = w_request(&w_wic, "BYE", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
+	assert_non_null(w_bye_on(false));
+	assert_int_equal(w_status(h), 200);
+	w_assert_nothing_left();
+	h = w_request(&w_core, "NOTIFY", W_WIC_URI, W_BOB_TAG, W_ALICE, 7, "Event: refer\r\n",
+		      NULL);
+	assert_true(w.clients[w.n_clients - 1].to_wic);
+	w_response(w.n_clients - 1, 200, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 200);
+	h = w_request(&w_core, "BYE", W_WIC_URI, W_BOB_TAG, W_ALICE, 8, "", NULL);
+	assert_int_equal(w_status(h), 481);
+}
+
+static void test_every_call_leaves_a_record(void **state)
+{
+	REQ("REL-18");
+	char text[65536] = "";
+	int fd = memfd_create("log", 0);
+	const char *line;
+	gw_handle h;
+
+	(void)state;
+	assert_true(fd >= 0);
+	gw_log_set_fd(fd);
+	w_mo_call();
+	h = w_request(&w_wic, "BYE", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
+	assert_non_null(w_bye_on(false));
+	assert_int_equal(w_status(h), 200);
+	w_assert_nothing_left();
+	w.no_agw = true; /* and one that failed */
+	w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 3, "", w_wic_sdp(false));
+	w_assert_nothing_left();
+	gw_log_set_fd(2);
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	close(fd);
+	line = strstr(text, "event=call.record");
+	assert_non_null(line);
+	assert_non_null(strstr(line, "status=200 cause=bye"));
+	assert_non_null(strstr(line, "icid="));
+	line = strstr(line + 1, "event=call.record");
+	assert_non_null(line);
+	assert_non_null(strstr(line, "status=503 cause=no-media"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    T(test_features_we_break_are_not_offered), T(test_the_called_identity_answers),
+	    T(test_sealed_bodies_are_refused),         T(test_a_subscription_outlives_the_call),
+	    T(test_every_call_leaves_a_record),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
