@@ -204,6 +204,17 @@ static inline const struct w_answer *w_last_answer(gw_handle server)
 	return NULL;
 }
 
+/* The message of the last answer; there must be one. */
+static inline struct cscf_sip_msg *w_answer_msg(gw_handle server)
+{
+	const struct w_answer *a = w_last_answer(server);
+
+	assert_non_null(a);
+	if (a == NULL)
+		abort(); /* assert_non_null does not return; gcc cannot know */
+	return a->msg;
+}
+
 static inline int w_status(gw_handle server)
 {
 	const struct w_answer *a = w_last_answer(server);

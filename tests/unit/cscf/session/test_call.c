@@ -33,7 +33,7 @@ static void test_wic_calls(void **state)
 	assert_int_equal(w_status(h), 180); /* the AGW learns the answer first */
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
-	assert_true(w_has(w_last_answer(h)->msg, "a=ice-ufrag:agwU"));
+	assert_true(w_has(w_answer_msg(h), "a=ice-ufrag:agwU"));
 	assert_true(w.iq[1].gate_up && w.iq[1].gate_down);
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
 	assert_int_equal(w.n_acks, 1);
@@ -70,8 +70,8 @@ static void test_record_route_of_the_wic_is_repaired(void **state)
 	/* A WIC that loses the list: take it out of what it got. */
 	cscf_sip_msg_hdr_del(w.clients[0].msg, "Record-Route");
 	w_response(0, 180, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
-	assert_int_equal(cscf_sip_msg_value_count(w_last_answer(h)->msg, "Record-Route"), 3);
-	assert_true(w_has(w_last_answer(h)->msg, "P-Asserted-Identity: <sip:alice@ims.test>"));
+	assert_int_equal(cscf_sip_msg_value_count(w_answer_msg(h), "Record-Route"), 3);
+	assert_true(w_has(w_answer_msg(h), "P-Asserted-Identity: <sip:alice@ims.test>"));
 	w_response(0, 486, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
 	assert_int_equal(w_status(h), 486);
 	w_assert_nothing_left();
@@ -240,7 +240,7 @@ static void test_offer_in_the_answer(void **state)
 	assert_int_equal(w.reserved, 1);
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
-	assert_true(w_has(w_last_answer(h)->msg, "m=audio 20000 RTP/AVP"));
+	assert_true(w_has(w_answer_msg(h), "m=audio 20000 RTP/AVP"));
 	w_request(&w_core, "ACK", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "", W_CORE_SDP);
 	w_agw(GW_OK);
 	assert_int_equal(w.n_acks, 1);

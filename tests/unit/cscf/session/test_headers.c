@@ -33,6 +33,33 @@ static void test_features_we_break_are_not_offered(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_the_side_that_knows_session_timers_refreshes(void **state)
+{
+	REQ("CALL-33");
+	gw_handle h;
+
+	(void)state;
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, "<sip:alice@ims.test>", 1,
+		      "Supported: timer\r\nSession-Expires: 90\r\nMin-SE: 90\r\n", W_CORE_SDP);
+	w_agw(GW_OK);
+	assert_true(w_has(w.clients[0].msg, "Session-Expires: 90"));
+	assert_true(w_has(w.clients[0].msg, "Min-SE: 90"));
+	w_response(0, 200, "wic1", w_wic_sdp(true), CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_true(w_has(w_last_answer(h)->msg, "Session-Expires: 90;refresher=uac"));
+	assert_true(cscf_sip_msg_has_token(w_last_answer(h)->msg, "Require", "timer"));
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+	/* and 422 passes with what it says */
+	h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 5,
+		      "Supported: timer\r\nSession-Expires: 60\r\n", w_wic_sdp(false));
+	w_agw(GW_OK);
+	w_response_with(w.n_clients - 1, 422, W_CORE_TAG, NULL, "Min-SE", "120");
+	assert_int_equal(w_status(h), 422);
+	assert_true(w_has(w_last_answer(h)->msg, "Min-SE: 120"));
+	w_assert_nothing_left();
+}
+
 static void test_the_called_identity_answers(void **state)
 {
 	REQ("ID-14", "ID-15", "ID-08");
@@ -47,7 +74,7 @@ static void test_the_called_identity_answers(void **state)
 	assert_int_equal(cscf_sip_msg_hdr_num(w.clients[0].msg, "P-Charging-Vector"), 0);
 	w_response_with(0, 180, "wic1", NULL, "P-Asserted-Identity", "<sip:mallory@ims.test>");
 	assert_string_equal(w.preferred, "<sip:alice.work@ims.test>");
-	rsp = w_last_answer(h)->msg;
+	rsp = w_answer_msg(h);
 	assert_true(w_has(rsp, "P-Asserted-Identity: <sip:alice@ims.test>"));
 	assert_false(w_has(rsp, "mallory"));
 	assert_true(w_has(rsp, "icid-value=\"abc\""));

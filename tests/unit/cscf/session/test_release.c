@@ -205,7 +205,7 @@ static void test_repeated_answer(void **state)
 	w_agw(GW_OK);
 	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
 	assert_int_equal(w.n_answers, 2);
-	assert_true(w_has(w_last_answer(h)->msg, "a=ice-ufrag:agwU"));
+	assert_true(w_has(w_answer_msg(h), "a=ice-ufrag:agwU"));
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
 	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
 	assert_int_equal(w.n_acks, 2); /* the ACK was lost: once more */
@@ -348,7 +348,7 @@ static void test_session_is_not_refreshed(void **state)
 	w_response_with(0, 200, W_CORE_TAG, W_CORE_SDP, "Session-Expires", "1;refresher=uas");
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
-	assert_true(w_has(w_last_answer(h)->msg, "Session-Expires: 1;refresher=uas"));
+	assert_true(w_has(w_answer_msg(h), "Session-Expires: 1;refresher=uas"));
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
 	w_until(&w.n_clients, 2);
 	assert_byes(true, true, "session expired");

@@ -59,7 +59,7 @@ static void test_video_is_added_and_removed(void **state)
 	assert_int_equal(w.iq[w.n_iq - 1].n_ids, 2);
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
-	assert_true(w_has(w_last_answer(h)->msg, "m=video 30000 UDP/TLS/RTP/SAVPF 96"));
+	assert_true(w_has(w_answer_msg(h), "m=video 30000 UDP/TLS/RTP/SAVPF 96"));
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
 	/* and taken away */
 	snprintf(gone, sizeof(gone), "%s", wic_offer("o=- 1 4", VIDEO_LINE));
@@ -90,7 +90,7 @@ static void test_no_room_for_video_leaves_the_audio(void **state)
 		   CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
-	assert_true(w_has(w_last_answer(h)->msg, "m=video 0 "));
+	assert_true(w_has(w_answer_msg(h), "m=video 0 "));
 	end();
 }
 
