@@ -103,8 +103,25 @@ static bool token_ok(const struct agw_iq_cfg *cfg, const char *token)
 	return diff == 0;
 }
 
-/* Everything a Hello can be refused for; nothing has changed yet. */
-static bool refused(const struct agw_iq_server *s, const IqEnvelope *env, struct iq_fault *fault)
+/* Is there room for one more? One that is away and owns nothing may be forgotten for it. */
+static bool make_room(struct agw_iq_server *s)
+{
+	struct agw_iq_controller *ctl;
+	struct agw_iq_controller *next;
+
+	if (HASH_COUNT(s->controllers) < s->cfg.max_controllers)
+		return true;
+	HASH_ITER (hh, s->controllers, ctl, next) {
+		if (ctl->conn != NULL || agw_context_count(s->table, ctl->id, 0) > 0)
+			continue;
+		agw_iq_controller_free(ctl);
+		return true;
+	}
+	return false;
+}
+
+/* Everything a Hello can be refused for; no state of a controller has changed yet. */
+static bool refused(struct agw_iq_server *s, const IqEnvelope *env, struct iq_fault *fault)
 {
 	const IqHello *h;
 	const struct agw_iq_controller *ctl = NULL;
@@ -127,7 +144,7 @@ static bool refused(const struct agw_iq_server *s, const IqEnvelope *env, struct
 		return true;
 	}
 	HASH_FIND(hh, s->controllers, h->controller_id, (unsigned)strlen(h->controller_id), ctl);
-	if (ctl == NULL && HASH_COUNT(s->controllers) >= s->cfg.max_controllers) {
+	if (ctl == NULL && !make_room(s)) {
 		iq_fault_set(fault, IQ_V(ERROR_CODE__RESOURCE_EXHAUSTED), "controller_id",
 			     "no more controllers");
 		return true;

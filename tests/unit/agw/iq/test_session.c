@@ -411,6 +411,29 @@ static void test_limit_of_controllers_and_connections(void **state)
 		client_close(c[i]);
 }
 
+static void test_away_and_idle_controllers_make_room(void **state)
+{
+	struct gate *g = *state;
+	struct client *keeper;
+	struct client *c;
+
+	gate_open(g);
+	keeper = client_hello(g, "keeper", 1, NULL);
+	(void)client_reserve(keeper, "c1", 1);
+	iq_envelope_free(client_await(keeper, IQ_BODY(RESERVE_REPLY)));
+	client_close(keeper);
+	for (unsigned i = 0; i < 10; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "e%u", i);
+		c = client_hello(g, id, 1, NULL);
+		client_close(c);
+		AWAIT(g, g->server->n_conns == 0);
+	}
+	assert_int_equal(HASH_COUNT(g->server->controllers), 4);
+	assert_int_equal(agw_context_count(g->table, "keeper", 1), 1);
+}
+
 static void test_controller_that_does_not_read_is_given_up(void **state)
 {
 	struct gate *g = *state;
@@ -459,6 +482,7 @@ int main(void)
 	    T(test_silent_controller_is_dropped),
 	    T(test_heartbeats_carry_the_load),
 	    T(test_limit_of_controllers_and_connections),
+	    T(test_away_and_idle_controllers_make_room),
 	    T(test_controller_that_does_not_read_is_given_up),
 	};
 
