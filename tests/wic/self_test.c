@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_MS 1200
+#define RUN_MS    1200
+#define SETTLE_MS 3000
+#define SLICE_MS  20
 
 struct end {
 	struct wic_options o;
@@ -81,6 +83,17 @@ static bool start_pair(struct event_base *base, struct end *a, struct end *b,
 	       wic_media_start(b->m, false, &of_a) == GW_OK;
 }
 
+/* Until all that a sent is back, where there is an echo; bounded. */
+static void settle(struct event_base *base, struct end *a)
+{
+	for (int ms = 0; ms < SETTLE_MS; ms += SLICE_MS) {
+		turn(base, SLICE_MS);
+		wic_media_stats(a->m, &a->st);
+		if (ms >= 100 && (a->st.returned == 0 || a->st.lost == 0))
+			return;
+	}
+}
+
 static bool run_pair(struct end *a, struct end *b, bool break_fingerprint)
 {
 	struct event_base *base = event_base_new();
@@ -89,8 +102,8 @@ static bool run_pair(struct end *a, struct end *b, bool break_fingerprint)
 	if (ok) {
 		turn(base, RUN_MS);
 		wic_media_quiet(a->m);
+		settle(base, a);
 		wic_media_quiet(b->m);
-		turn(base, 100);
 		wic_media_stats(a->m, &a->st);
 		wic_media_stats(b->m, &b->st);
 	}
