@@ -189,6 +189,8 @@ static void send_response(struct call *c, struct job *j)
 		return;
 	}
 	err = other_side(j->from) == SIDE_WIC ? leg_w2_response(c, msg) : leg_mw_response(c, msg);
+	if (err == GW_OK && x->from == SIDE_CORE)
+		err = session_timer_fill(cscf_sip_server_request(c->s->p.stack, x->server), msg);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(msg);
 		call_release_cause(c, CAUSE_INTERNAL);

@@ -302,6 +302,9 @@ void call_cancel_timers(struct call *c);
 
 /* ---- session_timer.c */
 enum gw_err session_timer_init(struct call *c) GW_MUST_CHECK;
+/** A WIC's answer without a session timer to a core that asked for one: the core refreshes. */
+enum gw_err session_timer_fill(const struct cscf_sip_msg *req,
+			       struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 /** A 2xx goes back: watch the interval it agrees. */
 void session_timer_follow(struct call *c, const struct cscf_sip_msg *rsp);
 

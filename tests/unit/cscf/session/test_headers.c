@@ -154,8 +154,11 @@ static void test_every_call_leaves_a_record(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    T(test_features_we_break_are_not_offered), T(test_the_called_identity_answers),
-	    T(test_sealed_bodies_are_refused),         T(test_a_subscription_outlives_the_call),
+	    T(test_features_we_break_are_not_offered),
+	    T(test_the_side_that_knows_session_timers_refreshes),
+	    T(test_the_called_identity_answers),
+	    T(test_sealed_bodies_are_refused),
+	    T(test_a_subscription_outlives_the_call),
 	    T(test_every_call_leaves_a_record),
 	};
 
