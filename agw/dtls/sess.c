@@ -16,7 +16,11 @@
 #include <string.h>
 
 #define TIMER_CAP_US   3000000U
-#define FLIGHT_SCRATCH 64 /* application data is not ours: read and thrown away */
+#define RECORD_HEADER  13U /* RFC 6347 s4.1 */
+#define CT_FIRST       20  /* change_cipher_spec, alert, handshake, application_data */
+#define CT_LAST        23
+#define VERSION_MAJOR  0xfe /* DTLS 1.x */
+#define FLIGHT_SCRATCH 64   /* application data is not ours: read and thrown away */
 
 struct agw_dtls_sess {
 	SSL *ssl; /* owned */
@@ -292,9 +296,29 @@ void agw_dtls_start(struct agw_dtls_sess *s, enum agw_dtls_role role)
 	}
 }
 
+/* Octets in front that are whole records of a kind we speak; what follows them is dropped. */
+static size_t whole_records(const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+
+	while (n - at >= RECORD_HEADER) {
+		const uint8_t *r = p + at;
+		size_t len = RECORD_HEADER + (size_t)((r[11] << 8) | r[12]);
+
+		if (r[0] < CT_FIRST || r[0] > CT_LAST || r[1] != VERSION_MAJOR || len > n - at)
+			break;
+		at += len;
+	}
+	return at;
+}
+
 bool agw_dtls_input(struct agw_dtls_sess *s, const uint8_t *data, size_t len)
 {
 	bool used = false;
+
+	len = whole_records(data, len);
+	if (len == 0)
+		return false;
 
 	s->io.in = data;
 	s->io.in_len = len;

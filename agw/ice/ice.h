@@ -66,9 +66,9 @@ struct agw_ice_cfg {
 /* What agw_ice_input made of a datagram. */
 enum agw_ice_verdict {
 	AGW_ICE_GOOD,    /* authenticated request, answered */
-	AGW_ICE_IGNORED, /* indication, response, other method: nothing done */
+	AGW_ICE_IGNORED, /* Binding indication: nothing done */
 	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
-	AGW_ICE_BAD      /* malformed: dropped silently (ICE-31) */
+	AGW_ICE_BAD      /* malformed, response or other method: dropped silently (ICE-31) */
 };
 
 /** New random credentials (CSPRNG). */

@@ -244,9 +244,12 @@ static enum agw_ice_verdict lite_input(struct agw_ice *ice, struct agw_ice_env *
 	if (st == STUN_VALIDATION_NOT_STUN || st == STUN_VALIDATION_INCOMPLETE_STUN ||
 	    st == STUN_VALIDATION_BAD_REQUEST)
 		return AGW_ICE_BAD;
-	if (stun_message_get_class(&req) != STUN_REQUEST ||
-	    stun_message_get_method(&req) != STUN_BINDING)
-		return AGW_ICE_IGNORED;
+	/* Binding indications keep a NAT open; for the rest a lite agent is the wrong address. */
+	if (stun_message_get_method(&req) != STUN_BINDING)
+		return AGW_ICE_BAD;
+	if (stun_message_get_class(&req) != STUN_REQUEST)
+		return stun_message_get_class(&req) == STUN_INDICATION ? AGW_ICE_IGNORED
+								       : AGW_ICE_BAD;
 	switch (st) {
 	case STUN_VALIDATION_SUCCESS:
 		if (auth.matched == NULL)

@@ -220,6 +220,30 @@ static void test_garbage_replays_and_application_data_harm_nothing(void **state)
 	assert_int_equal(b->closed, 1);
 }
 
+static void test_what_is_no_record_is_told_to_be_of_no_use(void **state)
+{
+	static const uint8_t bad[][14] = {
+	    {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, /* longer than the datagram */
+	    {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1},    /* by one octet */
+	    {22, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1},          /* TLS */
+	    {24, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1},    /* heartbeat */
+	    {63, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1},    /* nothing we know */
+	};
+	struct bench *b = *state;
+
+	REQ("DTLS-24");
+	make_peer(b, false, "SRTP_AES128_CM_SHA1_80", 1200);
+	agw_dtls_set_fingerprints(b->s, &b->peer_fp, 1);
+	agw_dtls_start(b->s, AGW_DTLS_ROLE_CLIENT);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (size_t n = 0; n <= sizeof(bad[i]); n++)
+			assert_false(agw_dtls_input(b->s, bad[i], n));
+	}
+	/* The handshake goes on as if nothing had been. */
+	run(b, false);
+	assert_int_equal(b->keyed, 1);
+}
+
 static void test_giving_up_is_told_once(void **state)
 {
 	struct bench *b = *state;
@@ -280,6 +304,7 @@ int main(void)
 	    T(test_close_notify_of_the_peer_is_told_once),
 	    T(test_close_reaches_the_peer),
 	    T(test_garbage_replays_and_application_data_harm_nothing),
+	    T(test_what_is_no_record_is_told_to_be_of_no_use),
 	    T(test_giving_up_is_told_once),
 	    T(test_as_client_a_hello_verify_request_is_answered),
 	};

@@ -318,7 +318,11 @@ static void test_indications_and_responses_are_not_answered(void **state)
 	assert_int_equal(give(b, 5000, buf, n, 1), AGW_ICE_IGNORED);
 	assert_int_equal(check(b, 5000, 0, 1), AGW_ICE_GOOD);
 	memcpy(buf, b->last, b->sent_len); /* our own answer sent back at us */
-	assert_int_equal(give(b, 5000, buf, b->sent_len, 1), AGW_ICE_IGNORED);
+	assert_int_equal(give(b, 5000, buf, b->sent_len, 1), AGW_ICE_BAD);
+	/* A TURN Allocate is for somebody else. */
+	assert_true(stun_agent_init_request(&b->peer, &m, buf, sizeof(buf), STUN_ALLOCATE));
+	n = stun_agent_finish_message(&b->peer, &m, NULL, 0);
+	assert_int_equal(give(b, 5000, buf, n, 1), AGW_ICE_BAD);
 	assert_int_equal(b->sent, 1);
 }
 
@@ -431,23 +435,6 @@ static void test_nomination_in_time_ends_the_wait(void **state)
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
 }
 
-static void test_credentials_are_long_ice_chars_and_differ(void **state)
-{
-	struct agw_ice_creds a;
-	struct agw_ice_creds b;
-	const char *chars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	REQ("ICE-05");
-	(void)state;
-	agw_ice_creds_new(&a);
-	agw_ice_creds_new(&b);
-	assert_true(strlen(a.ufrag) >= 4 && strlen(a.pwd) >= 22);
-	assert_int_equal(strspn(a.ufrag, chars), strlen(a.ufrag));
-	assert_int_equal(strspn(a.pwd, chars), strlen(a.pwd));
-	assert_string_not_equal(a.ufrag, b.ufrag);
-	assert_string_not_equal(a.pwd, b.pwd);
-}
-
 static void test_longest_remote_ufrag_is_matched(void **state)
 {
 	struct bench *b = *state;
@@ -466,14 +453,6 @@ static void test_longest_remote_ufrag_is_matched(void **state)
 	assert_int_equal(give(b, 5000, buf, n, 1), AGW_ICE_REFUSED);
 }
 
-static void test_priority_of_host_candidates(void **state)
-{
-	REQ("ICE-03");
-	(void)state;
-	assert_int_equal(agw_ice_host_priority(0, 1), 126U * 16777216U + 65535U * 256U + 255U);
-	assert_int_equal(agw_ice_host_priority(1, 1), 126U * 16777216U + 65534U * 256U + 255U);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -490,9 +469,7 @@ int main(void)
 	    T(test_consent_is_lost_after_30_s_of_silence_and_comes_back),
 	    T(test_without_nomination_in_time_ice_fails_once),
 	    T(test_nomination_in_time_ends_the_wait),
-	    T(test_credentials_are_long_ice_chars_and_differ),
 	    T(test_longest_remote_ufrag_is_matched),
-	    T(test_priority_of_host_candidates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
