@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OLD_KEYS_MS 2000 /* SRTP-11 */
+#define DTLS_RECORD_HEAD 13U
+#define OLD_KEYS_MS      2000 /* SRTP-11 */
 
 /* --- ICE ------------------------------------------------------------------------------------ */
 
@@ -181,8 +182,26 @@ static void dtls_closed(void *arg, enum agw_cause cause)
 const struct agw_dtls_cbs agw_stream_dtls_cbs = {
     .send = dtls_send, .on_keyed = dtls_keyed, .on_failed = dtls_failed, .on_closed = dtls_closed};
 
+/* Whole DTLS 1.x records and nothing else; OpenSSL would pass over the rest in silence. */
+static bool are_records(const uint8_t *p, size_t n)
+{
+	while (n > DTLS_RECORD_HEAD) {
+		size_t body = (size_t)p[11] << 8 | p[12];
+
+		if (p[1] != 0xfe || body == 0 || body > n - DTLS_RECORD_HEAD)
+			return false;
+		p += DTLS_RECORD_HEAD + body;
+		n -= DTLS_RECORD_HEAD + body;
+	}
+	return n == 0;
+}
+
 static void feed(struct agw_stream *s, const uint8_t *data, size_t len)
 {
+	if (!are_records(data, len)) {
+		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
+		return;
+	}
 	if (!agw_dtls_input(s->dtls, data, len))
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 	if (agw_dtls_state(s->dtls) == AGW_DTLS_UNVERIFIED && s->fp_deadline_ms == 0) {
