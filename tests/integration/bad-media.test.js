@@ -62,7 +62,7 @@ test('STUN: a good check is answered, bad ones get 400/401/487 or silence; the c
 	async (env) => {
 		const c = await iceCall(env);
 		const agw = env.gw.agws[0];
-		const counted = { counter: { name: /^agw_.*(stun|ice)/ } };
+		const counted = { counter: { name: 'agw_media_drop_total', labels: { reason: 'stun-bad' } } };
 
 		await nominate(c);
 		for (const [name, options, error] of [['wrong password', { pwd: 'x'.repeat(24) }, 401],
@@ -76,9 +76,11 @@ test('STUN: a good check is answered, bad ones get 400/401/487 or silence; the c
 		}
 		const good = bindingRequest(c);
 		for (const bad of [good.subarray(0, 19), good.subarray(0, 60), Buffer.concat([good, Buffer.from('tail')]),
-			bindingRequest({ ...c, cookie: 1 }), randomBytes(100).fill(0, 0, 1), bindingRequest({ ...c, type: 0x0003 })]) {
-			await leavesTrace(agw, counted, async () => c.wan.send(bad, c.access));
+			bindingRequest({ ...c, cookie: 1 }), randomBytes(100).fill(0, 0, 1)]) {
+			await leavesTrace(agw, counted, async () => c.wan.send(bad, c.access)).catch((err) =>
+				assert.fail(`${bad.toString('hex').slice(0, 40)} (${bad.length}): ${err.message}`));
 		}
+		await agw.logged('bad-input', { reason: 'stun-bad', call_id: c.call.callId });
 		await nominate(c);
 		assert.equal((await c.call.bye()).status, 200);
 	});
@@ -89,11 +91,13 @@ test('DTLS: garbage, truncated and oversized records are dropped and counted; th
 		const agw = env.gw.agws[0];
 
 		await nominate(c);
-		for (const bad of [Buffer.from([22]), Buffer.from([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]),
+		for (const bad of [Buffer.from([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]),
 			Buffer.concat([Buffer.from([22]), randomBytes(200)]), Buffer.concat([Buffer.from([63]), randomBytes(1400)]),
 			Buffer.concat([Buffer.from([20, 254, 253]), randomBytes(60)])]) {
-			await leavesTrace(agw, { counter: { name: /^agw_.*dtls|^agw_.*drop/ } }, async () => c.wan.send(bad, c.access));
+			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: { reason: 'dtls-bad' } } }, async () => c.wan.send(bad, c.access)).catch((err) =>
+				assert.fail(`${bad.toString('hex').slice(0, 40)}: ${err.message}`));
 		}
+		await agw.logged('bad-input', { reason: 'dtls-bad', call_id: c.call.callId });
 		assert.equal((await c.call.bye()).status, 200);
 	});
 
@@ -105,8 +109,8 @@ test('first octets of no protocol of ours, and SRTP before DTLS, are dropped by 
 
 		await nominate(c);
 		for (const [bad, reason] of [[Buffer.from([17, 1, 2, 3]), 'demux'], [Buffer.from([70, 0, 0, 0]), 'demux'],
-			[Buffer.from([200, 1]), 'demux'], [rtp, undefined]]) {
-			await leavesTrace(agw, { counter: { name: /^agw_.*drop/, labels: reason ? { reason } : {} } },
+			[Buffer.from([200, 1]), 'demux'], [Buffer.from([22]), 'demux'], [rtp, undefined]]) {
+			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: reason ? { reason } : {} } },
 				async () => c.wan.send(bad, c.access));
 		}
 		assert.equal(c.at.audio.received, 0);
@@ -130,12 +134,13 @@ test('RTP from the core: short, wrong version, CSRC past the end, foreign source
 		pad[0] = 0xa0;
 		pad[pad.length - 1] = 255;
 		for (const bad of [good.subarray(0, 11), v1, csrc, ext, pad])
-			await leavesTrace(agw, { counter: { name: /^agw_.*drop/ } }, async () =>
+			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total' } }, async () =>
 				c.at.audio.rtp.send(bad, c.core.port, c.core.host));
 		const stranger = dgram.createSocket('udp4');
 		await new Promise((resolve) => stranger.bind(0, '127.0.0.3', resolve));
-		await leavesTrace(agw, { counter: { name: /^agw_.*drop/ } }, async () => stranger.send(good, c.core.port, c.core.host));
+		await leavesTrace(agw, { counter: { name: 'agw_media_drop_total' } }, async () => stranger.send(good, c.core.port, c.core.host));
 		stranger.close();
+		await agw.logged('bad-input', { reason: 'malformed', side: 'core', call_id: c.call.callId });
 		assert.equal((await c.call.bye()).status, 200);
 	});
 
@@ -183,6 +188,7 @@ test('an AGW that answers garbage is left alone, calls go to the good one [IQ-17
 	const bad = net.createServer((sock) => {
 		hits++;
 		sock.on('error', () => {});
+		sock.resume();
 		sock.write(randomBytes(200));
 	});
 	const badPort = await port();
