@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_S       32 /* timer B and F */
-#define AUTH_TRIES_MAX 2
+#define ANSWER_S 32 /* timer B and F */
 
 static void trace(const struct wic_client *c, const char *way, const char *text, size_t len)
 {
@@ -167,142 +166,14 @@ bool wic_client_authorize(struct wic_client *c, const struct wic_sip *answer, co
 	return true;
 }
 
-/* --- registration --------------------------------------------------------------------------- */
+/* --- what arrives, and when ---------------------------------------------------------------- */
 
-static void send_register(struct wic_client *c, int expires, const char *credentials);
-
-static void settle(struct wic_client *c, bool ok)
+void wic_client_settle(struct wic_client *c, bool ok)
 {
 	if (c->settled)
 		return;
 	c->settled = true;
 	wic_app_registered(c->app, c, ok);
-}
-
-/* Service-Route in its order becomes the Route of what we send (RFC 3608 s6.1). */
-static void keep_service_route(struct wic_client *c, const struct wic_sip *m)
-{
-	struct gw_slice list, e;
-	size_t n = 0;
-
-	c->service_route[0] = '\0';
-	for (size_t i = 0; wic_sip_nth(m, "Service-Route", i, &list); i++) {
-		while (wic_sip_element(&list, &e)) {
-			int k = snprintf(c->service_route + n, sizeof(c->service_route) - n,
-					 "Route: %.*s\r\n", GW_SLICE_FMT(e));
-
-			if (k > 0 && (size_t)k < sizeof(c->service_route) - n)
-				n += (size_t)k;
-		}
-	}
-}
-
-/* Of our own contact: the answer lists all bindings of the user. */
-static unsigned granted_expiry(const struct wic_client *c, const struct wic_sip *m)
-{
-	struct gw_slice list, e, expires = wic_sip_get(m, "Expires");
-
-	for (size_t i = 0; wic_sip_nth(m, "Contact", i, &list); i++)
-		while (wic_sip_element(&list, &e))
-			if (memmem(e.p, e.n, c->host, strlen(c->host)) != NULL &&
-			    wic_sip_param(e, "expires").n > 0)
-				expires = wic_sip_param(e, "expires");
-	return expires.n > 0 ? (unsigned)strtoul(expires.p, NULL, 10)
-			     : (unsigned)c->app->o.expires_s;
-}
-
-static void on_registered(struct wic_client *c, const struct wic_sip *m)
-{
-	unsigned expires_s = granted_expiry(c, m);
-	struct timeval tv = {.tv_sec = expires_s > 1 ? expires_s / 2 : 1};
-	double ms = (double)(wic_now_us() - c->started_us) / 1000;
-
-	keep_service_route(c, m);
-	(void)event_add(c->refresh, &tv);
-	if (c->registered) {
-		wic_event("reregistered", "client=%d", c->number);
-		return;
-	}
-	c->registered = true;
-	c->app->report.registered++;
-	wic_times_add(&c->app->report.register_ms, ms);
-	wic_event("registered", "client=%d user=%s expires=%u ms=%.1f", c->number, c->user,
-		  expires_s, ms);
-	if (c->app->o.misbehave == WIC_SILENT && c->app->o.call == NULL && !c->app->o.answer)
-		wic_link_silence(c->link);
-	settle(c, true);
-}
-
-static void on_register_failed(struct wic_client *c, unsigned status)
-{
-	c->app->report.register_failed++;
-	c->app->report.last_status = (int)status;
-	wic_report_problem(&c->app->report, "REGISTER answered %u", status);
-	wic_event("register-failed", "client=%d user=%s status=%u", c->number, c->user, status);
-	settle(c, false);
-}
-
-static void on_deregistered(struct wic_client *c, unsigned status)
-{
-	if (status == 200) {
-		c->app->report.deregistered++;
-		wic_event("deregistered", "client=%d", c->number);
-	} else {
-		wic_report_problem(&c->app->report, "deregistration answered %u", status);
-	}
-	c->registered = false;
-	wic_link_close(c->link);
-}
-
-static void on_register_answer(void *arg, const struct wic_sip *m)
-{
-	struct wic_client *c = arg;
-	unsigned status = m != NULL ? m->status : 408;
-	char credentials[2 * WIC_VALUE_MAX], uri[300];
-
-	if (status < 200)
-		return;
-	if (status == 401 && c->auth_tries++ < AUTH_TRIES_MAX) {
-		(void)snprintf(uri, sizeof(uri), "sip:%s", c->app->o.domain);
-		if (wic_client_authorize(c, m, "REGISTER", uri, credentials, sizeof(credentials))) {
-			send_register(c, c->leaving ? 0 : c->app->o.expires_s, credentials);
-			return;
-		}
-	}
-	if (c->leaving)
-		on_deregistered(c, status);
-	else if (status == 200)
-		on_registered(c, m);
-	else
-		on_register_failed(c, status);
-}
-
-static void send_register(struct wic_client *c, int expires, const char *credentials)
-{
-	char uri[300], from[400], to[400], extra[4 * WIC_VALUE_MAX], empty[700];
-	struct wic_request r = {.method = "REGISTER",
-				.uri = uri,
-				.from = from,
-				.to = to,
-				.call_id = c->reg_call_id,
-				.extra = extra};
-
-	(void)snprintf(uri, sizeof(uri), "sip:%s", c->app->o.domain);
-	(void)snprintf(from, sizeof(from), "<%s>;tag=%s", c->aor, c->reg_tag);
-	(void)snprintf(to, sizeof(to), "<%s>", c->aor);
-	/* TS 24.229 5.1.1.2.2: the first one names the IMPI with empty nonce and response */
-	(void)snprintf(empty, sizeof(empty),
-		       "Authorization: Digest username=\"%s\",realm=\"%s\",uri=\"%s\",nonce=\"\","
-		       "response=\"\"\r\n",
-		       c->username, c->app->o.domain, uri);
-	(void)snprintf(
-	    extra, sizeof(extra),
-	    "Contact: <%s>;reg-id=1;+sip.instance=\"<urn:uuid:%s>\";expires=%d\r\n"
-	    "Supported: path, outbound, gruu\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, "
-	    "UPDATE, INFO, MESSAGE, NOTIFY\r\n%s",
-	    c->contact, c->instance, expires, credentials != NULL ? credentials : empty);
-	r.cseq = ++c->reg_cseq;
-	wic_client_request(c, &r, on_register_answer, c, NULL);
 }
 
 static void on_refresh(evutil_socket_t fd, short what, void *arg)
@@ -311,12 +182,9 @@ static void on_refresh(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	c->auth_tries = 0;
 	if (!c->leaving)
-		send_register(c, c->app->o.expires_s, NULL);
+		wic_client_register(c, c->app->o.expires_s);
 }
-
-/* --- what arrives --------------------------------------------------------------------------- */
 
 static void on_response(struct wic_client *c, const struct wic_sip *m)
 {
@@ -376,7 +244,7 @@ static void link_open(void *arg)
 	struct wic_client *c = arg;
 
 	wic_event("connected", "client=%d", c->number);
-	send_register(c, c->app->o.expires_s, NULL);
+	wic_client_register(c, c->app->o.expires_s);
 }
 
 static void gone(struct wic_client *c)
@@ -405,7 +273,7 @@ static void link_closed(void *arg, unsigned code, const char *why)
 		txn_free(c->txns);
 	wic_call_drop_all(c);
 	if (!wanted)
-		settle(c, false);
+		wic_client_settle(c, false);
 	gone(c);
 }
 
@@ -480,7 +348,6 @@ void wic_client_cut(struct wic_client *c, bool again)
 		return;
 	wic_link_free(c->link);
 	c->link = NULL;
-	c->auth_tries = 0;
 	if (wic_link_new(&c->link, c->app->base, &c->app->o, &link_cbs, c) != GW_OK)
 		c->dropped = true;
 }
@@ -493,8 +360,7 @@ void wic_client_call_ended(struct wic_client *c)
 		wic_link_close(c->link);
 		return;
 	}
-	c->auth_tries = 0;
-	send_register(c, 0, NULL);
+	wic_client_register(c, 0);
 }
 
 void wic_client_leave(struct wic_client *c)

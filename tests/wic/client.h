@@ -78,4 +78,10 @@ void wic_client_forget(struct wic_client *c, const void *arg);
 bool wic_client_authorize(struct wic_client *c, const struct wic_sip *answer, const char *method,
 			  const char *uri, char *to, size_t size);
 
+/* Between client.c and register.c. */
+/** Send REGISTER, 0 = deregister; what follows from the answer is done here. */
+void wic_client_register(struct wic_client *c, int expires);
+/** The first registration has an outcome: tell the run, once. */
+void wic_client_settle(struct wic_client *c, bool ok);
+
 #endif
