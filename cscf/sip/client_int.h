@@ -42,7 +42,7 @@ struct cscf_sip_client {
 	bool last_resort; /* these are the ones in `targets` now */
 
 	/* the present attempt */
-	struct cscf_sip_machine *machine; /* NULL: none yet, or resolving */
+	struct cscf_sip_machine *machine; /* NULL: none yet, resolving, or accepted */
 	struct cscf_sip_flow flow;
 	bool via_on;
 	char *key; /* "branch|METHOD"; of clients_by_key */
