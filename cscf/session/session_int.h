@@ -22,7 +22,7 @@
 #include <utlist.h>
 
 #define CALL_MAX_DIALOGS 12  /* forks of one INVITE */
-#define CALL_MAX_XACTS   24  /* requests under way in one call */
+#define CALL_MAX_XACTS   200 /* requests of one call, those that linger for repeats included */
 #define CALL_MAX_JOBS    64  /* messages waiting in one call */
 #define CALL_MAX_ROUTES  16  /* Record-Route entries kept */
 #define CALL_ID_MAX      255 /* octets of Call-ID kept for logs and Iq */
