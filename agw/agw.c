@@ -7,12 +7,12 @@
 
 #include "agw/ops/ops.h"
 #include "common/log.h"
+#include "common/process.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define GW_LOG_MOD   "agw"
 
@@ -94,18 +94,12 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* Sockets are what a media gateway is made of: take what the hard limit allows. */
 static void raise_fd_limit(const struct agw_config *cfg)
 {
-	struct rlimit rl;
-	rlim_t need = (rlim_t)cfg->limits_contexts * FDS_PER_CALL + FDS_OWN;
+	int64_t need = cfg->limits_contexts * FDS_PER_CALL + FDS_OWN;
+	int64_t limit = gw_process_raise_fd_limit(cfg->limits_fds);
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	if (cfg->limits_fds != 0 && (rlim_t)cfg->limits_fds < rl.rlim_max)
-		rl.rlim_cur = (rlim_t)cfg->limits_fds;
-	(void)setrlimit(RLIMIT_NOFILE, &rl); /* refused: the old limit stays and is told below */
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < need)
-		GW_LOG(GW_LOG_WARN, "agw.few_fds", "limit=%llu full_load_needs=%llu",
-		       (unsigned long long)rl.rlim_cur, (unsigned long long)need);
+	if (limit >= 0 && limit < need)
+		GW_LOG(GW_LOG_WARN, "agw.few_fds", "limit=%lld full_load_needs=%lld",
+		       (long long)limit, (long long)need);
 }
 
 /* IQ-18 where one network serves everything: allowed (agw_config_parts refuses the rest), but told.

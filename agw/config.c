@@ -5,54 +5,14 @@
  */
 #include "agw/config.h"
 
+#include "common/conf_keys.h"
+
 static const char *const ice_modes[] = {"lite", NULL};
 static const char *const consent_modes[] = {"passive", NULL};
 static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 
-#define F(field)  offsetof(struct agw_config, field)
-#define MINUTE    INT64_C(60000)
-#define HOUR      (60 * MINUTE)
-#define DAY       (24 * HOUR)
-#define PORTS_MIN 1024
-#define PORTS_MAX 65535
-
-#define K_STR(n, f, d, h)                                                                          \
-	{                                                                                          \
-		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, false, h                               \
-	}
-#define K_SECRET(n, f, d, h)                                                                       \
-	{                                                                                          \
-		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, true, h                                \
-	}
-#define K_LIST(n, f, d, h)                                                                         \
-	{                                                                                          \
-		n, GW_CONF_STR_LIST, F(f), d, 0, 0, NULL, false, false, h                          \
-	}
-#define K_BOOL(n, f, d, h)                                                                         \
-	{                                                                                          \
-		n, GW_CONF_BOOL, F(f), d, 0, 0, NULL, false, false, h                              \
-	}
-#define K_INT(n, f, d, lo, hi, h)                                                                  \
-	{                                                                                          \
-		n, GW_CONF_INT, F(f), d, lo, hi, NULL, false, false, h                             \
-	}
-#define K_SIZE(n, f, d, lo, hi, h)                                                                 \
-	{                                                                                          \
-		n, GW_CONF_SIZE, F(f), d, lo, hi, NULL, false, false, h                            \
-	}
-#define K_TIME(n, f, d, lo, hi, h)                                                                 \
-	{                                                                                          \
-		n, GW_CONF_DURATION, F(f), d, lo, hi, NULL, false, false, h                        \
-	}
-#define K_PORTS(n, f, d, h)                                                                        \
-	{                                                                                          \
-		n, GW_CONF_RANGE, F(f), d, PORTS_MIN, PORTS_MAX, NULL, false, false, h             \
-	}
-#define K_ENUM(n, f, d, c, h)                                                                      \
-	{                                                                                          \
-		n, GW_CONF_ENUM, F(f), d, 0, 0, c, false, false, h                                 \
-	}
+#define F(field) offsetof(struct agw_config, field)
 
 /* clang-format off */
 const struct gw_conf_key agw_config_keys[] = {

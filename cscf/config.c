@@ -5,49 +5,9 @@
  */
 #include "cscf/config.h"
 
-#define F(field) offsetof(struct cscf_config, field)
-#define SECOND   INT64_C(1000)
-#define MINUTE   (60 * SECOND)
-#define HOUR     (60 * MINUTE)
-#define DAY      (24 * HOUR)
-#define MIB      INT64_C(1048576)
+#include "common/conf_keys.h"
 
-#define K_STR(n, f, d, h)                                                                          \
-	{                                                                                          \
-		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, false, h                               \
-	}
-#define K_SECRET(n, f, d, h)                                                                       \
-	{                                                                                          \
-		n, GW_CONF_STR, F(f), d, 0, 0, NULL, false, true, h                                \
-	}
-#define K_LIST(n, f, d, h)                                                                         \
-	{                                                                                          \
-		n, GW_CONF_STR_LIST, F(f), d, 0, 0, NULL, false, false, h                          \
-	}
-#define K_NEED(n, f, h)                                                                            \
-	{                                                                                          \
-		n, GW_CONF_STR_LIST, F(f), NULL, 0, 0, NULL, true, false, h                        \
-	}
-#define K_BOOL(n, f, d, h)                                                                         \
-	{                                                                                          \
-		n, GW_CONF_BOOL, F(f), d, 0, 0, NULL, false, false, h                              \
-	}
-#define K_INT(n, f, d, lo, hi, h)                                                                  \
-	{                                                                                          \
-		n, GW_CONF_INT, F(f), d, lo, hi, NULL, false, false, h                             \
-	}
-#define K_SIZE(n, f, d, lo, hi, h)                                                                 \
-	{                                                                                          \
-		n, GW_CONF_SIZE, F(f), d, lo, hi, NULL, false, false, h                            \
-	}
-#define K_TIME(n, f, d, lo, hi, h)                                                                 \
-	{                                                                                          \
-		n, GW_CONF_DURATION, F(f), d, lo, hi, NULL, false, false, h                        \
-	}
-#define K_ENUM(n, f, d, c, h)                                                                      \
-	{                                                                                          \
-		n, GW_CONF_ENUM, F(f), d, 0, 0, c, false, false, h                                 \
-	}
+#define F(field) offsetof(struct cscf_config, field)
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const contact_policies[] = {"ws-only", "any", NULL};

@@ -9,13 +9,13 @@
 #include "cscf/cscf.h"
 
 #include "common/log.h"
+#include "common/process.h"
 #include "cscf/ops/ops.h"
 #include "cscf/sip/ws_link.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define GW_LOG_MOD "cscf"
 #define POLL_MS    100  /* while waiting for the last calls and connections */
@@ -217,18 +217,12 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 static void raise_fd_limit(const struct cscf_config *cfg)
 {
-	struct rlimit rl;
-	rlim_t need = (rlim_t)cfg->ws_max_connections + (rlim_t)cfg->sip.max_tcp_conns + FDS_OWN;
+	int64_t need = cfg->ws_max_connections + cfg->sip.max_tcp_conns + FDS_OWN;
+	int64_t limit = gw_process_raise_fd_limit(cfg->limits_fds);
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	if (cfg->limits_fds != 0 && (rlim_t)cfg->limits_fds < rl.rlim_max)
-		rl.rlim_cur = (rlim_t)cfg->limits_fds;
-	(void)setrlimit(RLIMIT_NOFILE, &rl); /* refused: the old limit stays and is told below */
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < need)
-		GW_LOG(GW_LOG_WARN, "cscf.few_fds", "limit=%llu full_load_needs=%llu",
-		       (unsigned long long)rl.rlim_cur, (unsigned long long)need);
+	if (limit >= 0 && limit < need)
+		GW_LOG(GW_LOG_WARN, "cscf.few_fds", "limit=%lld full_load_needs=%lld",
+		       (long long)limit, (long long)need);
 }
 
 static enum gw_err start_signals(struct cscf *c)

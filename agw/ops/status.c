@@ -2,47 +2,12 @@
 /* The `status` command: how the gateway is and what it holds, in numbers. */
 #include "agw/ops/ops_int.h"
 #include "common/options.h"
+#include "common/process.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-static json_int_t open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	json_int_t n = 0;
-
-	if (d == NULL)
-		return -1;
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is ours alone */
-	for (const struct dirent *e; (e = readdir(d)) != NULL;)
-		n += e->d_name[0] != '.' ? 1 : 0;
-	(void)closedir(d);
-	return n - 1; /* less the one of opendir */
-}
-
-static json_int_t rss_octets(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	long long pages = 0;
-
-	if (f == NULL)
-		return -1;
-	if (fscanf(f, "%*s %lld", &pages) != 1) /* NOLINT(cert-err34-c): the kernel's own text */
-		pages = -1;
-	(void)fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-static json_int_t fd_limit(void)
-{
-	struct rlimit rl;
-
-	return getrlimit(RLIMIT_NOFILE, &rl) == 0 ? (json_int_t)rl.rlim_cur : -1;
-}
 
 static void put(json_t *o, const char *name, json_int_t v)
 {
@@ -142,9 +107,9 @@ json_t *agw_ops_status(const struct agw_ops *o)
 	put_iq(out, o);
 	put_media(out, o);
 	put_realms(out, o);
-	put(out, "memory_octets", rss_octets());
-	put(out, "fds", open_fds());
-	put(out, "fds_max", fd_limit());
+	put(out, "memory_octets", gw_process_rss_octets());
+	put(out, "fds", gw_process_open_fds());
+	put(out, "fds_limit", gw_process_fd_limit());
 	return out;
 }
 

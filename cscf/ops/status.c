@@ -6,46 +6,11 @@
 #include "cscf/ops/ops_int.h"
 
 #include "common/options.h"
+#include "common/process.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-static json_int_t open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	json_int_t n = 0;
-
-	if (d == NULL)
-		return -1;
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is ours alone */
-	for (const struct dirent *e; (e = readdir(d)) != NULL;)
-		n += e->d_name[0] != '.' ? 1 : 0;
-	(void)closedir(d);
-	return n - 1; /* less the one of opendir */
-}
-
-static json_int_t rss_octets(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	long long pages = 0;
-
-	if (f == NULL)
-		return -1;
-	if (fscanf(f, "%*s %lld", &pages) != 1) /* NOLINT(cert-err34-c): the kernel's own text */
-		pages = -1;
-	(void)fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-static json_int_t fd_limit(void)
-{
-	struct rlimit rl;
-
-	return getrlimit(RLIMIT_NOFILE, &rl) == 0 ? (json_int_t)rl.rlim_cur : -1;
-}
 
 static void put(json_t *o, const char *name, size_t v)
 {
@@ -90,8 +55,8 @@ json_t *ops_status(struct cscf_ops *o)
 	put(out, "mw_tcp_connections", sip.tcp_conns);
 	put(out, "dns_queries", sip.dns_queries);
 	(void)json_object_set_new(out, "agws", cscf_iq_agw_list(o->p.iq));
-	(void)json_object_set_new(out, "memory_octets", json_integer(rss_octets()));
-	(void)json_object_set_new(out, "fds", json_integer(open_fds()));
-	(void)json_object_set_new(out, "fds_limit", json_integer(fd_limit()));
+	(void)json_object_set_new(out, "memory_octets", json_integer(gw_process_rss_octets()));
+	(void)json_object_set_new(out, "fds", json_integer(gw_process_open_fds()));
+	(void)json_object_set_new(out, "fds_limit", json_integer(gw_process_fd_limit()));
 	return out;
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See process.h.
+ */
+#include "common/process.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+int64_t gw_process_open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int64_t n = 0;
+
+	if (d == NULL)
+		return -1;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is ours alone */
+	for (const struct dirent *e; (e = readdir(d)) != NULL;)
+		n += e->d_name[0] != '.' ? 1 : 0;
+	(void)closedir(d);
+	return n - 1; /* less the one of opendir */
+}
+
+int64_t gw_process_rss_octets(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	long long pages = 0;
+
+	if (f == NULL)
+		return -1;
+	if (fscanf(f, "%*s %lld", &pages) != 1) /* NOLINT(cert-err34-c): the kernel's own text */
+		pages = -1;
+	(void)fclose(f);
+	return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
+int64_t gw_process_fd_limit(void)
+{
+	struct rlimit rl;
+
+	return getrlimit(RLIMIT_NOFILE, &rl) == 0 ? (int64_t)rl.rlim_cur : -1;
+}
+
+int64_t gw_process_raise_fd_limit(int64_t want)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return -1;
+	rl.rlim_cur = want > 0 && (rlim_t)want < rl.rlim_max ? (rlim_t)want : rl.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+	return gw_process_fd_limit();
+}
