@@ -179,6 +179,24 @@ static bool take_token(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 	return s->ws_ops->take_token(s->ws_arg, flow->conn);
 }
 
+/* A deregistration: who leaves during a drain is helped out, not kept (WS-35). */
+static bool is_leaving(const struct cscf_sip_msg *req)
+{
+	struct cscf_sip_name_addr contact;
+	struct gw_slice value;
+	uint32_t expires = 1;
+
+	if (cscf_sip_msg_method(req) != CSCF_SIP_REGISTER)
+		return false;
+	if (cscf_sip_msg_hdr(req, "Expires", &value) &&
+	    cscf_sip_uint(value, UINT32_MAX, &expires) && expires == 0)
+		return true;
+	return cscf_sip_msg_value_top(req, "Contact", &value) &&
+	       cscf_sip_name_addr_parse(&contact, value) == GW_OK &&
+	       cscf_sip_param_get(contact.params, "expires", &value) &&
+	       cscf_sip_uint(value, UINT32_MAX, &expires) && expires == 0;
+}
+
 /* @return true: the request was refused and is gone (req and key consumed) */
 static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			    const struct cscf_sip_flow *flow, char *key)
@@ -209,7 +227,8 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		free(tags);
 		return true;
 	}
-	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(req)) {
+	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(req) &&
+	    !is_leaving(req)) {
 		char seconds[16];
 
 		snprintf(seconds, sizeof(seconds), "%u", s->retry_after_s);

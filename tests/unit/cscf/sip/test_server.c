@@ -409,6 +409,14 @@ static void test_drain_refuses_new_requests_and_lets_dialogs_go_on(void **state)
 		    "From: <sip:a@ims.example.net>;tag=1\r\nTo: <sip:b@ims.example.net>;tag=2\r\n"
 		    "Call-ID: c\r\nCSeq: 2 BYE\r\n\r\n");
 	assert_int_equal(f->n_req, 1);
+	fx_wic_send(f, 7, FX_WIC("REGISTER", "2", "k2", "Expires: 0\r\n"));
+	assert_int_equal(f->n_req, 2);
+	fx_wic_send(f, 7,
+		    FX_WIC("REGISTER", "3", "k3", "Contact: <sip:a@d.invalid>;expires=0\r\n"));
+	assert_int_equal(f->n_req, 3);
+	fx_wic_send(f, 7,
+		    FX_WIC("REGISTER", "4", "k4", "Contact: <sip:a@d.invalid>;expires=60\r\n"));
+	assert_int_equal(f->n_req, 3);
 }
 
 static void send_numbered(struct fx *f, const char *method, int n, const char *to_tag)
