@@ -73,7 +73,10 @@ static void invite_failed(struct xact *x, const struct cscf_sip_msg *rsp,
 	struct cscf_sip_msg *copy = NULL;
 
 	if (info->local) {
-		call_release_cause(c, local_cause(c, info));
+		order = (struct release_order){.cause = local_cause(c, info)};
+		order.outbound = order.cause == CAUSE_WIC_GONE && c->conn != 0 &&
+				 session_flow_outbound(c->s, c->conn);
+		call_release(c, &order);
 		return;
 	}
 	/* A 503 of the core speaks about one server there, not about us (CALL-36). */

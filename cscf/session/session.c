@@ -202,14 +202,28 @@ void cscf_session_on_server_done(struct cscf_session *s, gw_handle server, bool 
 /* ---- the association behind the calls -----------------------------------------------------------
  */
 
-static void flow_lost(struct call *c)
+bool session_flow_outbound(const struct cscf_session *s, uint64_t conn)
 {
+	char token[CSCF_SIP_FLOW_TOKEN_LEN + 1];
+	struct cscf_registrar_target target;
+
+	cscf_sip_flow_token_make(s->p.tokens, conn, CSCF_SIP_DIR_TO_WIC, token);
+	return cscf_registrar_reach(s->p.registrar, gw_slice_str(token), GW_SLICE_NONE, &target) ==
+	       CSCF_REGISTRAR_LOST_OUTBOUND;
+}
+
+static void flow_lost(struct call *c, uint64_t old_conn)
+{
+	struct release_order order = {.cause = CAUSE_WIC_GONE};
+
 	c->conn = 0;
 	CALL_LOG(GW_LOG_INFO, "call.flow_lost", c, "w2", "state=%s", gw_fsm_state_name(&c->fsm));
-	if (c->answered_ms == 0)
-		call_release_cause(c, CAUSE_WIC_GONE);
-	else if (event_pending(c->timer_consent, EV_TIMEOUT, NULL))
+	if (c->answered_ms == 0) {
+		order.outbound = !c->from_wic && session_flow_outbound(c->s, old_conn);
+		call_release(c, &order);
+	} else if (event_pending(c->timer_consent, EV_TIMEOUT, NULL)) {
 		call_release_cause(c, CAUSE_MEDIA_LOST); /* 2.9 case 3 */
+	}
 }
 
 static void reattach(struct call *c, uint64_t conn)
@@ -229,13 +243,12 @@ void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event
 	uint32_t cursor = 0;
 	struct call *c;
 
-	(void)old_conn;
 	while ((c = gw_handle_next(s->calls, &cursor)) != NULL) {
 		if (c->assoc != assoc || c->released)
 			continue;
 		switch (event) {
 		case CSCF_REGISTRAR_EV_FLOW_LOST:
-			flow_lost(c);
+			flow_lost(c, old_conn);
 			break;
 		case CSCF_REGISTRAR_EV_REATTACHED:
 			reattach(c, conn);

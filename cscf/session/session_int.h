@@ -256,6 +256,10 @@ const char *side_name(enum side side);
 #define CALL_LOG(level, event, call, leg, fmt, ...)                                                \
 	GW_LOG(level, event, "%s leg=%s " fmt, (call)->ident, leg, ##__VA_ARGS__)
 
+/* ---- session.c */
+/** Was that lost flow registered with outbound? The core then knows others (RFC 5626 s5.3). */
+bool session_flow_outbound(const struct cscf_session *s, uint64_t conn);
+
 /* ---- call.c */
 enum gw_err call_new(struct call **out, struct cscf_session *s, const struct cscf_sip_msg *invite,
 		     bool from_wic) GW_MUST_CHECK;

@@ -268,6 +268,20 @@ static void test_flow_lost_while_it_rings(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_flow_lost_before_the_wic_answers(void **state)
+{
+	REQ("REL-10", "CALL-21");
+	gw_handle h = w_mt_invite();
+
+	(void)state;
+	w_response(0, 180, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
+	w.reach = CSCF_REGISTRAR_LOST_OUTBOUND;
+	lose_flow();
+	assert_int_equal(w_status(h), 430);
+	w_response(0, 503, NULL, NULL, CSCF_SIP_CAUSE_TRANSPORT);
+	w_assert_nothing_left();
+}
+
 static void test_flow_lost_in_a_call_and_not_back(void **state)
 {
 	REQ("REL-10", "DEREG-42");
@@ -386,6 +400,7 @@ int main(void)
 	    T(test_early_bye),
 	    T(test_byes_cross),
 	    T(test_flow_lost_while_it_rings),
+	    T(test_flow_lost_before_the_wic_answers),
 	    T(test_flow_lost_in_a_call_and_not_back),
 	    T(test_flow_back_in_time),
 	    T(test_held_request_does_not_wait_for_ever),
