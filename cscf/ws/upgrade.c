@@ -265,6 +265,15 @@ static enum cscf_ws_reject check(const struct cscf_ws_upgrade *u)
 	return check_origin(u);
 }
 
+/* Blanks after a value are not part of it (RFC 9110 s5.5): what others read ends before them. */
+static void cut_origin(struct cscf_ws_upgrade *u)
+{
+	struct value *v = &u->value[FIELD_ORIGIN];
+
+	while (v->n > 0 && (v->text[v->n - 1] == ' ' || v->text[v->n - 1] == '\t'))
+		v->text[--v->n] = '\0';
+}
+
 /* --- public --------------------------------------------------------------------------------- */
 
 enum gw_err cscf_ws_upgrade_new(struct cscf_ws_upgrade **out,
@@ -297,6 +306,7 @@ enum gw_err cscf_ws_upgrade_feed(struct cscf_ws_upgrade *u, const char *bytes, s
 	u->octets += *used;
 	*reject = u->reject;
 	if (u->complete) {
+		cut_origin(u);
 		*reject = check(u);
 		/* http_parser stands on the last octet of an upgraded request, or after it */
 		return *reject == CSCF_WS_REJECT_NONE ? GW_OK : GW_ERR_REJECTED;

@@ -194,6 +194,11 @@ static void test_origin_must_match_exactly(void **state)
 	o = feed(&strict, GET CORE WSKEY SIP ORIGIN ORIGIN "\r\n",
 		 sizeof(GET CORE WSKEY SIP ORIGIN ORIGIN), 64);
 	assert_int_equal(o.reject, CSCF_WS_REJECT_ORIGIN);
+	/* blanks behind a value are not part of it, neither when compared nor when told */
+	o = feed(&strict, GET CORE WSKEY SIP "Origin: https://portal.example.net \t\r\n\r\n",
+		 sizeof(GET CORE WSKEY SIP "Origin: https://portal.example.net \t\r\n\r\n") - 1, 5);
+	assert_int_equal(o.err, GW_OK);
+	assert_string_equal(o.origin, portal);
 }
 
 static void test_an_absent_origin_is_the_knobs_choice(void **state)
