@@ -3,7 +3,9 @@
 // What stands on Mw and on W2, header by header, seen by a scripted S-CSCF: table 4.1 (trust
 // boundary), table 4.2 (integrity-protected) and the routing headers of REGISTER and INVITE.
 import assert from 'node:assert/strict';
-import { suite } from '../lib/suite.js';
+import { suite, ORIGIN } from '../lib/suite.js';
+import { Gateway } from '../lib/gateway.js';
+import { SPARE, port } from '../lib/ports.js';
 import { audioLine, browserAnswer, browserOffer, parseSdp, plainSdp } from '../lib/sdp.js';
 import { SipMessage, branch, digestParams, param, parseUri, uriOf } from '../lib/sip.js';
 import { viaHost } from '../lib/endpoint.js';
@@ -148,7 +150,7 @@ test('integrity-protected: absent, tls-pending, tls-yes; a spoofed one never sur
 		wic.gone = true;
 	});
 
-test('challenge and answer headers pass: WWW-Authenticate without ik and ck, Authentication-Info, both algorithms [REG-29, REG-33, SEC-13]',
+test('challenge and answer headers pass: WWW-Authenticate without ik and ck, Authentication-Info, both algorithms [REG-29, REG-33]',
 	async (env) => {
 		const { core, client } = env;
 		const wic = await client('alice');
@@ -210,7 +212,7 @@ test('headers of the trust domain sent by a WIC never reach the core; unknown on
 		await leave(env, wic);
 	});
 
-test('P-Preferred-Identity selects among the registered identities; a foreign one gives the default [ID-03, ID-05]',
+test('P-Preferred-Identity selects among the registered identities; a foreign one gives the default [ID-03]',
 	async (env) => {
 		const { core } = env;
 		const { wic } = await registered(env);
@@ -390,7 +392,7 @@ test('a request with the flow token of another connection is 403 [ID-16]', async
 	await leave(env, wic);
 });
 
-test('entry point silent or 503: 504 to the WIC, never the core\'s 503 [REG-10, SEC-21]', async ({ core, client }) => {
+test('503 from the only entry point: 504 to the WIC, never the 503 of the core [SEC-21]', async ({ core, client }) => {
 	const wic = await client('alice');
 	const [res] = await Promise.all([wic.request(wic.registerMsg()), core.next('REGISTER').then((r) =>
 		r.reply(503, 'Service Unavailable', { toTag: 't', headers: [['Retry-After', 5]] }))]);
@@ -421,6 +423,17 @@ test('ob in Path only with reg-id, instance and Supported: outbound [REG-03]', a
 		.then((r) => env.core.accept(r, { expires: 0 }))]);
 	assert.equal(res.status, 200);
 	wic.gone = true;
+});
+
+test('an entry point that is not there: the next one is asked [REG-10]', async ({ core, client, own }) => {
+	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN], cscf: { home: { entry_points: [
+		`sip:127.0.0.1:${await port()};transport=tcp`, `sip:127.0.0.1:${core.port}`] } } });
+	own({ close: () => gw.stop() });
+	const wic = await client('alice', { url: gw.wssUrl });
+	const [res] = await Promise.all([wic.request(wic.registerMsg()), core.next('REGISTER').then((r) =>
+		core.challenge(r))]);
+
+	assert.equal(res.status, 401);
 });
 
 test.end();

@@ -21,7 +21,7 @@ const test = suite({
 	gateway: { cscf: { log: { level: 'info' } }, agw: { log: { level: 'info' } } },
 });
 
-test(`${WICS} registered WICs and ${CALLS} concurrent calls for ${SECONDS} s [RTP-25, REL-01]`, async (env) => {
+test(`${WICS} registered WICs and ${CALLS} concurrent calls for ${SECONDS} s [REL-01]`, async (env) => {
 	env.own(await Sipp.start('uas-answer', { port: answer, mediaPort: (await ports(1))[0], calls: CALLS, dir: env.dir,
 		options: ['-l', '1000'] }));
 	const wic = env.own(new NativeWic(env.gw.wssUrl, { user: 'load%d', password: 'load', origin: ORIGIN, count: WICS,

@@ -120,7 +120,7 @@ test('secrets never reach the log: digest responses, nonces, ICE passwords [SEC-
 	}
 });
 
-test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [IQ-23, CALL-37]', async ({ own, core, client }) => {
+test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [CALL-37]', async ({ own, core, client }) => {
 	const lonely = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'], waitReady: false,
 		cscf: { agw: { list: [`${HOST}:${await port()}`] } } });
 

@@ -9,7 +9,7 @@ import { until } from '../lib/wait.js';
 
 const test = suite({ gateway: { cscf: { auth: { fail_close_delay: '1s' } } } });
 
-test('REGISTER with Digest is challenged, accepted and kept [REG-20, REG-21, REG-22, REG-29, SEC-11]',
+test('REGISTER with Digest is challenged, accepted and kept [REG-20, REG-21, REG-22, REG-29]',
 	async ({ client, core, gw }) => {
 		const alice = await client('alice');
 		const first = await alice.request(alice.registerMsg());

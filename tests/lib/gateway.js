@@ -130,7 +130,7 @@ export class Gateway {
 					iq: { listen: `${HOST}:${iqPort}` },
 					access: { listen_ip: [HOST], ports: share(accessRange, i) },
 					core: { listen_ip: [HOST], ports: share(coreRange, i) },
-					port: { quarantine: '2s' },
+					port: { quarantine: '300ms' },
 					ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
 					log: { level: 'debug' },
 				}, agw));
