@@ -271,8 +271,8 @@ void agw_iq_hello(struct iq_conn *c, const IqEnvelope *env)
 	}
 	id = env->hello->controller_id;
 	ack = ack_new(s, env);
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash unlinks by arithmetic it cannot follow
-	 */
+	/* The analyzer cannot follow how uthash unlinks. */
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	HASH_FIND(hh, s->controllers, id, (unsigned)strlen(id), ctl);
 	if (ack == NULL || (ctl == NULL && controller_new(&ctl, s, env->hello) != GW_OK)) {
 		iq_envelope_free(ack);
