@@ -128,16 +128,17 @@ apt_settings() {
 make_base() {
 	command -v mmdebstrap >/dev/null || die "cannot make $image: run deploy/setup/install.sh docker"
 	[ "$(id -u)" = 0 ] || die "$image is neither here nor in reach, and only root can make it"
-	local dir rc=0
+	local dir rc=0 sources=()
 	dir=$(mktemp -d)
 	apt_settings >"$dir/apt.conf"
-	apt_sources >"$dir/sources.list"
-	grep -q ' bookworm main' "$dir/sources.list" || echo 'deb http://deb.debian.org/debian bookworm main' >"$dir/sources.list"
+	apt_sources >"$dir/sources.list" || true
+	# Where apt names no such source (another suite, no lists yet) mmdebstrap takes its default.
+	if grep -q ' bookworm main$' "$dir/sources.list"; then sources=("$dir/sources.list"); fi
 	say "no registry in reach: making $image from Debian packages (about 20 s)"
 	mmdebstrap --quiet --variant=minbase --aptopt="$dir/apt.conf" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		bookworm "$dir/base.tar" "$dir/sources.list" 2>"$dir/log" || rc=$?
+		bookworm "$dir/base.tar" "${sources[@]}" 2>"$dir/log" || rc=$?
 	if [ "$rc" = 0 ]; then
 		"$(docker_client)" import -m "minbase bookworm by mmdebstrap" "$dir/base.tar" "$image" >/dev/null || rc=$?
 	else
