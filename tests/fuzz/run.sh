@@ -16,6 +16,7 @@ for prog in "$@"; do
 	mkdir -p "$work"
 	dirs=("$work")
 	[ -d "$seeds" ] && dirs+=("$seeds")
+	printf 'run   %-20s %9s s\n' "$name" "$seconds"
 	out=$("$prog" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
 		-artifact_prefix="build/fuzz/crash/$name-" -print_final_stats=1 "${dirs[@]}" 2>&1)
 	rc=$?
