@@ -105,7 +105,7 @@ export class Gateway {
 	 * knobs that are merged over the defaults below. waitReady false: live is enough.
 	 * moreAgws: further addresses for agw.list that the test serves itself.
 	 */
-	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {}, tls = false,
+	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {},
 		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true,
 		moreAgws = [] } = {}) {
 		const gw = new Gateway();

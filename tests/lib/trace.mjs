@@ -3,7 +3,8 @@
 //
 // A C test names requirements by REQ("ID", …) inside a function that its main() registers; a
 // Node test by [ID, ID] at the end of its name. A test that is skipped or not registered proves
-// nothing. Prints one line per prefix: must rows proven / must rows. Exit 1 on an unknown ID.
+// nothing; a C test that may skip itself is proof only where it ran, and told on stderr. Prints one
+// line per prefix: must rows proven / must rows. Exit 1 on an unknown ID.
 //
 //   node tests/lib/trace.mjs [--list]     --list: every requirement with the tests that name it
 import { readFileSync, readdirSync, statSync } from 'node:fs';
@@ -44,6 +45,7 @@ for (const path of walk('tests/unit', (p) => /test_[^/]*\.c$/.test(p))) {
     for (const m of t[1].matchAll(/\btest_\w+/g)) registered.add(m[0]);
   for (const m of text.matchAll(/^(?:static )?void (test_\w+)\([^)]*\)\n\{\n([\s\S]*?)^\}/gm)) {
     const ids = [...m[2].matchAll(/\bREQ\(([^;]*?)\);/g)].flatMap((r) => [...r[1].matchAll(/"([^"]*)"/g)].map((s) => s[1]));
+    if (/\bskip\(\);/.test(m[2])) console.error(`may skip: ${path}:${m[1]}`);
     if (ids.length > 0 && !registered.has(m[1])) problems.push(`${path}: ${m[1]} names requirements but never runs`);
     else for (const id of ids) name(id, `${path}:${m[1]}`);
   }
