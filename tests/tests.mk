@@ -37,6 +37,7 @@ lint: lint-format lint-arrows lint-spelling lint-shell lint-cppcheck lint-tidy #
 format: ## rewrite all C files in house style
 	@clang-format -i $(C_FILES)
 lint-format:
+	@echo "  FORMAT $(words $(C_FILES)) C files"
 	@clang-format --dry-run -Werror $(C_FILES)
 lint-arrows: ## who may include whom
 	@node tests/lib/include-arrows.mjs
@@ -45,8 +46,9 @@ lint-spelling:
 		common proto cscf agw deploy tests README.md Makefile
 .PHONY: lint-shell
 lint-shell:
-	@shellcheck $$(git ls-files '*.sh')
+	@shellcheck $$(git ls-files '*.sh' .ci/run)
 lint-cppcheck:
+	@echo "  CPPCHECK common proto cscf agw"
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j2 \
 		--include=/usr/include/utlist.h --include=/usr/include/uthash.h -D__GNUC__ \
