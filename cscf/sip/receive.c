@@ -29,6 +29,17 @@ static void log_bad(const struct cscf_sip_flow *flow, const struct cscf_sip_faul
 		       fault->reason != NULL ? fault->reason : "", action);
 }
 
+/* A well-formed request that is not served; its counter is the caller's. */
+static void log_refused(const struct cscf_sip_flow *flow, const struct cscf_sip_msg *req,
+			int status, const char *reason)
+{
+	GW_LOG_LIMITED(GW_LOG_WARN, "sip.refused",
+		       "reason=%s status=%d side=%s method=%.*s call_id=\"%.*s\" conn=%llu", reason,
+		       status, flow->side == CSCF_SIP_W2 ? "w2" : "mw",
+		       GW_SLICE_FMT(cscf_sip_msg_method_text(req)),
+		       GW_SLICE_FMT(cscf_sip_msg_call_id(req)), (unsigned long long)flow->conn);
+}
+
 /* Mark the source in the top Via: received always, rport and keep when asked for. */
 static enum gw_err mark_source(const struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			       const struct cscf_sip_flow *flow)
@@ -54,12 +65,15 @@ static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flo
 
 /* --- transaction by transaction --- */
 
-/* Create the transaction and answer it at once. @return the transaction took the request */
+/* Create the transaction and answer it at once; it takes the request. why: a word for the log */
 static void refuse(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
-		   const struct cscf_sip_flow *flow, char *key, int status, const char *name,
-		   const char *value)
+		   const struct cscf_sip_flow *flow, char *key, int status, const char *why,
+		   const char *name, const char *value)
 {
 	struct cscf_sip_server *t;
+
+	if (status >= 300) /* else an OPTIONS that arrived */
+		log_refused(flow, req, status, why);
 
 	if (cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
 		cscf_sip_send_stateless(s, flow, req, status, NULL, name, value);
@@ -212,18 +226,18 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			       cscf_sip_uri_is_ours(s, cscf_sip_msg_uri(req));
 
 		cscf_sip_count(CSCF_SIP_N_HOPS);
-		refuse(s, req, flow, key, options ? 200 : 483, NULL, NULL);
+		refuse(s, req, flow, key, options ? 200 : 483, "max-forwards", NULL, NULL);
 		return true;
 	}
 	if (cscf_sip_is_loop(s, req, flow->side)) {
 		cscf_sip_count(CSCF_SIP_N_LOOP);
-		refuse(s, req, flow, key, 482, NULL, NULL);
+		refuse(s, req, flow, key, 482, "loop", NULL, NULL);
 		return true;
 	}
 	tags = unsupported_tags(req);
 	if (tags != NULL) {
 		cscf_sip_count(CSCF_SIP_N_PROXY_REQUIRE);
-		refuse(s, req, flow, key, 420, "Unsupported", tags);
+		refuse(s, req, flow, key, 420, "proxy-require", "Unsupported", tags);
 		free(tags);
 		return true;
 	}
@@ -233,7 +247,7 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 
 		snprintf(seconds, sizeof(seconds), "%u", s->retry_after_s);
 		cscf_sip_count(CSCF_SIP_N_DRAINING);
-		refuse(s, req, flow, key, 503, "Retry-After", seconds);
+		refuse(s, req, flow, key, 503, "draining", "Retry-After", seconds);
 		return true;
 	}
 	return false;
@@ -327,6 +341,7 @@ static bool receive_request(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	}
 	if (!take_token(s, req, flow)) {
 		cscf_sip_count(CSCF_SIP_N_RATE);
+		log_refused(flow, req, 503, "rate");
 		cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_RATE_S);
 		cscf_sip_conn_close(s, flow->conn, 1008, "message rate exceeded");
 		free(key);
