@@ -58,12 +58,10 @@ static void on_request(void *arg, gw_handle server, const struct cscf_sip_msg *m
 {
 	struct cscf *c = arg;
 
-	if (cscf_sip_msg_method(msg) != CSCF_SIP_REGISTER)
-		cscf_session_on_request(c->session, server, msg, flow);
-	else if (flow->side == CSCF_SIP_W2)
+	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER && flow->side == CSCF_SIP_W2)
 		cscf_registrar_on_register(c->registrar, server, msg, flow);
 	else
-		cscf_sip_reply(c->stack, server, 403, NULL, (char *)NULL);
+		cscf_session_on_request(c->session, server, msg, flow);
 }
 
 static void on_ack(void *arg, const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow)

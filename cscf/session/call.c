@@ -33,7 +33,7 @@ const char *side_name(enum side side)
 void call_ident_update(struct call *c)
 {
 	snprintf(c->ident, sizeof(c->ident),
-		 "call_id=\"%.255s\" icid=%.64s impu=\"%.128s\" agw=%s ctx=%s", c->call_id,
+		 "call_id=\"%.255s\" icid=%.128s impu=\"%.128s\" agw=%s ctx=%s", c->call_id,
 		 c->icid != NULL ? c->icid : "", c->impu != NULL ? c->impu : "",
 		 cscf_iq_ctx_agw(c->s->p.iq, c->media.ctx),
 		 cscf_iq_ctx_id(c->s->p.iq, c->media.ctx));
@@ -243,14 +243,13 @@ struct call *call_find_dialog(struct cscf_session *s, const struct cscf_sip_msg 
 	return NULL;
 }
 
-static void answer_busy(struct cscf_session *s, gw_handle server)
+static void answer_busy(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg)
 {
 	char after[RETRY_AFTER_TEXT];
 
 	gw_metric_inc(&session_metrics[SM_LIMIT]);
-	GW_LOG_LIMITED(GW_LOG_WARN, "session.limit", "calls=%zu", gw_handle_count(s->calls));
 	snprintf(after, sizeof(after), "%d", (int)s->cfg->retry_after_s);
-	cscf_sip_reply(s->p.stack, server, 503, NULL, "Retry-After", after, (char *)NULL);
+	session_refuse(s, server, msg, 503, REFUSAL_LIMIT, after);
 }
 
 /* Everything about the INVITE is ready but its SDP: hand it to the machine. */
@@ -265,7 +264,7 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 		 (int)c->from_wic, c->request_uri);
 	if (x == NULL) {
 		cscf_sip_msg_free(msg);
-		cscf_sip_reply(c->s->p.stack, server, 500, NULL, (char *)NULL);
+		session_refuse(c->s, server, orig, 500, REFUSAL_INTERNAL, NULL);
 		call_release_cause(c, CAUSE_INTERNAL);
 		return;
 	}
@@ -290,22 +289,23 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 	struct call *c = NULL;
 	enum gw_err err;
 	size_t n = 0;
+	int status;
 
 	while (n < MAX_PREFERRED &&
 	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
 		n++;
 	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
 		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
-		cscf_sip_reply(s->p.stack, server, 403, "Not registered", (char *)NULL);
+		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;
 	}
 	if (route_token_foreign(s, msg, flow->conn)) {
 		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
-		cscf_sip_reply(s->p.stack, server, 403, NULL, (char *)NULL);
+		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
 	}
 	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
-		answer_busy(s, server);
+		answer_busy(s, server, msg);
 		return;
 	}
 	err = call_new(&c, s, msg, true);
@@ -324,8 +324,8 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 	}
 	cscf_sip_msg_free(out);
 	call_free(c);
-	cscf_sip_reply(s->p.stack, server, err == GW_ERR_PARSE || err == GW_ERR_DENIED ? 400 : 500,
-		       NULL, (char *)NULL);
+	status = err == GW_ERR_PARSE || err == GW_ERR_DENIED ? 400 : 500;
+	session_refuse(s, server, msg, status, refusal_of(status, err), NULL);
 }
 
 /* Whose call is it, for PAI of the answers, the icid and the log (ID-14, ID-08). */
@@ -363,15 +363,18 @@ void call_start_from_core(struct cscf_session *s, gw_handle server, const struct
 	struct cscf_sip_msg *out = NULL;
 	struct call *c = NULL;
 	enum gw_err err;
+	int status;
 
 	if (reach != CSCF_REGISTRAR_LIVE) {
 		gw_metric_inc(&session_metrics[SM_UNREACHABLE]);
-		cscf_sip_reply(s->p.stack, server, cscf_registrar_reach_status(reach), NULL,
-			       (char *)NULL);
+		session_refuse(s, server, msg, cscf_registrar_reach_status(reach),
+			       reach == CSCF_REGISTRAR_FORGED ? REFUSAL_FOREIGN_FLOW
+							      : REFUSAL_UNREACHABLE,
+			       NULL);
 		return;
 	}
 	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
-		answer_busy(s, server);
+		answer_busy(s, server, msg);
 		return;
 	}
 	err = call_new(&c, s, msg, false);
@@ -389,5 +392,6 @@ void call_start_from_core(struct cscf_session *s, gw_handle server, const struct
 	}
 	cscf_sip_msg_free(out);
 	call_free(c);
-	cscf_sip_reply(s->p.stack, server, err == GW_ERR_PARSE ? 400 : 500, NULL, (char *)NULL);
+	status = err == GW_ERR_PARSE ? 400 : 500;
+	session_refuse(s, server, msg, status, refusal_of(status, err), NULL);
 }

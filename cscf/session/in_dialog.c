@@ -25,7 +25,7 @@ static void no_call(struct cscf_session *s, gw_handle server, const struct cscf_
 {
 	if (only_in_calls(cscf_sip_msg_method(msg))) {
 		gw_metric_inc(&session_metrics[SM_NO_DIALOG]);
-		cscf_sip_reply(s->p.stack, server, 481, NULL, (char *)NULL);
+		session_refuse(s, server, msg, 481, REFUSAL_NO_DIALOG, NULL);
 		return;
 	}
 	if (flow->side == CSCF_SIP_W2)
@@ -89,11 +89,7 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 	enum gw_err err;
 
 	if (glare != 0) {
-		if (glare == 500)
-			cscf_sip_reply(c->s->p.stack, server, 500, NULL, "Retry-After", "3",
-				       (char *)NULL);
-		else
-			cscf_sip_reply(c->s->p.stack, server, glare, NULL, (char *)NULL);
+		session_refuse(c->s, server, msg, glare, REFUSAL_GLARE, glare == 500 ? "3" : NULL);
 		return;
 	}
 	err = cscf_sip_msg_clone(&copy, msg);
@@ -104,15 +100,16 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 		err = x != NULL ? GW_OK : GW_ERR_LIMIT;
 	}
 	if (err != GW_OK) {
+		int status = err == GW_ERR_DENIED || err == GW_ERR_PARSE ? 400 : 500;
+
 		cscf_sip_msg_free(copy);
-		cscf_sip_reply(c->s->p.stack, server,
-			       err == GW_ERR_DENIED || err == GW_ERR_PARSE ? 400 : 500, NULL,
-			       (char *)NULL);
+		session_refuse(c->s, server, msg, status, refusal_of(status, err), NULL);
 		return;
 	}
 	x->dialog = d;
 	note_cseq(d, other_side(from), msg);
 	if (job_add(c, JOB_REQUEST, x, copy, from) != GW_OK) {
+		session_note_refused(msg, 500, REFUSAL_LIMIT);
 		xact_reply(x, 500, NULL, NULL, NULL);
 		xact_check(x);
 	}
@@ -129,9 +126,12 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 	enum gw_err err;
 
 	if (c->winner == NULL) { /* early: only the caller may (RFC 3261 s15) */
-		cscf_sip_reply(c->s->p.stack, server, by_caller ? 200 : 481, NULL, (char *)NULL);
-		if (by_caller)
-			call_release_cause(c, CAUSE_CANCELLED);
+		if (!by_caller) {
+			session_refuse(c->s, server, msg, 481, REFUSAL_WRONG_STATE, NULL);
+			return;
+		}
+		cscf_sip_reply(c->s->p.stack, server, 200, NULL, (char *)NULL);
+		call_release_cause(c, CAUSE_CANCELLED);
 		return;
 	}
 	x = xact_new(c, server, msg, from);
@@ -167,15 +167,16 @@ void in_dialog_request(struct cscf_session *s, gw_handle server, const struct cs
 	}
 	if (from == SIDE_WIC && c->conn != flow->conn) {
 		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
-		CALL_LOG(GW_LOG_WARN, "call.not_yours", c, "w2", "conn=%llu",
-			 (unsigned long long)flow->conn);
-		cscf_sip_reply(s->p.stack, server, 403, NULL, (char *)NULL);
+		GW_LOG_LIMITED(GW_LOG_WARN, "call.not_yours", "%s leg=w2 conn=%llu", c->ident,
+			       (unsigned long long)flow->conn);
+		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
 	}
 	if (c->released) {
-		bool is_bye = cscf_sip_msg_method(msg) == CSCF_SIP_BYE;
-
-		cscf_sip_reply(s->p.stack, server, is_bye ? 200 : 481, NULL, (char *)NULL);
+		if (cscf_sip_msg_method(msg) == CSCF_SIP_BYE)
+			cscf_sip_reply(s->p.stack, server, 200, NULL, (char *)NULL);
+		else
+			session_refuse(s, server, msg, 481, REFUSAL_WRONG_STATE, NULL);
 		return;
 	}
 	if (cscf_sip_msg_method(msg) == CSCF_SIP_BYE)

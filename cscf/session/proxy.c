@@ -93,11 +93,12 @@ static void on_done(void *arg, gw_handle client)
 static const struct cscf_sip_client_cbs client_cbs = {.on_response = on_response,
 						      .on_done = on_done};
 
-/* msg is ready; consumed. @return the status to answer when it could not be sent, else 0 */
-static int forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg *msg,
-		   enum side from, uint64_t conn, char *pcv)
+/* msg is ready; consumed. Nothing is answered on an error (GW_ERR_GONE: no way to the WIC). */
+static enum gw_err forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg *msg,
+			   enum side from, uint64_t conn, char *pcv)
 {
-	struct proxied *p = s->n_proxied < MAX_PROXIED ? calloc(1, sizeof(*p)) : NULL;
+	bool full = s->n_proxied >= MAX_PROXIED;
+	struct proxied *p = full ? NULL : calloc(1, sizeof(*p));
 	struct cscf_sip_dest dest = {0};
 	struct cscf_sip_flow flow;
 	char *uri = NULL;
@@ -106,7 +107,7 @@ static int forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg
 	if (p == NULL) {
 		cscf_sip_msg_free(msg);
 		free(pcv);
-		return 500;
+		return full ? GW_ERR_LIMIT : GW_ERR_NOMEM;
 	}
 	*p = (struct proxied){.s = s, .server = server, .from = from, .conn = conn, .pcv = pcv};
 	DL_APPEND(s->proxied, p);
@@ -127,16 +128,16 @@ static int forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg
 	free(uri);
 	if (err == GW_OK) {
 		gw_metric_inc(&session_metrics[SM_PROXIED]);
-		return 0;
+		return GW_OK;
 	}
 	proxied_free(p);
-	return err == GW_ERR_GONE ? 480 : 500;
+	return err;
 }
 
-static void finish(struct cscf_session *s, gw_handle server, int status)
+static void refuse(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *req,
+		   int status, enum gw_err err)
 {
-	if (status != 0)
-		cscf_sip_reply(s->p.stack, server, status, NULL, (char *)NULL);
+	session_refuse(s, server, req, status, refusal_of(status, err), NULL);
 }
 
 static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg *msg,
@@ -187,12 +188,12 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 		n++;
 	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
 		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
-		cscf_sip_reply(s->p.stack, server, 403, "Not registered", (char *)NULL);
+		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;
 	}
 	if (route_token_foreign(s, msg, flow->conn)) {
 		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
-		finish(s, server, 403);
+		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
 	}
 	pcv = leg_new_pcv(s, &icid);
@@ -205,10 +206,12 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 	if (err != GW_OK) {
 		cscf_sip_msg_free(copy);
 		free(pcv);
-		finish(s, server, status_of(err));
+		refuse(s, server, msg, status_of(err), err);
 		return;
 	}
-	finish(s, server, forward(s, server, copy, SIDE_WIC, flow->conn, pcv));
+	err = forward(s, server, copy, SIDE_WIC, flow->conn, pcv);
+	if (err != GW_OK)
+		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
 }
 
 void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
@@ -226,7 +229,10 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 		int status = cscf_registrar_reach_status(reach);
 
 		gw_metric_inc(&session_metrics[SM_UNREACHABLE]);
-		finish(s, server, in_dialog && status == 404 ? 481 : status);
+		session_refuse(s, server, msg, in_dialog && status == 404 ? 481 : status,
+			       reach == CSCF_REGISTRAR_FORGED ? REFUSAL_FOREIGN_FLOW
+							      : REFUSAL_UNREACHABLE,
+			       NULL);
 		return;
 	}
 	if (cscf_sip_msg_hdr(msg, "P-Charging-Vector", &v))
@@ -244,10 +250,12 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 	if (err != GW_OK) {
 		cscf_sip_msg_free(copy);
 		free(pcv);
-		finish(s, server, status_of(err));
+		refuse(s, server, msg, status_of(err), err);
 		return;
 	}
-	finish(s, server, forward(s, server, copy, SIDE_CORE, target.conn, pcv));
+	err = forward(s, server, copy, SIDE_CORE, target.conn, pcv);
+	if (err != GW_OK)
+		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
 }
 
 void proxy_free_all(struct cscf_session *s)

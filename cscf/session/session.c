@@ -15,6 +15,10 @@
 	[SM_CAUSE_FIRST + (c)] = {.name = "cscf_calls_ended_total",                                \
 				  .labels = "cause=\"" word "\"",                                  \
 				  .help = "Calls ended"}
+#define X(refusal, word)                                                                           \
+	[SM_REFUSED_FIRST + REFUSAL_##refusal] = {.name = "cscf_session_refused_total",            \
+						  .labels = "why=\"" word "\"",                    \
+						  .help = "Requests refused by the gateway"},
 struct gw_metric session_metrics[SM_COUNT] = {
     M(SM_CALLS, "cscf_calls", GW_METRIC_GAUGE, "Calls, those being released included"),
     [SM_MO] = {.name = "cscf_calls_started_total",
@@ -64,7 +68,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
     ENDED(CAUSE_SESSION_EXPIRED, "session-expired"),
     ENDED(CAUSE_SHUTDOWN, "shutdown"),
     ENDED(CAUSE_INTERNAL, "internal"),
-};
+    SESSION_REFUSALS(X)};
+#undef X
 
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
@@ -148,7 +153,9 @@ void cscf_session_on_request(struct cscf_session *s, gw_handle server,
 
 	if (from_wic && s->p.screen != NULL && s->p.screen(s->p.screen_arg, server, msg, flow))
 		return;
-	if (cscf_sip_msg_to_tag(msg).n > 0)
+	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER) /* the registrar takes those of W2 */
+		session_refuse(s, server, msg, 403, REFUSAL_NOT_FROM_CORE, NULL);
+	else if (cscf_sip_msg_to_tag(msg).n > 0)
 		in_dialog_request(s, server, msg, flow);
 	else if (is_for_us(s, msg))
 		cscf_sip_reply(s->p.stack, server, 200, NULL, (char *)NULL);

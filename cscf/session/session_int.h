@@ -230,6 +230,26 @@ struct cscf_session {
 	bool rr_tcp; /* Mw speaks TCP only: say so in our Record-Route */
 };
 
+/* Why the gateway itself refuses a request; the words label cscf_session_refused_total. */
+#define SESSION_REFUSALS(X)                                                                        \
+	X(UNREGISTERED, "unregistered")                                                            \
+	X(FOREIGN_FLOW, "foreign-flow") /* a flow token or dialog of another connection */         \
+	X(UNREACHABLE, "unreachable")                                                              \
+	X(NO_DIALOG, "no-dialog")                                                                  \
+	X(WRONG_STATE, "wrong-state") /* the call is over, or too early for this */                \
+	X(GLARE, "glare")                                                                          \
+	X(BAD_REQUEST, "bad-request")                                                              \
+	X(NOT_FROM_CORE, "not-from-core") /* REGISTER on Mw */                                     \
+	X(LIMIT, "limit")                                                                          \
+	X(INTERNAL, "internal")
+
+enum refusal {
+#define X(name, word) REFUSAL_##name,
+	SESSION_REFUSALS(X)
+#undef X
+	    REFUSAL_COUNT
+};
+
 enum session_metric {
 	SM_CALLS,
 	SM_MO,
@@ -246,7 +266,8 @@ enum session_metric {
 	SM_PROXIED,
 	SM_RR_REPAIRED,
 	SM_CAUSE_FIRST,
-	SM_COUNT = SM_CAUSE_FIRST + CAUSE_COUNT
+	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
+	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT
 };
 extern struct gw_metric session_metrics[SM_COUNT];
 
@@ -259,6 +280,15 @@ const char *side_name(enum side side);
 /* ---- session.c */
 /** Was that lost flow registered with outbound? The core then knows others (RFC 5626 s5.3). */
 bool session_flow_outbound(const struct cscf_session *s, uint64_t conn);
+
+/* ---- refuse.c */
+/** The reason behind a status, where an error led to it. */
+enum refusal refusal_of(int status, enum gw_err err);
+/** Count and log; whoever answers calls it before, while the request is there. */
+void session_note_refused(const struct cscf_sip_msg *req, int status, enum refusal why);
+/** Count, log and answer. @param retry_after  Retry-After to send, or NULL */
+void session_refuse(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *req,
+		    int status, enum refusal why, const char *retry_after);
 
 /* ---- call.c */
 enum gw_err call_new(struct call **out, struct cscf_session *s, const struct cscf_sip_msg *invite,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls both ways as they should go, and what is done to their messages on the way. */
+#include "common/metric.h"
 #include "tests/unit/cscf/session/play.h"
 
 static void test_wic_calls(void **state)
@@ -77,9 +78,26 @@ static void test_record_route_of_the_wic_is_repaired(void **state)
 	w_assert_nothing_left();
 }
 
+/* What the exposition says of one reason of refusal. */
+static long refused(const char *why)
+{
+	char key[96];
+	char *text = gw_metric_text(), *at;
+	long n;
+
+	assert_non_null(text);
+	snprintf(key, sizeof(key), "\ncscf_session_refused_total{why=\"%s\"} ", why);
+	at = strstr(text, key);
+	assert_non_null(at);
+	n = strtol(at + strlen(key), NULL, 10);
+	free(text);
+	return n;
+}
+
 static void test_not_registered_is_403(void **state)
 {
 	REQ("CALL-01", "ID-01");
+	long before = refused("unregistered"), others = refused("foreign-flow");
 	gw_handle h;
 
 	(void)state;
@@ -89,6 +107,21 @@ static void test_not_registered_is_403(void **state)
 	assert_int_equal(w_status(h), 403);
 	h = w_request(&w_wic, "MESSAGE", "sip:bob@ims.test", W_ALICE, W_BOB, 1, "", NULL);
 	assert_int_equal(w_status(h), 403);
+	assert_int_equal(w.n_clients, 0);
+	assert_int_equal(refused("unregistered"), before + 2);
+	assert_int_equal(refused("foreign-flow"), others);
+	w_assert_nothing_left();
+}
+
+static void test_register_of_the_core_is_403(void **state)
+{
+	long before = refused("not-from-core");
+	gw_handle h;
+
+	(void)state;
+	h = w_request(&w_core, "REGISTER", "sip:ims.test", W_BOB_TAG, W_BOB, 1, "", NULL);
+	assert_int_equal(w_status(h), 403);
+	assert_int_equal(refused("not-from-core"), before + 1);
 	assert_int_equal(w.n_clients, 0);
 	w_assert_nothing_left();
 }
@@ -103,6 +136,7 @@ static void test_unreachable_wic_by_kind(void **state)
 		    {CSCF_REGISTRAR_LOST, 480},
 		    {CSCF_REGISTRAR_UNKNOWN, 404},
 		    {CSCF_REGISTRAR_FORGED, 403}};
+	long unreachable = refused("unreachable"), foreign = refused("foreign-flow");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -113,6 +147,8 @@ static void test_unreachable_wic_by_kind(void **state)
 			      "", W_CORE_SDP);
 		assert_int_equal(w_status(h), rows[i].status);
 	}
+	assert_int_equal(refused("unreachable"), unreachable + 3);
+	assert_int_equal(refused("foreign-flow"), foreign + 1);
 	assert_int_equal(w.n_clients, 0);
 	w_assert_nothing_left();
 }
@@ -319,6 +355,7 @@ int main(void)
 	    T(test_core_calls),
 	    T(test_record_route_of_the_wic_is_repaired),
 	    T(test_not_registered_is_403),
+	    T(test_register_of_the_core_is_403),
 	    T(test_unreachable_wic_by_kind),
 	    T(test_forged_and_foreign_tokens_are_403),
 	    T(test_limit_of_calls_is_503),
