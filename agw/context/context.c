@@ -122,9 +122,10 @@ static void make_key(char key[AGW_CTX_KEY_MAX], const struct agw_ctx_name *name)
 
 static enum gw_err media_new(struct agw_context *ctx)
 {
-	char log_id[256];
+	char log_id[AGW_LOG_ID_MAX];
 
-	snprintf(log_id, sizeof(log_id), "ctx=%s call_id=\"%.80s\" icid=\"%.40s\"", ctx->ctx_id,
+	/* in full: one search by either value finds the lines of both processes */
+	snprintf(log_id, sizeof(log_id), "ctx=%s call_id=\"%s\" icid=\"%s\"", ctx->ctx_id,
 		 ctx->call_id, ctx->icid);
 	return agw_media_new(&ctx->media, ctx->table->pool, ctx->handle, log_id);
 }

@@ -108,11 +108,14 @@ struct agw_ports_load {
 /** @return false for an unknown realm */
 bool agw_pool_ports(const struct agw_pool *pool, const char *realm, struct agw_ports_load *out);
 
+/* "ctx=… call_id="…" icid="…"" at their longest (context.h), with terminator */
+#define AGW_LOG_ID_MAX 640
+
 /* --- the streams of one context ------------------------------------------------------------ */
 
 /**
  * @param owner  the context's handle, returned in each callback
- * @param log_id identity for log lines ("ctx=… call_id=… icid=…"); copied, cut at 200 octets
+ * @param log_id identity for log lines ("ctx=… call_id=… icid=…"); copied, cut at AGW_LOG_ID_MAX
  * @return GW_OK; GW_ERR_NOMEM
  */
 enum gw_err agw_media_new(struct agw_media **out, struct agw_pool *pool, uint64_t owner,

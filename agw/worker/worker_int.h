@@ -28,7 +28,6 @@
 #include <stdatomic.h>
 
 #define SWEEP_PHASES 10 /* the once-a-second sweep goes in slices of 100 ms */
-#define LOG_ID_MAX   200
 
 struct agw_worker;
 
@@ -67,7 +66,7 @@ struct agw_media {
 	size_t n_cmds;  /* not acknowledged yet */
 	bool freed;
 	struct agw_slot *slots; /* owned */
-	char log_id[LOG_ID_MAX + 1];
+	char log_id[AGW_LOG_ID_MAX];
 };
 
 enum agw_cmd_kind { AGW_CMD_ADD, AGW_CMD_APPLY, AGW_CMD_DEL };

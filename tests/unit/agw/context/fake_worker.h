@@ -9,6 +9,7 @@
 
 #include "agw/context/context.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -28,6 +29,7 @@ static struct {
 	enum gw_err fail_apply;
 	const char *field;
 	unsigned medias;
+	char log_id[AGW_LOG_ID_MAX]; /* of the last one */
 	unsigned adds;
 	unsigned applies;
 	unsigned restarts;
@@ -78,7 +80,7 @@ enum gw_err agw_media_new(struct agw_media **out, struct agw_pool *pool, uint64_
 			  const char *log_id)
 {
 	(void)pool;
-	(void)log_id;
+	snprintf(fake.log_id, sizeof(fake.log_id), "%s", log_id);
 	*out = calloc(1, sizeof(**out));
 	(*out)->owner = owner;
 	fake.medias++;

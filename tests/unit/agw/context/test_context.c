@@ -18,6 +18,26 @@ static void test_reserve_gives_every_stream_its_addresses(void **state)
 	assert_true(params(f, 1)->rtcp_gate_up && params(f, 1)->rtcp_gate_down);
 }
 
+/* One search by the whole Call-ID or ICID finds the media's lines too. */
+static void test_log_identity_is_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+	char call_id[AGW_CTX_TEXT_MAX], icid[AGW_CTX_TEXT_MAX], ctx_id[AGW_CTX_NAME_MAX];
+	const struct agw_ctx_reserve req = {
+	    .name = {"e1", EPOCH, ctx_id}, .call_id = call_id, .icid = icid, .streams = &p, .n = 1};
+	char want[AGW_LOG_ID_MAX];
+
+	memset(call_id, 'c', sizeof(call_id));
+	memset(icid, 'i', sizeof(icid));
+	memset(ctx_id, 'x', sizeof(ctx_id));
+	call_id[sizeof(call_id) - 1] = icid[sizeof(icid) - 1] = ctx_id[sizeof(ctx_id) - 1] = '\0';
+	assert_int_equal(agw_context_reserve(f->t, &req, &f->result, &f->fault), GW_OK);
+	snprintf(want, sizeof(want), "ctx=%s call_id=\"%s\" icid=\"%s\"", ctx_id, call_id, icid);
+	assert_string_equal(fake.log_id, want);
+	assert_int_equal(want[strlen(want) - 1], '"');
+}
+
 static void test_same_reserve_again_answers_the_same(void **state)
 {
 	struct fixture *f = *state;
@@ -325,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(test_reserve_gives_every_stream_its_addresses),
+	    T(test_log_identity_is_whole),
 	    T(test_same_reserve_again_answers_the_same),
 	    T(test_reserve_with_other_content_is_refused),
 	    T(test_reserve_adds_streams_to_a_context),
