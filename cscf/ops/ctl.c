@@ -6,7 +6,9 @@
 #include "cscf/ops/ops_int.h"
 
 #include "common/log.h"
+#include "common/metric.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define GW_LOG_MOD "ops"
@@ -166,6 +168,22 @@ static json_t *cmd_log_level(void *arg, const json_t *args, const char **error)
 	return done();
 }
 
+static json_t *cmd_metrics(void *arg, const json_t *args, const char **error)
+{
+	char *text = gw_metric_text();
+	json_t *out;
+
+	(void)arg;
+	(void)args;
+	if (text == NULL) {
+		*error = "out of memory";
+		return NULL;
+	}
+	out = json_string(text);
+	free(text);
+	return out;
+}
+
 const struct gw_ctl_command ops_commands[] = {
     {"status", "status: how the process is and what it holds", cmd_status},
     {"reg list", "reg list [IMPU|IMPI]: registrations", cmd_reg_list},
@@ -176,5 +194,6 @@ const struct gw_ctl_command ops_commands[] = {
     {"drain", "drain: take no new work", cmd_drain},
     {"undrain", "undrain: take new work again", cmd_undrain},
     {"log level", "log level LEVEL: error, warn, info, debug or trace", cmd_log_level},
+    {"metrics", "metrics: the exposition as text", cmd_metrics},
 };
 const size_t ops_n_commands = sizeof(ops_commands) / sizeof(ops_commands[0]);
