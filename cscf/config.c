@@ -19,7 +19,7 @@ static const char *const filters[] = {"addr", "any", "addr-port", NULL};
 static const char *const latches[] = {"off", "once", NULL};
 static const char *const roles[] = {"active", "passive", NULL};
 static const char *const fail_actions[] = {"release", "keep", NULL};
-static const char *const ice_modes[] = {"lite", "full", NULL};
+static const char *const ice_modes[] = {"lite", NULL};
 static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
@@ -116,7 +116,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("core.latch", core_latch, "off", latches, "follow the first source of RTP"),
 	K_ENUM("dtls.answer_role", dtls_answer_role, "active", roles, "for actpass offers"),
 	K_ENUM("dtls.fail_action", dtls_fail_action, "release", fail_actions, "DTLS timed out"),
-	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "as the AGWs are set"),
+	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
 	K_ENUM("media.early", media_early, "pem", early_words, "early media towards the caller"),
 	K_ENUM("media.early_uplink", media_early_uplink, "closed", uplink_words, "early media towards the callee"),
 	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "no media from both sides ends the call; 0 = off"),

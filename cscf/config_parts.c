@@ -260,7 +260,6 @@ static void fill_sdp(struct cscf_sdp_policy *p, const struct cscf_config *cfg)
 	p->core_audio_avpf = cfg->core_audio_profile == 1;
 	p->core_video_avpf = cfg->core_video_profile == 1;
 	p->answer_passive = cfg->dtls_answer_role == 1;
-	p->ice_full = cfg->ice_mode == 1;
 }
 
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,

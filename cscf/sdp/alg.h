@@ -99,7 +99,6 @@ struct cscf_sdp_policy {
 	bool answer_passive;                    /* dtls.answer_role=passive */
 	bool accept_old_savpf;                  /* SDP-04: RTP/SAVPF with a fingerprint */
 	bool accept_sha1;                       /* dtls.fp_hashes has sha-1 */
-	bool ice_full;                          /* ice.mode=full: no a=ice-lite */
 	bool keep_audio_red;                    /* codec.deny without red */
 };
 

@@ -122,8 +122,7 @@ void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
 	struct sdp_state *w = &s->work;
 
 	sdp_out_put(o, "t=0 0\r\n");
-	if (!s->policy->ice_full)
-		sdp_out_put(o, "a=ice-lite\r\n");
+	sdp_out_put(o, "a=ice-lite\r\n");
 	for (size_t i = 0; i < w->n_wic; i++) {
 		struct sdp_stream *st = sdp_state_by_wic(w, i);
 

@@ -85,6 +85,22 @@ static void test_what_no_single_key_can_tell(void **state)
 	}
 }
 
+/* As in the AGW: what no gateway of ours can do is no setting. */
+static void test_only_ice_lite_can_be_set(void **state)
+{
+	static const char *const full[] = {"home.domains=ims.test", "ws.listen=", "ice.mode=full"};
+	static const char *const lite[] = {"home.domains=ims.test", "ws.listen=", "ice.mode=lite"};
+	struct cscf_config cfg;
+	char why[256] = "";
+
+	(void)state;
+	assert_int_equal(load(&cfg, full, 3, why, sizeof(why)), GW_ERR_PARSE);
+	assert_non_null(strstr(why, "ice.mode"));
+	unload(&cfg);
+	assert_int_equal(load(&cfg, lite, 3, why, sizeof(why)), GW_OK);
+	unload(&cfg);
+}
+
 static void test_a_home_domain_is_needed(void **state)
 {
 	struct cscf_config cfg;
@@ -122,6 +138,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults_reach_the_parts),
 	    cmocka_unit_test(test_every_key_has_a_good_default_and_a_meaning),
 	    cmocka_unit_test(test_what_no_single_key_can_tell),
+	    cmocka_unit_test(test_only_ice_lite_can_be_set),
 	    cmocka_unit_test(test_a_home_domain_is_needed),
 	    cmocka_unit_test(test_names_among_the_peers_are_looked_up),
 	};
