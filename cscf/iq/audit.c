@@ -13,7 +13,7 @@
 
 static void ask_page(struct cscf_iq_link *link, const char *cursor)
 {
-	struct iq_txn_params p = {.op = IQ_OP_AUDIT};
+	struct iq_txn_params p = {.op = IQ_OP_AUDIT, .tag = link->audit_gen};
 	IqEnvelope *env = iq_envelope_new(IQ_BODY(AUDIT), 0);
 	enum gw_err err = GW_ERR_NOMEM;
 

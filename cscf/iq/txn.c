@@ -253,8 +253,11 @@ void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
 		out.n_streams = env->configure_reply->n_streams;
 		out.streams = env->configure_reply->streams;
 	} else if (t->op == IQ_OP_AUDIT) {
+		uint32_t gen = t->tag;
+
 		finish(t, &out);
-		iq_audit_on_reply(link, env->audit_reply);
+		if (gen == link->audit_gen) /* else a newer audit began again from the first page */
+			iq_audit_on_reply(link, env->audit_reply);
 		return;
 	} else {
 		link->fresh += t->op == IQ_OP_RESERVE ? 1 : 0;

@@ -134,13 +134,6 @@ static void drop_network_provided(struct cscf_sip_msg *msg)
 	}
 }
 
-static bool header_is(const struct cscf_sip_msg *msg, const char *name, const char *word)
-{
-	struct gw_slice value;
-
-	return cscf_sip_msg_hdr(msg, name, &value) && cscf_sip_list_has(value, word);
-}
-
 /* Cut ";cpc=…", ";oli=…", ";iotl=…" out of a value, whatever URI in it carries them. */
 static char *without_uri_params(struct gw_slice value)
 {
@@ -177,25 +170,23 @@ static enum gw_err clean_uris(struct cscf_sip_msg *msg)
 {
 	static const char *const headers[] = {"From", "P-Asserted-Identity", "Route"};
 
-	for (size_t i = 0; i < cscf_sip_msg_hdr_count(msg); i++) {
-		struct gw_slice name, value;
-		enum gw_err err = GW_OK;
-		bool ours = false;
-		char *text;
+	for (size_t k = 0; k < 3; k++) {
+		struct gw_slice value;
+		size_t cursor = 0;
 
-		cscf_sip_msg_hdr_at(msg, i, &name, &value);
-		for (size_t k = 0; k < 3; k++)
-			ours = ours || gw_slice_ieq_str(name, headers[k]);
-		if (!ours)
-			continue;
-		text = without_uri_params(value);
-		if (text == NULL)
-			return GW_ERR_NOMEM;
-		if (strlen(text) != value.n)
-			err = cscf_sip_msg_hdr_set_at(msg, i, text);
-		free(text);
-		if (err != GW_OK)
-			return err;
+		/* by name, so that compact forms ("f:") are met as well */
+		while (cscf_sip_msg_hdr_next(msg, headers[k], &cursor, &value)) {
+			char *text = without_uri_params(value);
+			enum gw_err err = GW_OK;
+
+			if (text == NULL)
+				return GW_ERR_NOMEM;
+			if (strlen(text) != value.n)
+				err = cscf_sip_msg_hdr_set_at(msg, cursor - 1, text);
+			free(text);
+			if (err != GW_OK)
+				return err;
+		}
 	}
 	return GW_OK;
 }
@@ -206,7 +197,7 @@ enum gw_err cscf_trust_strip_from_wic(struct cscf_sip_msg *msg)
 
 	delete_fields(msg, FROM_WIC);
 	drop_network_provided(msg);
-	if (header_is(msg, "Priority", "psap-callback"))
+	if (cscf_sip_msg_has_token(msg, "Priority", "psap-callback"))
 		(void)cscf_sip_msg_hdr_del(msg, "Priority");
 	if (!cscf_sip_msg_is_request(msg))
 		(void)cscf_sip_msg_hdr_del(msg, "Reason");
@@ -224,7 +215,6 @@ enum gw_err cscf_trust_strip_to_wic(struct cscf_sip_msg *msg)
 {
 	bool register_ok =
 	    !cscf_sip_msg_is_request(msg) && cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER;
-	struct gw_slice privacy;
 	enum gw_err err;
 
 	delete_fields(msg, TO_WIC);
@@ -232,7 +222,7 @@ enum gw_err cscf_trust_strip_to_wic(struct cscf_sip_msg *msg)
 		(void)cscf_sip_msg_hdr_del(msg, "Service-Route");
 		(void)cscf_sip_msg_hdr_del(msg, "P-Associated-URI");
 	}
-	if (cscf_sip_msg_hdr(msg, "Privacy", &privacy) && cscf_sip_list_has(privacy, "id"))
+	if (cscf_sip_msg_has_token(msg, "Privacy", "id"))
 		(void)cscf_sip_msg_hdr_del(msg, "P-Asserted-Identity");
 	err = clean_challenges(msg, "WWW-Authenticate");
 	if (err == GW_OK)

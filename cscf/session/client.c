@@ -171,6 +171,11 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 		if (x->ack != NULL && cscf_sip_msg_clone(&again, x->ack) == GW_OK &&
 		    leg_send_ack(c, other_side(x->from), again) != GW_OK)
 			gw_metric_inc(&session_metrics[SM_LATE]);
+		/* no ACK yet: our 200 was lost, so it goes out once more (CALL-24) */
+		else if (x->ack == NULL && x->answer != NULL &&
+			 cscf_sip_msg_clone(&again, x->answer) == GW_OK &&
+			 cscf_sip_respond(c->s->p.stack, x->server, again) != GW_OK)
+			gw_metric_inc(&session_metrics[SM_LATE]);
 		return;
 	}
 	/* The WIC's connection went while the request was with it: not the end (2.9). */

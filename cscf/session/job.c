@@ -100,6 +100,13 @@ static int sealed(const struct cscf_sip_msg *msg)
 	return gw_slice_ieq_str(type, "multipart/signed") ? 488 : 0;
 }
 
+/* Only these carry offers and answers; SDP elsewhere tells capabilities (RFC 3261 s11.2). */
+static bool negotiates(const struct job *j)
+{
+	return j->kind == JOB_ACK || j->x->method == CSCF_SIP_INVITE ||
+	       j->x->method == CSCF_SIP_UPDATE || j->x->method == CSCF_SIP_PRACK;
+}
+
 /* The SDP of the message, if any, through the ALG. */
 static enum media_rc take_sdp(struct call *c, struct job *j)
 {
@@ -115,6 +122,10 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		    (struct release_order){.cause = CAUSE_SDP, .status = sealed(j->msg)};
 		return MEDIA_REFUSED;
 	}
+	if (!negotiates(j)) /* addresses of one side are not for the other */
+		return err != GW_OK || cscf_sip_msg_set_body(j->msg, NULL, "", 0) == GW_OK
+			   ? MEDIA_READY
+			   : MEDIA_REFUSED;
 	if (err == GW_ERR_NOT_FOUND)
 		return final && j->kind != JOB_REQUEST ? media_confirm(c) : MEDIA_READY;
 	if (err != GW_OK)
@@ -169,7 +180,8 @@ static void send_request(struct call *c, struct job *j)
 /* A 2xx that ends a round closes it; a refusal opens it again for the old state. */
 static void settle_round(struct call *c, const struct xact *x, int status)
 {
-	if (status >= 200 && status < 300 && cscf_sdp_round_answered(c->media.sdp))
+	if (status >= 200 && status < 300 && (x->has_offer || x->method == CSCF_SIP_PRACK) &&
+	    cscf_sdp_round_answered(c->media.sdp))
 		media_commit(c);
 	else if (status >= 300 && x->has_offer)
 		media_rollback(c);

@@ -34,6 +34,8 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 {
 	enum gw_err err = cscf_trust_strip_from_wic(msg);
 
+	/* A WIC is no proxy: a route set of its making would lead its dialog past the core. */
+	(void)cscf_sip_msg_hdr_del(msg, "Record-Route");
 	if (err == GW_OK)
 		err = leg_prepare_request(msg, SIDE_CORE);
 	for (size_t i = 0; err == GW_OK && i < id->n_pai; i++)

@@ -147,6 +147,7 @@ static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg 
 	enum gw_err err = cscf_trust_strip_from_wic(msg);
 	unsigned own;
 
+	(void)cscf_sip_msg_hdr_del(msg, "Record-Route"); /* a WIC is no proxy */
 	if (err == GW_OK)
 		err = leg_prepare_request(msg, SIDE_CORE);
 	own = route_pop_own(s, msg, SIDE_WIC);

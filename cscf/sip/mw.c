@@ -80,6 +80,10 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
 enum gw_err cscf_sip_mw_send_udp(struct cscf_sip_mw *mw, const struct gw_addr *to, const char *text,
 				 size_t n)
 {
+	if (!cscf_sip_mw_is_peer(mw, to)) {
+		cscf_sip_mw_refuse(to, "UDP");
+		return GW_ERR_DENIED;
+	}
 	for (size_t i = 0; i < mw->n_udp; i++) {
 		if (mw->udp[i].local.u.sa.sa_family != to->u.sa.sa_family)
 			continue;

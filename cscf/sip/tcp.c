@@ -324,6 +324,10 @@ enum gw_err cscf_sip_mw_send_tcp(struct cscf_sip_mw *mw, uint64_t *conn, const s
 	struct cscf_sip_tcp_conn *c = *conn != 0 ? find_id(mw, *conn) : NULL;
 	enum gw_err err = GW_ERR_IO;
 
+	if (c == NULL && !cscf_sip_mw_is_peer(mw, to)) {
+		cscf_sip_mw_refuse(to, "TCP");
+		return GW_ERR_DENIED;
+	}
 	if (c == NULL)
 		c = find_addr(mw, to);
 	if (c == NULL)
