@@ -202,6 +202,10 @@ static void test_privacy_id_hides_the_caller(void **state)
 	assert_null(strstr(out, "P-Asserted-Identity"));
 	assert_non_null(strstr(out, "Privacy: header;id"));
 	free(out);
+	snprintf(field, sizeof(field), "Privacy: user\r\nPrivacy: id\r\n%s", pai);
+	out = strip(REQUEST, field, false);
+	assert_null(strstr(out, "P-Asserted-Identity"));
+	free(out);
 	snprintf(field, sizeof(field), "Privacy: none\r\n%s", pai);
 	out = strip(REQUEST, field, false);
 	assert_non_null(strstr(out, pai));
@@ -219,6 +223,14 @@ static void test_calling_party_category_is_cut_out_of_uris(void **state)
 	(void)state;
 	assert_non_null(strstr(out, "Route: <sip:p.example;lr>,<sip:q.example;lr>\r\n"));
 	assert_non_null(strstr(out, "Contact: <sip:x@y.invalid;cpc=kept;transport=ws>\r\n"));
+	free(out);
+	out = strip("MESSAGE sip:bob@ims.example.net SIP/2.0\r\n"
+		    "v: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK1\r\n"
+		    "f: <sip:alice@ims.example.net;cpc=operator>;tag=a1\r\n"
+		    "t: <sip:bob@ims.example.net>\r\ni: c1\r\nCSeq: 1 MESSAGE\r\n",
+		    "Priority: normal\r\nPriority: psap-callback", true);
+	assert_null(strstr(out, "cpc"));
+	assert_null(strstr(out, "psap-callback"));
 	free(out);
 }
 

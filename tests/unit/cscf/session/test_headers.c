@@ -60,6 +60,45 @@ static void test_the_side_that_knows_session_timers_refreshes(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_a_wic_cannot_put_itself_into_the_route_set(void **state)
+{
+	REQ("CALL-09", "CALL-13");
+
+	(void)state;
+	(void)w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1,
+			"Record-Route: <sip:evil.example:5060;lr>\r\n", w_wic_sdp(false));
+	w_agw(GW_OK);
+	assert_false(w_has(w.clients[0].msg, "evil.example"));
+	w_response(0, 486, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+}
+
+static void test_capabilities_in_an_answer_are_no_offer(void **state)
+{
+	REQ("CALL-38", "CALL-30");
+	gw_handle h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1, "",
+				w_wic_sdp(false));
+	size_t n;
+
+	(void)state;
+	w_agw(GW_OK);
+	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 200);
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	h = w_request(&w_wic, "OPTIONS", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
+	n = w.n_clients - 1;
+	w_response(n, 200, W_CORE_TAG,
+		   "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nt=0 0\r\n"
+		   "c=IN IP4 10.0.0.9\r\nm=audio 4000 RTP/SAVP 0\r\n",
+		   CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 200);
+	assert_false(w_has(w_last_answer(h)->msg, "10.0.0.9"));
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down"); /* the call was still there to be ended */
+	w_assert_nothing_left();
+}
+
 static void test_the_called_identity_answers(void **state)
 {
 	REQ("ID-14", "ID-15", "ID-08");
@@ -156,6 +195,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    T(test_features_we_break_are_not_offered),
 	    T(test_the_side_that_knows_session_timers_refreshes),
+	    T(test_a_wic_cannot_put_itself_into_the_route_set),
+	    T(test_capabilities_in_an_answer_are_no_offer),
 	    T(test_the_called_identity_answers),
 	    T(test_sealed_bodies_are_refused),
 	    T(test_a_subscription_outlives_the_call),

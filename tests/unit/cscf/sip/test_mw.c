@@ -233,6 +233,20 @@ static void test_large_requests_go_by_tcp(void **state)
 	close(l);
 }
 
+static void test_strangers_are_not_spoken_to(void **state)
+{
+	struct fx *f = *state;
+	long long before = gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_NOT_PEER]);
+	char addr[GW_ADDR_STRLEN];
+
+	REQ("SEC-05", "SEC-22");
+	free(f->peer);
+	f->peer = strdup("192.0.2.1");
+	send_to(f, gw_addr_str(&f->core_addr, addr, sizeof(addr)), of_size(f, 600));
+	assert_null(fx_core_recv(f, 200));
+	assert_true(gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_NOT_PEER]) > before);
+}
+
 /* --- inward --- */
 
 static void test_requests_on_tcp_are_answered_on_their_connection(void **state)
@@ -424,6 +438,7 @@ int main(void)
 	    T(test_connection_is_used_again_and_answers_come_back_on_it),
 	    T(test_ringing_invite_survives_the_end_of_its_connection),
 	    T(test_large_requests_go_by_tcp),
+	    T(test_strangers_are_not_spoken_to),
 	    T(test_requests_on_tcp_are_answered_on_their_connection),
 	    T(test_response_takes_a_new_connection_when_the_old_one_is_gone),
 	    T(test_too_large_on_tcp_is_513_then_closed),
