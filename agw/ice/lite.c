@@ -54,6 +54,7 @@ struct lite {
 	unsigned errors_in_window;
 	struct generation cur;
 	struct generation prev;
+	struct generation used; /* the nominated one, when more than one restart came since */
 	struct source sources[SOURCE_MAX];
 };
 
@@ -90,11 +91,11 @@ static bool find_password(StunAgent *agent, StunMessage *msg, uint8_t *name, uin
 			  uint8_t **password, size_t *password_len, void *arg)
 {
 	struct auth *a = arg;
-	struct generation *gens[] = {&a->l->cur, &a->l->prev};
+	struct generation *gens[] = {&a->l->cur, &a->l->prev, &a->l->used};
 
 	(void)agent;
 	(void)msg;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(gens) / sizeof(gens[0]); i++) {
 		if (name == NULL || !username_matches(gens[i], name, len))
 			continue;
 		a->matched = gens[i];
@@ -157,6 +158,7 @@ static void accept_check(struct lite *l, const struct agw_ice_pair *pair,
 		/* An old generation cannot win back what a newer one has nominated. */
 		l->nominated = true;
 		l->nominated_gen = g->number;
+		l->used.valid = false;
 		if (g->number == b->generation) {
 			l->prev.valid = false;
 			l->deadline_ms = 0;
@@ -284,6 +286,8 @@ static void lite_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
 {
 	struct lite *l = lite_of(ice);
 
+	if (l->nominated && l->prev.valid && l->prev.number == l->nominated_gen)
+		l->used = l->prev;
 	l->prev = l->cur;
 	l->cur = (struct generation){.local = *local, .number = ++ice->generation, .valid = true};
 	l->deadline_ms = 0;
@@ -313,6 +317,11 @@ static void lite_tick(struct agw_ice *ice, uint64_t now_ms)
 	}
 }
 
+static bool generation_counts(const struct lite *l, uint32_t number)
+{
+	return number + 1 >= l->base.generation || (l->used.valid && number == l->used.number);
+}
+
 static bool lite_is_valid_source(const struct agw_ice *ice, unsigned local,
 				 const struct gw_addr *from)
 {
@@ -321,7 +330,7 @@ static bool lite_is_valid_source(const struct agw_ice *ice, unsigned local,
 	for (size_t i = 0; i < SOURCE_MAX; i++) {
 		const struct source *s = &l->sources[i];
 
-		if (s->used && s->pair.local == local && s->generation + 1 >= ice->generation &&
+		if (s->used && s->pair.local == local && generation_counts(l, s->generation) &&
 		    gw_addr_eq(&s->pair.remote, from))
 			return true;
 	}

@@ -386,6 +386,31 @@ static void test_restart_keeps_the_old_pair_until_the_new_one_is_nominated(void 
 	assert_false(agw_ice_is_valid_source(b->ice, 0, &a));
 }
 
+static void test_two_restarts_in_a_row_keep_the_generation_in_use(void **state)
+{
+	struct bench *b = *state;
+	struct agw_ice_creds used = b->creds;
+	struct gw_addr a = from(5000);
+	uint8_t buf[1500];
+	size_t n;
+
+	REQ("ICE-17");
+	agw_ice_set_remote(b->ice, REMOTE, "");
+	assert_int_equal(check(b, 5000, USE, 1), AGW_ICE_GOOD);
+	for (int i = 0; i < 3; i++) { /* offers nobody accepted */
+		agw_ice_creds_new(&b->creds);
+		agw_ice_restart(b->ice, &b->creds);
+		n = request(b, buf, sizeof(buf), used.ufrag, REMOTE, used.pwd, 0);
+		assert_int_equal(give(b, 5000, buf, n, 2), AGW_ICE_GOOD);
+		assert_true(agw_ice_is_valid_source(b->ice, 0, &a));
+	}
+	agw_ice_set_remote(b->ice, REMOTE, "");
+	assert_int_equal(check(b, 6000, USE, 3), AGW_ICE_GOOD);
+	n = request(b, buf, sizeof(buf), used.ufrag, REMOTE, used.pwd, 0);
+	assert_int_equal(give(b, 5000, buf, n, 4), AGW_ICE_REFUSED);
+	assert_false(agw_ice_is_valid_source(b->ice, 0, &a));
+}
+
 static void test_consent_is_lost_after_30_s_of_silence_and_comes_back(void **state)
 {
 	struct bench *b = *state;
@@ -466,6 +491,7 @@ int main(void)
 	    T(test_indications_and_responses_are_not_answered),
 	    T(test_nomination_selects_and_moves_at_once),
 	    T(test_restart_keeps_the_old_pair_until_the_new_one_is_nominated),
+	    T(test_two_restarts_in_a_row_keep_the_generation_in_use),
 	    T(test_consent_is_lost_after_30_s_of_silence_and_comes_back),
 	    T(test_without_nomination_in_time_ice_fails_once),
 	    T(test_nomination_in_time_ends_the_wait),
