@@ -276,7 +276,6 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	seen(s, d);
-	s->core_heard = true;
 	if (!s->p.rtcp_gate_down) {
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;

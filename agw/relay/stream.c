@@ -125,16 +125,18 @@ static void follow_ice(struct agw_stream *s, const struct agw_stream_params *old
 		       const struct agw_stream_patch *patch)
 {
 	const struct agw_access_params *a = &s->p.access;
-	bool restart = patch != NULL && patch->ice_restart;
-
-	if (restart)
-		agw_ice_restart(s->ice, &patch->creds);
 	/* After a restart of ours the old peer credentials may still be in the params. */
-	if (a->remote_ufrag[0] != '\0' &&
-	    (old == NULL || strcmp(old->access.remote_ufrag, a->remote_ufrag) != 0 ||
-	     strcmp(old->access.remote_pwd, a->remote_pwd) != 0))
+	bool peer_new = a->remote_ufrag[0] != '\0' &&
+			(old == NULL || strcmp(old->access.remote_ufrag, a->remote_ufrag) != 0 ||
+			 strcmp(old->access.remote_pwd, a->remote_pwd) != 0);
+
+	if (patch != NULL && patch->ice_restart)
+		agw_ice_restart(s->ice, &patch->creds);
+	if (peer_new)
 		agw_ice_set_remote(s->ice, a->remote_ufrag, a->remote_pwd);
-	if (a->answered && (old == NULL || !old->access.answered || restart))
+	/* The time for a nomination begins when the peer has ours and we have its credentials, not
+	 * when we offer new ones: the answer may take as long as it takes (ICE-25). */
+	if (a->answered && (old == NULL || !old->access.answered || peer_new))
 		agw_ice_expect(s->ice, s->env->now_ms);
 }
 

@@ -37,7 +37,7 @@ struct agw_stream {
 	struct gw_addr core_rtp_to;     /* len 0 = nobody */
 	struct gw_addr core_rtcp_to;
 	bool core_exact; /* since the last sweep RTP came from core_rtp_to itself */
-	bool core_heard; /* … or anything at all */
+	bool core_heard; /* … or any RTP at all */
 	struct agw_counters counters;
 	struct agw_reception rx_up;
 	struct agw_reception rx_down;
