@@ -176,13 +176,14 @@ static enum gw_err build_changes(const struct agw_context *ctx, const struct agw
 	return GW_OK;
 }
 
-/* Only streams with new credentials go into the reply (iq.proto ConfigureReply). */
-static void keep_restarted(struct agw_ctx_result *result, const struct agw_stream_change *changes,
-			   size_t n)
+/* Only streams with new credentials or a new association, whose certificate may be a renewed one,
+ * go into the reply (iq.proto ConfigureReply). */
+static void keep_renewed(struct agw_ctx_result *result, const struct agw_stream_change *changes,
+			 size_t n)
 {
 	result->n = 0;
 	for (size_t i = 0; i < n; i++)
-		if (changes[i].ice_restart)
+		if (changes[i].ice_restart || changes[i].new_dtls)
 			result->locals[result->n++] = result->locals[i];
 }
 
@@ -208,7 +209,7 @@ static enum gw_err apply(struct agw_context *ctx, const struct agw_ctx_patch *pa
 	}
 	for (size_t i = 0; i < n; i++)
 		agw_ctx_stream_find(ctx, patches[i].p.id)->branches = branches[i];
-	keep_restarted(call->result, changes, n);
+	keep_renewed(call->result, changes, n);
 out:
 	free(changes);
 	free(branches);
@@ -229,6 +230,8 @@ static void configure(struct agw_context *ctx, struct ctx_call *call)
 	done(ctx, call);
 	if (ctx->fsm.state == CTX_S_RESERVED)
 		gw_fsm_go(&ctx->fsm, CTX_S_ACTIVE);
+	else if (ctx->fsm.state == CTX_S_PREPARED)
+		ctx->before_prepare = CTX_S_ACTIVE; /* in use: no longer for reserve_ttl to reap */
 }
 
 static void forget_prepared(struct agw_context *ctx)

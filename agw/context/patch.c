@@ -124,6 +124,9 @@ enum gw_err agw_ctx_merge(struct ctx_branches *branches, const struct agw_ctx_pa
 	if ((patch->set & AGW_SET_GATE) != 0) {
 		p->gate_up = patch->p.gate_up;
 		p->gate_down = patch->p.gate_down;
+		/* Without rtcp.early RTCP starts with media; a hold does not end it (RTP-04). */
+		if (p->gate_up || p->gate_down)
+			p->rtcp_gate_up = p->rtcp_gate_down = true;
 	}
 	/*
 	 * ice.timeout runs from the moment offer and answer are exchanged (ICE-25, REL-07). The

@@ -52,6 +52,14 @@ static struct gw_addr core_remote(const struct agw_context *ctx, uint32_t id)
 	return p != NULL && p->core.active >= 0 ? p->core.branches[p->core.active].rtp : none;
 }
 
+static bool release_has(const struct ctx_release *r, uint32_t id)
+{
+	for (size_t i = 0; i < r->stats.n; i++)
+		if (r->stats.id[i] == id)
+			return true;
+	return false;
+}
+
 static struct ctx_release *release_new(struct agw_context *ctx, const uint32_t *ids, size_t n,
 				       agw_ctx_done_fn *done, void *arg)
 {
@@ -66,6 +74,8 @@ static struct ctx_release *release_new(struct agw_context *ctx, const uint32_t *
 
 		if (agw_ctx_stream_find(ctx, ids[i]) == NULL || local == NULL)
 			continue; /* already gone: not an error (REL-17) */
+		if (release_has(r, ids[i]))
+			continue; /* named twice, it comes back once */
 		r->stats.id[r->stats.n] = ids[i];
 		r->stats.local[r->stats.n] = *local;
 		r->stats.core_remote[r->stats.n] = core_remote(ctx, ids[i]);

@@ -150,6 +150,48 @@ static void test_too_many_branches(void **state)
 	assert_string_equal(f->fault.field, "streams[0].core.remotes");
 }
 
+static void test_rtcp_starts_with_media_and_goes_on_in_a_hold(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("RTP-04");
+	reserve(f, "c1", 1);
+	p.set = AGW_SET_GATE;
+	p.p.gate_down = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_true(params(f, 1)->rtcp_gate_up && params(f, 1)->rtcp_gate_down);
+	p.p.gate_down = false;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_false(params(f, 1)->gate_down);
+	assert_true(params(f, 1)->rtcp_gate_up && params(f, 1)->rtcp_gate_down);
+}
+
+static void test_a_new_association_comes_with_our_values(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("DTLS-20");
+	reserve(f, "c1", 2);
+	p.new_dtls = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(f->result.n, 1);
+	assert_int_equal(f->result.locals[0].id, 1);
+}
+
+static void test_stream_named_twice_in_a_release_comes_back_once(void **state)
+{
+	struct fixture *f = *state;
+
+	REQ("REL-20");
+	reserve(f, "c1", 2);
+	assert_int_equal(release_as(f, "e1", "c1", (const uint32_t[]){2, 2}, 2), GW_OK);
+	fake_give_back();
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->stats.n, 1);
+}
+
 /* ---- prepare --------------------------------------------------------------------------------- */
 
 static void test_prepared_changes_wait_for_commit(void **state)
@@ -186,6 +228,19 @@ static void test_rollback_forgets_and_goes_back(void **state)
 	assert_int_equal(configure(f, AGW_CTX_ROLLBACK, 0, NULL, 0), GW_OK);
 }
 
+static void test_rollback_leaves_a_call_configured_meanwhile_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	reserve(f, "c1", 1);
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_string_equal(state_of(f), "PREPARED");
+	assert_int_equal(configure(f, AGW_CTX_ROLLBACK, 0, NULL, 0), GW_OK);
+	assert_string_equal(state_of(f), "ACTIVE");
+}
+
 static void test_prepare_gives_new_ice_credentials_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -219,6 +274,10 @@ int main(void)
 	    T(test_stale_revision_is_refused),
 	    T(test_one_bad_stream_changes_none),
 	    T(test_ice_restarts_when_the_controller_asks_and_only_then),
+	    T(test_rtcp_starts_with_media_and_goes_on_in_a_hold),
+	    T(test_a_new_association_comes_with_our_values),
+	    T(test_stream_named_twice_in_a_release_comes_back_once),
+	    T(test_rollback_leaves_a_call_configured_meanwhile_alone),
 	    T(test_branches_come_and_go),
 	    T(test_too_many_branches),
 	    T(test_prepared_changes_wait_for_commit),
