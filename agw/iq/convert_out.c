@@ -262,7 +262,7 @@ IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 	out->uplink = direction_new(&st->up);
 	out->downlink = direction_new(&st->down);
 	out->stun_requests = st->stun_requests;
-	out->stun_rejects = st->stun_errors_sent + st->up.drops[AGW_DROP_STUN_BAD];
+	out->stun_rejects = st->up.drops[AGW_DROP_STUN_BAD]; /* the refused are among them */
 	out->dtls_drops = st->up.drops[AGW_DROP_DTLS_BAD];
 	if (out->uplink == NULL || out->downlink == NULL ||
 	    (st->srtp_profile != 0 &&

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define GW_LOG_MOD "iq"
+#define GW_LOG_MOD        "iq"
 
-#define AUDIT_PAGE IQ_MAX_AUDIT
+#define AUDIT_PAGE        IQ_MAX_AUDIT
+#define AUDIT_PAGE_OCTETS (512U * 1024U) /* half a frame: the last context may go past it */
 
 static struct agw_ctx_name name_of(const struct agw_iq_controller *ctl, const char *ctx_id)
 {
@@ -293,14 +294,17 @@ static enum gw_err audit_page(const struct agw_iq_controller *ctl, const IqAudit
 	uint32_t limit = in->limit != 0 ? in->limit : AUDIT_PAGE;
 	const struct agw_context *ctx = agw_context_seek(ctl->server->table, ctl->id, after);
 	struct agw_ctx_view v = {.serial = after};
+	size_t octets = 0;
 	char cursor[24];
 
-	for (; ctx != NULL && limit > 0; limit--, ctx = agw_context_next(ctx, ctl->id)) {
-		enum gw_err err = iq_list_add(&out->n_contexts, (void *)&out->contexts,
-					      agw_iq_context_new(ctx, in->detail));
+	for (; ctx != NULL && limit > 0 && octets < AUDIT_PAGE_OCTETS;
+	     limit--, ctx = agw_context_next(ctx, ctl->id)) {
+		IqContextInfo *info = agw_iq_context_new(ctx, in->detail);
+		enum gw_err err = iq_list_add(&out->n_contexts, (void *)&out->contexts, info);
 
 		if (err != GW_OK)
 			return err;
+		octets += protobuf_c_message_get_packed_size(&info->base);
 		agw_context_view(ctx, &v);
 	}
 	if (ctx == NULL)

@@ -120,7 +120,7 @@ struct agw_iq_server {
 	bool realm_changed[AGW_REALM_MAX]; /* since the last push */
 	uint64_t last_seq;                 /* of notifications */
 	enum agw_iq_state state;
-	char reason[128];
+	char reason[IQ_MAX_TEXT + 1]; /* whole: half a UTF-8 character is no text */
 	uint64_t deadline_ms;
 	/* load */
 	uint64_t cpu_us;

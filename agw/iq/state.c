@@ -287,7 +287,8 @@ bool agw_iq_admit(const struct agw_iq_server *s, const IqReserveRequest *req,
 		  struct iq_fault *fault)
 {
 	if (s->state != AGW_IQ_IN_SERVICE) {
-		iq_fault_set(fault, IQ_V(ERROR_CODE__DRAINING), NULL, "%s", s->reason);
+		iq_fault_set(fault, IQ_V(ERROR_CODE__DRAINING), NULL,
+			     s->state == AGW_IQ_DRAINING ? "draining" : "out of service");
 		return false;
 	}
 	if (s->overload >= 3 || (s->overload == 2 && !req->priority)) {
