@@ -109,8 +109,8 @@ test('first octets of no protocol of ours, and SRTP before DTLS, are dropped by 
 
 		await nominate(c);
 		for (const [bad, reason] of [[Buffer.from([17, 1, 2, 3]), 'demux'], [Buffer.from([70, 0, 0, 0]), 'demux'],
-			[Buffer.from([200, 1]), 'demux'], [Buffer.from([22]), 'demux'], [rtp, undefined]]) {
-			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: reason ? { reason } : {} } },
+			[Buffer.from([200, 1]), 'demux'], [Buffer.from([22]), 'demux'], [rtp, 'not-ready']]) {
+			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: { reason } } },
 				async () => c.wan.send(bad, c.access));
 		}
 		assert.equal(c.at.audio.received, 0);
@@ -133,12 +133,16 @@ test('RTP from the core: short, wrong version, CSRC past the end, foreign source
 		ext.writeUInt16BE(0xffff, 14);
 		pad[0] = 0xa0;
 		pad[pad.length - 1] = 255;
-		for (const bad of [good.subarray(0, 11), v1, csrc, ext, pad])
-			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total' } }, async () =>
-				c.at.audio.rtp.send(bad, c.core.port, c.core.host));
+		// The first octet of version 1 is no RTP to the demultiplexer already.
+		for (const [bad, reason] of [[good.subarray(0, 11), 'malformed'], [v1, 'demux'], [csrc, 'malformed'], [ext, 'malformed'],
+			[pad, 'malformed']])
+			await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: { reason } } }, async () =>
+				c.at.audio.rtp.send(bad, c.core.port, c.core.host)).catch((err) =>
+				assert.fail(`${bad.toString('hex').slice(0, 40)} (${bad.length}): ${err.message}`));
 		const stranger = dgram.createSocket('udp4');
 		await new Promise((resolve) => stranger.bind(0, '127.0.0.3', resolve));
-		await leavesTrace(agw, { counter: { name: 'agw_media_drop_total' } }, async () => stranger.send(good, c.core.port, c.core.host));
+		await leavesTrace(agw, { counter: { name: 'agw_media_drop_total', labels: { reason: 'source' } } }, async () =>
+			stranger.send(good, c.core.port, c.core.host));
 		stranger.close();
 		await agw.logged('bad-input', { reason: 'malformed', side: 'core', call_id: c.call.callId });
 		assert.equal((await c.call.bye()).status, 200);
@@ -159,7 +163,8 @@ test('a DTLS peer with another certificate than the offer\'s is refused and the 
 		const [bye, why] = await Promise.all([c.call.next('BYE'), c.at.ended]);
 		assert.equal(why, 'bye received');
 		assert.ok(bye.get('Reason'));
-		await env.gw.agws[0].logged(/dtls|stream/, {}, { ms: SECOND });
+		await env.gw.agws[0].logged('dtls-failed', { call_id: c.call.callId, level: 'warn' }, { ms: SECOND });
+		await env.gw.cscf.logged('call.dtls_failed', { call_id: c.call.callId }, { ms: SECOND });
 	});
 
 test('Iq: wrong lengths and bytes that are no message close the connection, are counted and logged [IQ-17]',
@@ -169,10 +174,13 @@ test('Iq: wrong lengths and bytes that are no message close the connection, are 
 		const at = await bob.incoming();
 		await Promise.all([call.response(), at.answer()]);
 
-		for (const bytes of [Buffer.from([0, 0, 0, 0]), Buffer.from([0xff, 0xff, 0xff, 0xff]), Buffer.from('GET / HTTP/1.1\r\n\r\n'),
-			Buffer.concat([Buffer.from([0, 0, 0, 40]), randomBytes(40)]),
-			Buffer.concat([Buffer.from([0, 0, 0, 2]), Buffer.from([0x08, 0x01])])]) {
-			await leavesTrace(gw.agws[0], { counter: { name: /^agw_iq_/ }, log: { event: /^iq\./ } }, async () => {
+		for (const [bytes, name, detail] of [[Buffer.from([0, 0, 0, 0]), 'agw_iq_garbage_total', /^not a frame: /],
+			[Buffer.from([0xff, 0xff, 0xff, 0xff]), 'agw_iq_garbage_total', /^not a frame: /],
+			[Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'agw_iq_garbage_total', /^not a frame: /],
+			// 0xff: a field number and wire type that no message has.
+			[Buffer.concat([Buffer.from([0, 0, 0, 40]), Buffer.alloc(40, 0xff)]), 'agw_iq_garbage_total', /^not a message: /],
+			[Buffer.from([0, 0, 0, 2, 0x08, 0x01]), 'agw_iq_rejected_total', /^no message known here/]]) {
+			await leavesTrace(gw.agws[0], { counter: { name }, log: { event: 'iq.bye', values: { level: 'warn', code: /./, detail } } }, async () => {
 				const sock = await RawSocket.open({ port: gw.iqPorts[0] });
 
 				sock.write(bytes);

@@ -80,11 +80,37 @@ test('wicgatectl: status, reg list, call list, call show, agw list speak JSON', 
 		assert.equal(res.code, 0, res.out);
 		return JSON.parse(res.out);
 	};
-	assert.equal(count(await ctl('status'), 'registrations'), 1);
+	const here = await ctl('status');
+	assert.deepEqual(['connections', 'registrations', 'calls', 'dialogs', 'contexts'].map((n) => [n, here[n]]),
+		[['connections', 1], ['registrations', 1], ['calls', 1], ['dialogs', 1], ['contexts', 1]]);
+	assert.ok(Number.isInteger(here.transactions) && here.transactions >= 0);
+	const there = await gw.agws[0].status();
+	assert.equal(there.contexts, 1);
+	// One audio stream, rtcp-mux on access: its port there, RTP and RTCP towards the core.
+	assert.ok(there.ports_in_use >= 2 && there.ports_in_use <= 4, `${there.ports_in_use} ports`);
+	for (const [status, daemon] of [[here, gw.cscf], [there, gw.agws[0]]]) {
+		assert.ok(status.memory_octets > 1 << 20, `${daemon.kind}: ${status.memory_octets} octets`);
+		assert.ok(Math.abs(status.fds - daemon.process.fds()) <= 4, `${daemon.kind}: ${status.fds} descriptors`);
+	}
 	assert.match(JSON.stringify(await ctl('reg', 'list')), /sip:alice@ims\.test/);
 	const calls = JSON.stringify(await ctl('call', 'list'));
 	assert.match(calls, new RegExp(call.callId));
 	assert.match(JSON.stringify(await ctl('agw', 'list')), new RegExp(`${gw.iqPorts[0]}`));
+	const [listed] = await ctl('call', 'list');
+	for (const id of [call.callId, listed.id]) {
+		const shown = await ctl('call', 'show', id);
+
+		assert.equal(shown.call_id, call.callId);
+		assert.equal(shown.id, listed.id);
+		assert.equal(shown.state, listed.state);
+		assert.equal(shown.direction, 'from-wic');
+		assert.equal(shown.dialogs.length, 1);
+		assert.equal(shown.dialogs[0].confirmed, true);
+		assert.equal(shown.streams.length, 1);
+		// The AGW names the same context and the same call.
+		const contexts = await gw.agws[0].ctl('context list');
+		assert.deepEqual(contexts.map((c) => [c.ctx_id, c.call_id]), [[shown.ctx, call.callId]]);
+	}
 	const bad = await run('wicgatectl', ['--socket', gw.cscf.ctlPath, 'call', 'show', 'nobody']);
 	assert.notEqual(bad.code, 0);
 	await call.bye();
