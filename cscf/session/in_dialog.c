@@ -150,6 +150,7 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 		cscf_sip_reply(c->s->p.stack, server, 200, NULL, (char *)NULL);
 	else if (err != GW_OK)
 		xact_reply(x, 200, NULL, NULL, NULL);
+	order.relayed = err == GW_OK;
 	CALL_LOG(GW_LOG_INFO, "call.bye", c, side_name(from), "err=%s", gw_err_name(err));
 	call_release(c, &order);
 }

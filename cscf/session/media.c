@@ -217,14 +217,17 @@ static enum media_rc configure(struct call *c, bool gates_only)
 {
 	struct media_params *params = NULL;
 	IqStreamRequest **streams;
-	enum gw_err err = media_params_new(&params, c, false, true);
+	enum gw_err err;
 	size_t n = 0;
 
-	if (err != GW_OK)
+	c->media.doing = gates_only ? MEDIA_GATING : MEDIA_CONFIGURING;
+	err = media_params_new(&params, c, false, true);
+	if (err != GW_OK) {
+		c->media.doing = MEDIA_IDLE;
 		return refuse(c, CAUSE_INTERNAL, CSCF_SDP_OK);
+	}
 	streams = media_params_streams(params, &n);
 	c->media.tag++;
-	c->media.doing = gates_only ? MEDIA_GATING : MEDIA_CONFIGURING;
 	if (n > 0)
 		err = cscf_iq_configure(c->s->p.iq, c->media.ctx, c->media.tag,
 					IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT_NOW), streams, n,

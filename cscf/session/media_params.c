@@ -75,7 +75,9 @@ static void fill_ice(struct params *p, const struct call *c, const struct cscf_s
 	p->cred.pwd = p->pwd;
 	p->ice.credentials = &p->cred;
 	p->ice.lite = r->ice_lite;
-	p->ice.restart = st->ice_restart && st->has_local && cscf_sdp_round_from_wic(c->media.sdp);
+	/* once per round: the Configure that only opens gates repeats neither of the two verbs */
+	p->ice.restart = st->ice_restart && st->has_local && c->media.doing != MEDIA_GATING &&
+			 cscf_sdp_round_from_wic(c->media.sdp);
 	p->ice.candidates = p->cand_list;
 	for (size_t i = 0; i < r->n_cands && i < CSCF_SDP_MAX_CAND; i++) {
 		IqCandidate *cand = &p->cand[i];
@@ -94,7 +96,7 @@ static void fill_ice(struct params *p, const struct call *c, const struct cscf_s
 	}
 }
 
-static void fill_dtls(struct params *p, const struct cscf_sdp_stream *st)
+static void fill_dtls(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
 {
 	const struct cscf_sdp_access_remote *r = &st->access_remote;
 
@@ -110,7 +112,7 @@ static void fill_dtls(struct params *p, const struct cscf_sdp_stream *st)
 		p->dtls.role = IQ_V(DTLS_ROLE__DTLS_SERVER);
 		break;
 	}
-	p->dtls.new_association = st->new_dtls && st->has_local;
+	p->dtls.new_association = st->new_dtls && st->has_local && c->media.doing != MEDIA_GATING;
 	snprintf(p->tls_id, sizeof(p->tls_id), "%s", r->tls_id);
 	p->dtls.tls_id = p->tls_id;
 	p->dtls.fingerprints = p->fp_list;
@@ -178,7 +180,7 @@ static void fill_access(struct params *p, const struct call *c, const struct csc
 	if (!st->access_remote.known)
 		return;
 	fill_ice(p, c, st);
-	fill_dtls(p, st);
+	fill_dtls(p, c, st);
 	a->ice = &p->ice;
 	a->dtls = &p->dtls;
 }

@@ -185,10 +185,11 @@ static void end_confirmed(struct call *c, const struct release_order *order)
 	d->ended = true;
 	if (!c->acked)
 		send_ack(c, d, callee);
-	if (order->cause == CAUSE_BYE)
+	if (order->cause == CAUSE_BYE && order->relayed)
 		return; /* the party's own BYE is on its way to the other */
-	send_bye(c, d, callee, reason);
-	if (c->answered_ms != 0)
+	if (order->cause != CAUSE_BYE || order->by != callee)
+		send_bye(c, d, callee, reason);
+	if (c->answered_ms != 0 && (order->cause != CAUSE_BYE || order->by != caller))
 		send_bye(c, d, caller, reason);
 }
 

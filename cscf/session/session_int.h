@@ -21,11 +21,12 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define CALL_MAX_DIALOGS 12  /* forks of one INVITE */
-#define CALL_MAX_XACTS   200 /* requests of one call, those that linger for repeats included */
-#define CALL_MAX_JOBS    64  /* messages waiting in one call */
-#define CALL_MAX_ROUTES  16  /* Record-Route entries kept */
-#define CALL_ID_MAX      255 /* octets of Call-ID kept for logs and Iq */
+#define CALL_MAX_DIALOGS  12 /* forks of one INVITE */
+#define CALL_MORE_FOR_BYE 8U
+#define CALL_MAX_XACTS    200 /* requests of one call, those that linger for repeats included */
+#define CALL_MAX_JOBS     64  /* messages waiting in one call */
+#define CALL_MAX_ROUTES   16  /* Record-Route entries kept */
+#define CALL_ID_MAX       255 /* octets of Call-ID kept for logs and Iq */
 
 enum side {
 	SIDE_WIC,  /* W2, the access leg */
@@ -92,6 +93,7 @@ struct release_order {
 	bool outbound;                 /* CAUSE_WIC_GONE: 430 instead of 480 */
 	int status;                    /* CAUSE_REJECTED: for the record; 0 = by the table */
 	enum side by;                  /* CAUSE_BYE: who sent it */
+	bool relayed;                  /* CAUSE_BYE: it is on its way to the other */
 };
 
 /* Where requests of ours go on one leg of one dialog (REL-03, CALL-10). */

@@ -13,7 +13,9 @@ struct xact *xact_new(struct call *c, gw_handle server, const struct cscf_sip_ms
 {
 	struct xact *x;
 
-	if (c->n_xacts >= CALL_MAX_XACTS)
+	/* a BYE always finds room */
+	if (c->n_xacts >=
+	    CALL_MAX_XACTS + (cscf_sip_msg_method(msg) == CSCF_SIP_BYE ? CALL_MORE_FOR_BYE : 0U))
 		return NULL;
 	x = calloc(1, sizeof(*x));
 	if (x == NULL)
