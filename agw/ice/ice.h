@@ -5,9 +5,10 @@
  * the same functions. No I/O and no clock in here: datagrams come in and go out through the
  * caller, time is given as monotonic milliseconds.
  *
- *   generation n        credentials (ufrag, pwd); a restart starts n + 1. Checks are taken under
- * the current one, the one before and the nominated one, until a pair is nominated under a newer
- * one (ICE-17) validated source    (local socket, remote address) of a good check of one of these
+ *   generation n        credentials (ufrag, pwd); a restart starts the next one. The current one,
+ *                       the one before and the nominated one are valid, until a pair is nominated
+ *                       under a newer one (ICE-17)
+ *   validated source    (local socket, remote address) of a good check of one of these
  *                       generations: media and DTLS are taken from these only (ICE-16)
  *   selected pair       the nominated one; sending is legal to it while consent lasts (ICE-21)
  *

@@ -398,6 +398,26 @@ static void test_drain_refuses_new_contexts_and_keeps_old_ones(void **state)
 	client_close(c);
 }
 
+static void test_longest_drain_reason_is_told_whole(void **state)
+{
+	struct gate *g = *state;
+	struct client *c = client_hello(g, "e1", 1, NULL);
+	char reason[IQ_MAX_TEXT + 1] = "";
+	IqEnvelope *env;
+
+	REQ("IQ-14");
+	for (size_t i = 0; i < IQ_MAX_TEXT; i += 2)
+		memcpy(reason + i, "\xc3\xbc", 3); /* u with two dots */
+	iq_envelope_free(client_say(c, "{'drain':{'reason':'%s'}}", reason));
+	env = client_await(c, IQ_BODY(AGW_STATE));
+	assert_string_equal(env->agw_state->reason, reason);
+	iq_envelope_free(env);
+	iq_envelope_free(client_await(c, IQ_BODY(DRAIN_REPLY)));
+	(void)client_reserve(c, "new", 1);
+	assert_int_equal(client_code(c, IQ_BODY(RESERVE_REPLY)), IQ_V(ERROR_CODE__DRAINING));
+	client_close(c);
+}
+
 static void test_drain_deadline_releases_what_is_left(void **state)
 {
 	struct gate *g = *state;
@@ -451,6 +471,7 @@ int main(void)
 	    T(test_two_controllers_do_not_meet),
 	    T(test_audit_pages_through_all_contexts),
 	    T(test_drain_refuses_new_contexts_and_keeps_old_ones),
+	    T(test_longest_drain_reason_is_told_whole),
 	    T(test_drain_deadline_releases_what_is_left),
 	    T(test_overload_refuses_all_but_priority_calls),
 	};

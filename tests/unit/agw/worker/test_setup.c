@@ -234,6 +234,31 @@ static void test_ice_restart_moves_media_to_the_newly_nominated_pair(void **stat
 	wic_close(&b->wic);
 }
 
+static void test_a_restart_may_be_answered_late(void **state)
+{
+	struct bench *b = *state;
+	struct agw_stream_change ch = {.ice_restart = true};
+	struct agw_stream_local after;
+
+	REQ("ICE-17", "ICE-25");
+	connect_call(b);
+	ch.params = b->params;
+	assert_int_equal(agw_media_apply(b->media, &ch, 1, &after, NULL, NULL), GW_OK);
+	for (int i = 0; i < 4; i++) { /* twice ice.timeout: the offer is still unanswered */
+		struct pollfd p = {.fd = agw_pool_fd(b->pool), .events = POLLIN};
+
+		if (poll(&p, 1, 100) == 1)
+			agw_pool_dispatch(b->pool);
+		assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, false), 0);
+	}
+	assert_int_equal(b->seen[AGW_EV_ICE_FAILED], 0);
+	ch.ice_restart = false;
+	snprintf(ch.params.access.remote_ufrag, sizeof(ch.params.access.remote_ufrag), "later");
+	assert_int_equal(agw_media_apply(b->media, &ch, 1, NULL, NULL, NULL), GW_OK);
+	assert_true(await(b, &b->seen[AGW_EV_ICE_FAILED], 1));
+	wic_close(&b->wic);
+}
+
 static void test_a_new_association_replaces_the_keys(void **state)
 {
 	struct bench *b = *state;
@@ -364,6 +389,7 @@ int main(void)
 	    FAST(test_a_fingerprint_that_never_comes_fails),
 	    FAST(test_consent_lost_stops_sending_and_restored_resumes),
 	    T(test_ice_restart_moves_media_to_the_newly_nominated_pair),
+	    FAST(test_a_restart_may_be_answered_late),
 	    T(test_a_new_association_replaces_the_keys),
 	    T(test_close_notify_of_the_wic_stops_the_stream),
 	    T(test_release_says_close_notify_and_falls_silent),
