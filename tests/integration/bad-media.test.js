@@ -174,13 +174,17 @@ test('Iq: wrong lengths and bytes that are no message close the connection, are 
 		const at = await bob.incoming();
 		await Promise.all([call.response(), at.answer()]);
 
-		for (const [bytes, name, detail] of [[Buffer.from([0, 0, 0, 0]), 'agw_iq_garbage_total', /^not a frame: /],
-			[Buffer.from([0xff, 0xff, 0xff, 0xff]), 'agw_iq_garbage_total', /^not a frame: /],
-			[Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'agw_iq_garbage_total', /^not a frame: /],
+		for (const [bytes, name, code, detail] of [
+			[Buffer.from([0, 0, 0, 0]), 'agw_iq_garbage_total', 'INVALID_ARGUMENT', /^not a frame: /],
+			[Buffer.from([0xff, 0xff, 0xff, 0xff]), 'agw_iq_garbage_total', 'INVALID_ARGUMENT', /^not a frame: /],
+			[Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'agw_iq_garbage_total', 'INVALID_ARGUMENT', /^not a frame: /],
 			// 0xff: a field number and wire type that no message has.
-			[Buffer.concat([Buffer.from([0, 0, 0, 40]), Buffer.alloc(40, 0xff)]), 'agw_iq_garbage_total', /^not a message: /],
-			[Buffer.from([0, 0, 0, 2, 0x08, 0x01]), 'agw_iq_rejected_total', /^no message known here/]]) {
-			await leavesTrace(gw.agws[0], { counter: { name }, log: { event: 'iq.bye', values: { level: 'warn', code: /./, detail } } }, async () => {
+			[Buffer.concat([Buffer.from([0, 0, 0, 40]), Buffer.alloc(40, 0xff)]), 'agw_iq_garbage_total', 'INVALID_ARGUMENT',
+				/^not a message: /],
+			[Buffer.from([0, 0, 0, 2, 0x08, 0x01]), 'agw_iq_rejected_total', 'UNSUPPORTED_PARAMETER', /^no message known here/]]) {
+			const log = { event: 'iq.bye', values: { level: 'warn', code, detail } };
+
+			await leavesTrace(gw.agws[0], { counter: { name }, log }, async () => {
 				const sock = await RawSocket.open({ port: gw.iqPorts[0] });
 
 				sock.write(bytes);

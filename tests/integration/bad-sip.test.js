@@ -108,12 +108,12 @@ test('sip.max_malformed in a row close the connection with 1002 [WS-27]', async 
 
 	await leavesTrace(gw.cscf, { counter: { name: 'cscf_sip_malformed_total', labels: { action: 'closed' } },
 		log: { event: 'sip.malformed_close', values: { in_a_row: '100' } } }, () =>
-		leavesTrace(gw.cscf, { counter: { name: 'cscf_ws_closed_total', labels: { cause: 'local' } }, log: { event: 'ws.close', values: { cause: 'local', code: '1002' } } },
-			async () => {
-				for (let i = 0; i < 101; i++)
-					alice.send('nonsense');
-				assert.equal((await alice.ended()).code, 1002);
-			}));
+		leavesTrace(gw.cscf, { counter: { name: 'cscf_ws_closed_total', labels: { cause: 'local' } },
+			log: { event: 'ws.close', values: { cause: 'local', code: '1002' } } }, async () => {
+			for (let i = 0; i < 101; i++)
+				alice.send('nonsense');
+			assert.equal((await alice.ended()).code, 1002);
+		}));
 });
 
 const REFUSED_SDP = { counter: { name: 'cscf_calls_ended_total', labels: { cause: 'sdp' } } };

@@ -96,13 +96,15 @@ test('wicgatectl: status, reg list, call list, call show, agw list speak JSON', 
 	const calls = JSON.stringify(await ctl('call', 'list'));
 	assert.match(calls, new RegExp(call.callId));
 	assert.match(JSON.stringify(await ctl('agw', 'list')), new RegExp(`${gw.iqPorts[0]}`));
+	// The ACK comes after the answer.
+	await until(async () => (await ctl('call', 'list'))[0].state === 'CONFIRMED', { what: 'a confirmed call' });
 	const [listed] = await ctl('call', 'list');
 	for (const id of [call.callId, listed.id]) {
 		const shown = await ctl('call', 'show', id);
 
 		assert.equal(shown.call_id, call.callId);
 		assert.equal(shown.id, listed.id);
-		assert.equal(shown.state, listed.state);
+		assert.equal(shown.state, 'CONFIRMED');
 		assert.equal(shown.direction, 'from-wic');
 		assert.equal(shown.dialogs.length, 1);
 		assert.equal(shown.dialogs[0].confirmed, true);

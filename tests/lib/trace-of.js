@@ -52,7 +52,8 @@ export async function leavesTrace(daemon, { counter, log }, fn) {
 		const fits = (line) => {
 			const l = parseLog(line);
 
-			return l && isOf(l, log.event) && Object.entries(log.values ?? {}).every(([k, v]) => v instanceof RegExp ? v.test(l[k] ?? '') : l[k] === v);
+			return l && isOf(l, log.event) && Object.entries(log.values ?? {}).every(([k, v]) =>
+				v instanceof RegExp ? v.test(l[k] ?? '') : l[k] === v);
 		};
 
 		await daemon.process.line(fits, { since, ms: 5000 }).catch(() => assert.fail(
