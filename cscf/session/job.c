@@ -51,6 +51,14 @@ static struct cscf_sip_msg *clone(const struct cscf_sip_msg *msg)
 }
 
 /* The gateway refuses a request (not the call): answer it, undo its offer. */
+/* A request that ends here takes its offer with it: the next one must find no round open. */
+static void undo_offer(struct call *c, struct xact *x)
+{
+	if (x->has_offer)
+		media_rollback(c);
+	x->has_offer = false;
+}
+
 static void refuse_request(struct call *c, struct job *j, const struct release_order *why)
 {
 	const char *text = "";
@@ -62,6 +70,7 @@ static void refuse_request(struct call *c, struct job *j, const struct release_o
 		call_release(c, why);
 		return;
 	}
+	undo_offer(c, j->x);
 	snprintf(warning, sizeof(warning), "%d %s \"%s\"", code, c->s->cfg->mw_name, text);
 	xact_reply(j->x, status, NULL, code != 0 ? "Warning" : NULL, warning);
 }
@@ -88,6 +97,17 @@ static bool is_final(const struct call *c, const struct job *j)
 	if (c->answered_ms != 0 || j->kind == JOB_ACK)
 		return true;
 	return j->kind == JOB_RESPONSE && j->x->initial && status >= 200 && status < 300;
+}
+
+/* An offer while another is not answered yet (CALL-28, CALL-30); a PRACK may bring the answer. */
+static bool is_glare(const struct call *c, const struct job *j)
+{
+	const struct cscf_sdp_session *sdp = c->media.sdp;
+
+	return j->kind == JOB_REQUEST && cscf_sdp_round_open(sdp) &&
+	       !cscf_sdp_round_answered(sdp) &&
+	       (j->x->method != CSCF_SIP_PRACK ||
+		cscf_sdp_round_from_wic(sdp) == (j->from == SIDE_WIC));
 }
 
 /* S/MIME hides or seals the SDP that must be rewritten (CALL-42). @return the status, or 0 */
@@ -137,6 +157,10 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		return cscf_sip_msg_set_body(j->msg, NULL, "", 0) == GW_OK ? MEDIA_READY
 									   : MEDIA_REFUSED;
 	}
+	if (is_glare(c, j)) {
+		c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .status = 491};
+		return MEDIA_REFUSED;
+	}
 	if (j->kind == JOB_REQUEST)
 		j->x->has_offer = true;
 	return media_take(c, j->from, part.body.p, part.body.n, j->kind == JOB_REQUEST, final);
@@ -161,6 +185,7 @@ static void send_request(struct call *c, struct job *j)
 
 	j->msg = NULL;
 	if (j->x->server_final) { /* cancelled or refused meanwhile */
+		undo_offer(c, j->x);
 		cscf_sip_msg_free(msg);
 		return;
 	}
@@ -173,8 +198,10 @@ static void send_request(struct call *c, struct job *j)
 	CALL_LOG(GW_LOG_WARN, "call.send_failed", c, side_name(to), "err=%s", gw_err_name(err));
 	if (j->x->initial)
 		call_release_cause(c, to == SIDE_WIC ? CAUSE_WIC_GONE : CAUSE_CORE_GONE);
-	else
+	else {
+		undo_offer(c, j->x);
 		xact_reply(j->x, err == GW_ERR_GONE ? 480 : 500, NULL, NULL, NULL);
+	}
 }
 
 /* A 2xx that ends a round closes it; a refusal opens it again for the old state. */
