@@ -158,6 +158,22 @@ static void refresh_targets(struct xact *x, const struct cscf_sip_msg *rsp)
 		target_refresh(&x->dialog->target[x->from], req);
 }
 
+/* A 2xx to a re-INVITE once more: the ACK, or before it our own 2xx, was lost (CALL-24). */
+static void again_2xx(struct xact *x)
+{
+	const struct call *c = x->call;
+	const struct cscf_sip_msg *lost = x->ack != NULL ? x->ack : x->answer;
+	struct cscf_sip_msg *again = NULL;
+	enum gw_err err;
+
+	if (lost == NULL || cscf_sip_msg_clone(&again, lost) != GW_OK)
+		return;
+	err = x->ack != NULL ? leg_send_ack(x->call, other_side(x->from), again)
+			     : cscf_sip_respond(c->s->p.stack, x->server, again);
+	if (err != GW_OK)
+		gw_metric_inc(&session_metrics[SM_LATE]);
+}
+
 static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 		     const struct cscf_sip_response_info *info)
 {
@@ -166,16 +182,7 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	bool refreshes = x->method == CSCF_SIP_INVITE || x->method == CSCF_SIP_UPDATE;
 
 	if (x->server_final && x->method == CSCF_SIP_INVITE && status / 100 == 2) {
-		struct cscf_sip_msg *again = NULL;
-
-		if (x->ack != NULL && cscf_sip_msg_clone(&again, x->ack) == GW_OK &&
-		    leg_send_ack(c, other_side(x->from), again) != GW_OK)
-			gw_metric_inc(&session_metrics[SM_LATE]);
-		/* no ACK yet: our 200 was lost, so it goes out once more (CALL-24) */
-		else if (x->ack == NULL && x->answer != NULL &&
-			 cscf_sip_msg_clone(&again, x->answer) == GW_OK &&
-			 cscf_sip_respond(c->s->p.stack, x->server, again) != GW_OK)
-			gw_metric_inc(&session_metrics[SM_LATE]);
+		again_2xx(x);
 		return;
 	}
 	/* The WIC's connection went while the request was with it: not the end (2.9). */
