@@ -4,11 +4,13 @@
 // command, draining, and the loss of an AGW.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
 import { suite } from '../lib/suite.js';
 import { Gateway, HOST, count, program } from '../lib/gateway.js';
 import { writeConf } from '../lib/conf.js';
 import { SPARE, port } from '../lib/ports.js';
-import { SECOND, until } from '../lib/wait.js';
+import { SECOND, until, within } from '../lib/wait.js';
 
 const test = suite();
 
@@ -16,6 +18,17 @@ const test = suite();
 const run = (name, args, env = {}) => new Promise((resolve) => execFile(program(name), args,
 	{ env: { ...process.env, ...env }, timeout: 20 * SECOND }, (err, stdout, stderr) =>
 		resolve({ code: err ? err.code ?? err.signal : 0, out: stdout + stderr })));
+
+/** One line to an operator's socket as it is; the line that comes back. */
+const rawCtl = (path, line) => within(new Promise((resolve, reject) => {
+	const sock = net.connect({ path }, () => sock.write(`${line}\n`));
+
+	sock.on('error', reject);
+	createInterface(sock).once('line', (answer) => {
+		sock.destroy();
+		resolve(answer);
+	}).once('close', () => reject(new Error(`no answer to ${line}`)));
+}), 5 * SECOND, `an answer to ${line}`);
 
 for (const kind of ['cscf', 'agw']) {
 	test(`wicgate-${kind} --check-config accepts a good file and names the line of an unknown key`, async ({ gw }) => {
@@ -63,7 +76,13 @@ test('/livez, /readyz, /metrics and /status answer; other paths are 404, other m
 test('the operator\'s socket: help, unknown command, broken JSON', async ({ gw }) => {
 	for (const d of gw.daemons) {
 		assert.ok(JSON.stringify(await d.ctl('help')).includes('status'));
-		await assert.rejects(d.ctl('no such command'));
+		await assert.rejects(d.ctl('no such command'), /unknown command/);
+		for (const line of ['{"cmd":', 'status', '[]', '{"args":[]}', '{"cmd":7}']) {
+			const answer = JSON.parse(await rawCtl(d.ctlPath, line));
+
+			assert.equal(answer.ok, false, line);
+			assert.match(answer.error, /not a JSON object|no "cmd"/, line);
+		}
 		assert.ok(await d.status());
 	}
 });
