@@ -92,6 +92,22 @@ static void invite_failed(struct xact *x, const struct cscf_sip_msg *rsp,
 	call_release(c, &order);
 }
 
+/* A 2xx once more: the ACK, or before it the 2xx that we relayed, was lost (CALL-24). */
+static void again_2xx(struct xact *x)
+{
+	const struct call *c = x->call;
+	const struct cscf_sip_msg *lost = x->ack != NULL ? x->ack : x->answer;
+	struct cscf_sip_msg *again = NULL;
+	enum gw_err err;
+
+	if (lost == NULL || cscf_sip_msg_clone(&again, lost) != GW_OK)
+		return;
+	err = x->ack != NULL ? leg_send_ack(x->call, other_side(x->from), again)
+			     : cscf_sip_respond(c->s->p.stack, x->server, again);
+	if (err != GW_OK)
+		gw_metric_inc(&session_metrics[SM_LATE]);
+}
+
 static void invite_answered(struct xact *x, const struct cscf_sip_msg *rsp)
 {
 	struct call *c = x->call;
@@ -113,20 +129,7 @@ static void invite_answered(struct xact *x, const struct cscf_sip_msg *rsp)
 		release_fork(c, rsp);
 		return;
 	}
-	/* Once more: the ACK or our relayed 2xx was lost. */
-	if (x->ack != NULL) {
-		struct cscf_sip_msg *ack = NULL;
-
-		if (cscf_sip_msg_clone(&ack, x->ack) == GW_OK &&
-		    leg_send_ack(c, other_side(x->from), ack) != GW_OK)
-			gw_metric_inc(&session_metrics[SM_LATE]);
-	} else if (x->answer != NULL) {
-		struct cscf_sip_msg *again = NULL;
-
-		if (cscf_sip_msg_clone(&again, x->answer) == GW_OK &&
-		    cscf_sip_respond(c->s->p.stack, x->server, again) != GW_OK)
-			gw_metric_inc(&session_metrics[SM_LATE]);
-	}
+	again_2xx(x);
 }
 
 static void on_invite(struct xact *x, const struct cscf_sip_msg *rsp,
@@ -156,22 +159,6 @@ static void refresh_targets(struct xact *x, const struct cscf_sip_msg *rsp)
 	target_refresh(&x->dialog->target[other_side(x->from)], rsp);
 	if (req != NULL)
 		target_refresh(&x->dialog->target[x->from], req);
-}
-
-/* A 2xx to a re-INVITE once more: the ACK, or before it our own 2xx, was lost (CALL-24). */
-static void again_2xx(struct xact *x)
-{
-	const struct call *c = x->call;
-	const struct cscf_sip_msg *lost = x->ack != NULL ? x->ack : x->answer;
-	struct cscf_sip_msg *again = NULL;
-	enum gw_err err;
-
-	if (lost == NULL || cscf_sip_msg_clone(&again, lost) != GW_OK)
-		return;
-	err = x->ack != NULL ? leg_send_ack(x->call, other_side(x->from), again)
-			     : cscf_sip_respond(c->s->p.stack, x->server, again);
-	if (err != GW_OK)
-		gw_metric_inc(&session_metrics[SM_LATE]);
 }
 
 static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
