@@ -249,11 +249,20 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	return arm_expiry(b, b->grant.expires_s);
 }
 
+/* Does the request speak of this association's contact, not of a stale one of the same user? */
+static bool is_about(const struct reg_assoc *a, const struct reg_binding *b,
+		     const struct reg_request *q)
+{
+	return q->star || reg_same_contact(q, b->contact) ||
+	       (q->reg_id > 0 && q->reg_id == a->reg_id && q->instance[0] != '\0' &&
+		strcmp(q->instance, a->instance) == 0);
+}
+
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q)
 {
 	struct reg_binding *b = binding_find(a, q->to_aor);
 
-	if (b != NULL)
+	if (b != NULL && is_about(a, b, q))
 		drop_binding(a, b);
 	if (a->bindings == NULL)
 		reg_assoc_end(a, "deregistered", a->r->cfg->dereg_close_delay);

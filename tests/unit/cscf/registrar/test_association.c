@@ -209,6 +209,23 @@ static void test_deregistration_removes_everything_and_closes(void **state)
 	}
 }
 
+static void test_deregistering_a_stale_contact_leaves_the_live_one(void **state)
+{
+	REQ("DEREG-02", "DEREG-08");
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	fx_registered(1);
+	deregister(1, "<sip:old@gone.invalid;transport=ws>;expires=0", "");
+	fk_answer("200 OK", "");
+	assert_int_equal(fk.status, 200);
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_false(fk.closed[1]);
+	deregister(1, "*", "Expires: 0\r\n");
+	fk_answer("200 OK", "");
+	assert_false(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+}
+
 static void test_register_before_the_close_is_served(void **state)
 {
 	REQ("DEREG-06");
@@ -412,6 +429,7 @@ int main(void)
 	    T(test_403_without_challenge_response_closes_nothing),
 	    T(test_failed_refresh_keeps_a_valid_association),
 	    T(test_deregistration_removes_everything_and_closes),
+	    T(test_deregistering_a_stale_contact_leaves_the_live_one),
 	    T(test_register_before_the_close_is_served),
 	    T(test_refused_deregistration),
 	    T(test_one_of_two_identities_deregistered),
