@@ -167,6 +167,7 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	struct call *c = x->call;
 	int status = cscf_sip_msg_status(rsp);
 	bool refreshes = x->method == CSCF_SIP_INVITE || x->method == CSCF_SIP_UPDATE;
+	struct cscf_sip_msg *copy = NULL;
 
 	if (x->server_final && x->method == CSCF_SIP_INVITE && status / 100 == 2) {
 		again_2xx(x);
@@ -181,7 +182,12 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	}
 	if (refreshes && status / 100 == 2 && x->dialog != NULL)
 		refresh_targets(x, rsp);
+	if (status == 503 && x->from == SIDE_WIC &&
+	    cscf_sip_msg_clone(&copy, rsp) == GW_OK && /* as in invite_failed (CALL-36) */
+	    cscf_sip_msg_set_status(copy, 500, NULL) == GW_OK)
+		rsp = copy;
 	relay(x, rsp);
+	cscf_sip_msg_free(copy);
 }
 
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,

@@ -99,6 +99,25 @@ static void test_capabilities_in_an_answer_are_no_offer(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_a_core_503_in_a_call_is_500_to_the_wic(void **state)
+{
+	REQ("CALL-36", "SEC-21");
+	gw_handle h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1, "",
+				w_wic_sdp(false));
+
+	(void)state;
+	w_agw(GW_OK);
+	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	h = w_request(&w_wic, "INFO", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
+	w_response(w.n_clients - 1, 503, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 500);
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+	w_assert_nothing_left();
+}
+
 static void test_the_called_identity_answers(void **state)
 {
 	REQ("ID-14", "ID-15", "ID-08");
@@ -197,6 +216,7 @@ int main(void)
 	    T(test_the_side_that_knows_session_timers_refreshes),
 	    T(test_a_wic_cannot_put_itself_into_the_route_set),
 	    T(test_capabilities_in_an_answer_are_no_offer),
+	    T(test_a_core_503_in_a_call_is_500_to_the_wic),
 	    T(test_the_called_identity_answers),
 	    T(test_sealed_bodies_are_refused),
 	    T(test_a_subscription_outlives_the_call),
