@@ -32,7 +32,11 @@ test(`${WICS} registered WICs and ${CALLS} concurrent calls for ${SECONDS} s [RE
 		what: () => `${CALLS} calls; the client says:\n${wic.process.tail(5)}` });
 	assert.equal(count(await env.gw.cscf.status(), 'registrations'), WICS);
 	assert.equal(count(await env.gw.agws[0].status(), 'contexts'), CALLS);
-	const { code, result, output } = await wic.done();
+	// A minute is long to look at nothing.
+	const telling = setInterval(() => env.gw.agws[0].metrics().then(
+		(m) => console.log(`load: ${m.sum('agw_rtp_packets_relayed_total')} packets relayed`), () => {}), 5 * SECOND);
+	const { code, result, output } = await wic.done().finally(() => clearInterval(telling));
+
 	assert.equal(code, 0, output);
 	assert.ok(result);
 	const metrics = await env.gw.agws[0].metrics();
