@@ -381,12 +381,33 @@ static void test_dialog_unknown_to_the_peer(void **state)
 	assert_byes(true, true, "cause=481");
 }
 
+static void test_a_bye_that_cannot_be_passed_on_still_ends_the_other_side(void **state)
+{
+	REQ("REL-01", "REL-03");
+	gw_handle h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", W_ALICE, W_BOB, 1, "",
+				w_wic_sdp(false));
+
+	(void)state;
+	w.cfg.route_reject = true;
+	w_agw(GW_OK);
+	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	h = w_request(&w_wic, "BYE", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2,
+		      "Route: <sip:elsewhere.example;lr>\r\n", NULL);
+	assert_int_equal(w_status(h), 200);
+	assert_non_null(w_bye_on(false));
+	assert_null(w_bye_on(true));
+	w_assert_nothing_left();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    T(test_no_agw),
+	    T(test_a_bye_that_cannot_be_passed_on_still_ends_the_other_side),
 	    T(test_agw_refuses_later),
 	    T(test_descriptions_we_cannot_serve),
 	    T(test_caller_cancels),
