@@ -1,54 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process object (cscf.h): wiring of the parts, signals, drain and end.
+ * The process object (cscf.h): wiring of the parts, start and stop (cscf_end.c).
  *
  *   tokens ─> iq ─> stack ─> registrar ─> session ─> listener ─> ops
  *
  * The stack's callbacks are dealt out here: REGISTER to the registrar, all else to the session.
  */
-#include "cscf/cscf.h"
+#include "cscf/cscf_int.h"
 
 #include "common/log.h"
 #include "common/process.h"
-#include "cscf/ops/ops.h"
 #include "cscf/sip/ws_link.h"
 
 #include <event2/event.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define GW_LOG_MOD "cscf"
-#define POLL_MS    100  /* while waiting for the last calls and connections */
-#define BYE_MS     5000 /* for the answers to our own BYEs at the end */
 #define FDS_OWN    256
-
-enum ending { RUNNING, CALLS_END, BYES_OUT, WEBSOCKETS_CLOSE };
-
-struct cscf {
-	struct cscf_config *cfg; /* borrowed */
-	struct cscf_config_parts parts;
-	struct cscf_sip_flow_token_ctx tokens;
-	struct event_base *base; /* owned, like all below */
-	struct cscf_iq *iq;
-	struct cscf_sip_stack *stack;
-	struct cscf_registrar *registrar;
-	struct cscf_session *session;
-	struct cscf_ws_listener *listener;
-	struct cscf_ops *ops;
-	struct event *signals[3];
-	struct event *poll;
-	bool draining;
-	enum ending ending;
-	int64_t deadline_ms;
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- callbacks of the stack and the registrar --------------------------------------------------
  */
@@ -112,104 +80,6 @@ static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle a
 
 static const struct cscf_registrar_cbs registrar_cbs = {.on_event = on_reg_event};
 
-/* ---- drain and end
- * -------------------------------------------------------------------------------- */
-
-static void set_drain(struct cscf *c, bool on)
-{
-	c->draining = on;
-	cscf_sip_stack_drain(c->stack, on, (unsigned)c->parts.session.retry_after_s);
-	GW_LOG(GW_LOG_INFO, "cscf.drain", "on=%d", (int)on);
-}
-
-static bool ops_drain(void *arg, bool on)
-{
-	struct cscf *c = arg;
-
-	if (c->ending != RUNNING)
-		return false;
-	set_drain(c, on);
-	return true;
-}
-
-static bool ops_is_draining(void *arg)
-{
-	const struct cscf *c = arg;
-
-	return c->draining;
-}
-
-static const struct cscf_ops_cbs ops_cbs = {.drain = ops_drain, .is_draining = ops_is_draining};
-
-static void close_websockets(struct cscf *c)
-{
-	c->ending = WEBSOCKETS_CLOSE;
-	c->deadline_ms = now_ms() + c->cfg->ws_drain_time;
-	cscf_ws_listener_drain(c->listener, CSCF_WS_GOING_AWAY, "shutting down");
-}
-
-/* One step of the end per tick, each with a deadline. */
-static void on_poll(evutil_socket_t fd, short what, void *arg)
-{
-	struct cscf *c = arg;
-	struct cscf_session_counts counts;
-	bool late = now_ms() >= c->deadline_ms;
-
-	(void)fd;
-	(void)what;
-	cscf_session_counts(c->session, &counts);
-	switch (c->ending) {
-	case RUNNING:
-		break;
-	case CALLS_END:
-		if (counts.calls == 0 && counts.proxied == 0) {
-			close_websockets(c);
-		} else if (late) {
-			GW_LOG(GW_LOG_WARN, "cscf.grace_over", "calls=%zu", counts.calls);
-			cscf_session_release_all(c->session);
-			c->ending = BYES_OUT;
-			c->deadline_ms = now_ms() + BYE_MS;
-		}
-		break;
-	case BYES_OUT:
-		if (counts.calls == 0 || late)
-			close_websockets(c);
-		break;
-	case WEBSOCKETS_CLOSE:
-		if (cscf_ws_listener_counts(c->listener).open == 0 || late)
-			(void)event_base_loopbreak(c->base);
-		break;
-	}
-}
-
-static void on_signal(evutil_socket_t sig, short what, void *arg)
-{
-	static const struct timeval tick = {.tv_usec = POLL_MS * 1000};
-	struct cscf *c = arg;
-	char why[256] = "";
-
-	(void)what;
-	if (sig == SIGHUP) {
-		enum gw_err err = cscf_ws_tls_reload(c->listener, why, sizeof(why));
-
-		GW_LOG(err == GW_OK ? GW_LOG_INFO : GW_LOG_ERROR, "cscf.tls_reload",
-		       "err=%s why=\"%s\"", gw_err_name(err), why);
-		return;
-	}
-	if (c->ending != RUNNING) {
-		GW_LOG(GW_LOG_WARN, "cscf.forced", "signal=%d", (int)sig);
-		(void)event_base_loopbreak(c->base);
-		return;
-	}
-	GW_LOG(GW_LOG_INFO, "cscf.stopping", "signal=%d grace_ms=%lld", (int)sig,
-	       (long long)c->cfg->shutdown_grace);
-	c->ending = CALLS_END;
-	c->deadline_ms = now_ms() + c->cfg->shutdown_grace;
-	set_drain(c, true);
-	cscf_ws_listener_stop_accepting(c->listener);
-	(void)event_add(c->poll, &tick);
-}
-
 /* ---- the beginning
  * --------------------------------------------------------------------------------- */
 
@@ -221,20 +91,6 @@ static void raise_fd_limit(const struct cscf_config *cfg)
 	if (limit >= 0 && limit < need)
 		GW_LOG(GW_LOG_WARN, "cscf.few_fds", "limit=%lld full_load_needs=%lld",
 		       (long long)limit, (long long)need);
-}
-
-static enum gw_err start_signals(struct cscf *c)
-{
-	static const int which[] = {SIGTERM, SIGINT, SIGHUP};
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++) {
-		c->signals[i] = evsignal_new(c->base, which[i], on_signal, c);
-		if (c->signals[i] == NULL || event_add(c->signals[i], NULL) != 0)
-			return GW_ERR_NOMEM;
-	}
-	c->poll = event_new(c->base, -1, EV_PERSIST, on_poll, c);
-	return c->poll != NULL ? GW_OK : GW_ERR_NOMEM;
 }
 
 static enum gw_err start_registrar(struct cscf *c)
@@ -280,8 +136,8 @@ static enum gw_err start_ops(struct cscf *c)
 	    .session = c->session,
 	};
 
-	return cscf_ops_new(&c->ops, &parts, c->cfg->ops_listen, c->cfg->ops_ctl_socket, &ops_cbs,
-			    c);
+	return cscf_ops_new(&c->ops, &parts, c->cfg->ops_listen, c->cfg->ops_ctl_socket,
+			    &cscf_end_ops_cbs, c);
 }
 
 static enum gw_err start_parts(struct cscf *c)
@@ -292,7 +148,7 @@ static enum gw_err start_parts(struct cscf *c)
 
 	if (err == GW_OK) {
 		part = "signals";
-		err = start_signals(c);
+		err = cscf_end_init(c);
 	}
 	if (err == GW_OK)
 		err = cscf_sip_flow_token_init(&c->tokens, c->cfg->flow_token_key);
@@ -363,11 +219,7 @@ void cscf_free(struct cscf *c)
 	cscf_registrar_free(c->registrar);
 	cscf_sip_stack_free(c->stack);
 	cscf_iq_free(c->iq);
-	for (size_t i = 0; i < 3; i++)
-		if (c->signals[i] != NULL)
-			event_free(c->signals[i]);
-	if (c->poll != NULL)
-		event_free(c->poll);
+	cscf_end_fini(c);
 	if (c->base != NULL)
 		event_base_free(c->base);
 	free(c);

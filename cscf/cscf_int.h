@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process object, shared by cscf.c (wiring, start, stop) and cscf_end.c (signals, drain, end).
+ * Thread: the cscf loop.
+ */
+#ifndef CSCF_CSCF_INT_H
+#define CSCF_CSCF_INT_H
+
+#include "cscf/cscf.h"
+#include "cscf/ops/ops.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct event_base;
+
+enum ending { RUNNING, CALLS_END, BYES_OUT, WEBSOCKETS_CLOSE };
+
+struct cscf {
+	struct cscf_config *cfg; /* borrowed */
+	struct cscf_config_parts parts;
+	struct cscf_sip_flow_token_ctx tokens;
+	struct event_base *base; /* owned, like all below */
+	struct cscf_iq *iq;
+	struct cscf_sip_stack *stack;
+	struct cscf_registrar *registrar;
+	struct cscf_session *session;
+	struct cscf_ws_listener *listener;
+	struct cscf_ops *ops;
+	struct event *signals[3];
+	struct event *poll;
+	bool draining;
+	enum ending ending;
+	int64_t deadline_ms;
+};
+
+/** Take SIGTERM, SIGINT (drain, then end) and SIGHUP (read again what may change). */
+enum gw_err cscf_end_init(struct cscf *c) GW_MUST_CHECK;
+void cscf_end_fini(struct cscf *c);
+
+extern const struct cscf_ops_cbs cscf_end_ops_cbs; /* drain, asked for by the operator */
+
+#endif
