@@ -33,6 +33,12 @@ struct gw_conf_list {
 	size_t n;
 };
 
+/* An array of structs, one per map of a YAML sequence; the element type is the key's. */
+struct gw_conf_maps {
+	void *item; /* owned */
+	size_t n;
+};
+
 struct gw_conf_range {
 	int64_t first;
 	int64_t last;
