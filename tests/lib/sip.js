@@ -179,15 +179,16 @@ export function digestParams(value) {
 	return out;
 }
 
-const HASH = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
+const HASH = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' }; // AKAv1-, AKAv2- before it
 
 /** Authorization value that answers a WWW-Authenticate/Proxy-Authenticate challenge. */
 export function digestAuthorize(challenge, { method, uri, username, password, nc = 1 }) {
 	const c = digestParams(challenge);
-	const h = (s) => createHash(HASH[(c.algorithm ?? 'MD5').toUpperCase()]).update(s).digest('hex');
+	const hash = HASH[(c.algorithm ?? 'MD5').toUpperCase().replace(/^AKAV[12]-/, '')];
+	const h = (...parts) => createHash(hash).update(Buffer.concat(parts.map((x) => Buffer.from(x)))).digest('hex');
 	const cnonce = token(4);
 	const count = nc.toString(16).padStart(8, '0');
-	const ha1 = h(`${username}:${c.realm}:${password}`);
+	const ha1 = h(`${username}:${c.realm}:`, password); // AKAv1 has octets for a password
 	const ha2 = h(`${method}:${uri}`);
 	const qop = c.qop?.split(',').map((q) => q.trim()).includes('auth');
 	const response = qop ? h(`${ha1}:${c.nonce}:${count}:${cnonce}:auth:${ha2}`)
