@@ -4,6 +4,7 @@
  *
  *   registrar.c  the object, lookups, lists       check.c   may this REGISTER go on at all
  *   reg_fsm.c    one REGISTER under way           mw.c      what goes to the core
+ *   answer.c     what the core's answer does    reg_txn.h one REGISTER, for those two
  *   assoc.c      connections and associations     grant.c   what the core's 200 gave
  *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
  *
