@@ -26,6 +26,7 @@ enum gw_conf_type {
 	GW_CONF_STR_LIST, /* field: struct gw_conf_list; YAML sequence, or "a,b" in text */
 	GW_CONF_ENUM,     /* field: int; index into choices */
 	GW_CONF_RANGE,    /* field: struct gw_conf_range; "20000-29999", within min..max */
+	GW_CONF_MAPS,     /* field: struct gw_conf_maps; YAML sequence of maps, see gw_conf_map */
 };
 
 struct gw_conf_list {
@@ -33,7 +34,11 @@ struct gw_conf_list {
 	size_t n;
 };
 
-/* An array of structs, one per map of a YAML sequence; the element type is the key's. */
+/*
+ * An array of structs, one per map of a YAML sequence. A field of one of them is named by its
+ * number: --set token.issuers.0.issuer=…, WICGATE_TOKEN_ISSUERS_0_ISSUER; the number after the
+ * last one appends.
+ */
 struct gw_conf_maps {
 	void *item; /* owned */
 	size_t n;
@@ -44,17 +49,28 @@ struct gw_conf_range {
 	int64_t last;
 };
 
+struct gw_conf_map;
+
 struct gw_conf_key {
 	const char *name; /* dotted: "ws.listen" is `listen:` under `ws:` */
 	enum gw_conf_type type;
-	size_t offset;              /* of the field in the process's config struct */
-	const char *def;            /* as one would write it; NULL = "" or empty */
-	int64_t min, max;           /* INT, DURATION (ms), SIZE, RANGE; both 0 = no limit */
-	const char *const *choices; /* ENUM: NULL-terminated words */
-	bool required;              /* error when empty after all sources */
-	bool secret;                /* never printed */
-	const char *help;           /* one line, with the unit */
+	size_t offset;                 /* of the field in the process's config struct */
+	const char *def;               /* as one would write it; NULL = "" or empty */
+	int64_t min, max;              /* INT, DURATION (ms), SIZE, RANGE; both 0 = no limit */
+	const char *const *choices;    /* ENUM: NULL-terminated words */
+	bool required;                 /* error when empty after all sources */
+	bool secret;                   /* never printed */
+	const char *help;              /* one line, with the unit */
+	const struct gw_conf_map *map; /* MAPS: what one item is */
 };
+
+/* One item of a MAPS key: its own table, of which no key may be MAPS again. */
+struct gw_conf_map {
+	const struct gw_conf_key *keys;
+	size_t n_keys;
+	size_t size; /* of the struct that the offsets are in */
+};
+#define GW_CONF_MAX_MAPS 64U /* items of one MAPS key */
 
 struct gw_conf_source {
 	const char *file;       /* YAML file, or NULL */

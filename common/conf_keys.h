@@ -16,7 +16,7 @@
 #define MIB    INT64_C(1048576)
 
 /* clang-format off */
-#define K_ROW(n, t, f, d, lo, hi, c, need, secret, h) {n, t, F(f), d, lo, hi, c, need, secret, h}
+#define K_ROW(n, t, f, d, lo, hi, c, need, secret, h) {n, t, F(f), d, lo, hi, c, need, secret, h, NULL}
 
 #define K_STR(n, f, d, h)          K_ROW(n, GW_CONF_STR, f, d, 0, 0, NULL, false, false, h)
 #define K_SECRET(n, f, d, h)       K_ROW(n, GW_CONF_STR, f, d, 0, 0, NULL, false, true, h)
@@ -28,6 +28,7 @@
 #define K_TIME(n, f, d, lo, hi, h) K_ROW(n, GW_CONF_DURATION, f, d, lo, hi, NULL, false, false, h)
 #define K_PORTS(n, f, d, h)        K_ROW(n, GW_CONF_RANGE, f, d, 1024, 65535, NULL, false, false, h)
 #define K_ENUM(n, f, d, c, h)      K_ROW(n, GW_CONF_ENUM, f, d, 0, 0, c, false, false, h)
+#define K_MAPS(n, f, m, h)         {n, GW_CONF_MAPS, F(f), NULL, 0, 0, NULL, false, false, h, m}
 /* clang-format on */
 
 #endif

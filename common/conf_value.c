@@ -208,6 +208,44 @@ static enum gw_err set_list(const struct gw_conf_key *key, void *cfg, const char
 	return err;
 }
 
+enum gw_err gw_conf_value_append_map(const struct gw_conf_key *key, void *cfg)
+{
+	struct gw_conf_maps *m = field(key, cfg);
+	char *items;
+
+	if (m->n >= GW_CONF_MAX_MAPS)
+		return GW_ERR_LIMIT;
+	items = realloc(m->item, (m->n + 1) * key->map->size);
+	if (items == NULL)
+		return GW_ERR_NOMEM;
+	memset(items + m->n * key->map->size, 0, key->map->size);
+	m->item = items;
+	m->n++;
+	return GW_OK;
+}
+
+void *gw_conf_value_map(const struct gw_conf_key *key, void *cfg, size_t i)
+{
+	struct gw_conf_maps *m = field(key, cfg);
+
+	return (char *)m->item + i * key->map->size;
+}
+
+size_t gw_conf_value_n_maps(const struct gw_conf_key *key, const void *cfg)
+{
+	return ((const struct gw_conf_maps *)cfield(key, cfg))->n;
+}
+
+static void free_maps(const struct gw_conf_key *key, void *cfg)
+{
+	struct gw_conf_maps *m = field(key, cfg);
+
+	for (size_t i = 0; i < m->n; i++)
+		gw_conf_free(key->map->keys, key->map->n_keys, gw_conf_value_map(key, cfg, i));
+	free(m->item);
+	*m = (struct gw_conf_maps){NULL, 0};
+}
+
 enum gw_err gw_conf_value_set(const struct gw_conf_key *key, void *cfg, const char *text,
 			      const char **why)
 {
@@ -230,6 +268,9 @@ enum gw_err gw_conf_value_set(const struct gw_conf_key *key, void *cfg, const ch
 		return set_enum(key, cfg, text, why);
 	case GW_CONF_RANGE:
 		return set_range(key, cfg, text, why);
+	case GW_CONF_MAPS:
+		*why = "name the number of an item and its key";
+		return GW_ERR_PARSE;
 	}
 	*why = "unknown type";
 	return GW_ERR_INVAL;
@@ -244,6 +285,8 @@ bool gw_conf_value_is_empty(const struct gw_conf_key *key, const void *cfg)
 	}
 	if (key->type == GW_CONF_STR_LIST)
 		return ((const struct gw_conf_list *)cfield(key, cfg))->n == 0;
+	if (key->type == GW_CONF_MAPS)
+		return gw_conf_value_n_maps(key, cfg) == 0;
 	return false;
 }
 
@@ -256,5 +299,7 @@ void gw_conf_value_free(const struct gw_conf_key *key, void *cfg)
 		*s = NULL;
 	} else if (key->type == GW_CONF_STR_LIST) {
 		gw_conf_value_clear_list(key, cfg);
+	} else if (key->type == GW_CONF_MAPS) {
+		free_maps(key, cfg);
 	}
 }

@@ -23,6 +23,12 @@ enum gw_err gw_conf_value_append(const struct gw_conf_key *key, void *cfg,
 /** Empty a list field. */
 void gw_conf_value_clear_list(const struct gw_conf_key *key, void *cfg);
 
+/** Append one zeroed item to a MAPS field; fails when there are GW_CONF_MAX_MAPS. */
+enum gw_err gw_conf_value_append_map(const struct gw_conf_key *key, void *cfg) GW_MUST_CHECK;
+/** Item i of a MAPS field; moves when one is appended. */
+void *gw_conf_value_map(const struct gw_conf_key *key, void *cfg, size_t i);
+size_t gw_conf_value_n_maps(const struct gw_conf_key *key, const void *cfg);
+
 /** Is the field empty (for `required`)? */
 bool gw_conf_value_is_empty(const struct gw_conf_key *key, const void *cfg);
 

@@ -77,9 +77,8 @@ struct cscf_authz_config {
 	char *realm;      /* of challenges; not a knob: borrowed, the first home domain */
 };
 
-/** The keys of one entry of token.issuers (for the table of the process). */
-extern const struct gw_conf_key cscf_authz_issuer_keys[];
-extern const size_t cscf_authz_n_issuer_keys;
+/** One entry of token.issuers, for the table of the process. */
+extern const struct gw_conf_map cscf_authz_issuer_map;
 
 /* Real clocks when NULL; tests turn their own. */
 struct cscf_authz_clock {

@@ -10,7 +10,14 @@
 
 #include <cmocka.h>
 
+struct waf {
+	char *issuer;
+	int64_t ttl;
+	struct gw_conf_list origins;
+};
+
 struct cfg {
+	struct gw_conf_maps wafs;
 	char *listen;
 	int64_t max;
 	int64_t timeout;
@@ -22,6 +29,12 @@ struct cfg {
 
 static const char *const modes[] = {"lite", "full", NULL};
 /* clang-format off */
+static const struct gw_conf_key waf_keys[] = {
+	{.name = "issuer", .type = GW_CONF_STR, .offset = offsetof(struct waf, issuer), .required = true, .help = "h"},
+	{.name = "jwks.ttl", .type = GW_CONF_DURATION, .offset = offsetof(struct waf, ttl), .def = "60s", .help = "h"},
+	{.name = "origins", .type = GW_CONF_STR_LIST, .offset = offsetof(struct waf, origins), .help = "h"},
+};
+static const struct gw_conf_map waf_map = {waf_keys, 3, sizeof(struct waf)};
 static const struct gw_conf_key keys[] = {
 	{.name = "ws.listen", .type = GW_CONF_STR, .offset = offsetof(struct cfg, listen), .def = ":8443", .help = "h"},
 	{.name = "ws.max", .type = GW_CONF_INT, .offset = offsetof(struct cfg, max), .def = "5", .min = 1, .max = 9, .help = "h"},
@@ -30,6 +43,7 @@ static const struct gw_conf_key keys[] = {
 	{.name = "ice.mode", .type = GW_CONF_ENUM, .offset = offsetof(struct cfg, mode), .def = "lite", .choices = modes, .help = "h"},
 	{.name = "mw.peers", .type = GW_CONF_STR_LIST, .offset = offsetof(struct cfg, peers), .required = true, .help = "h"},
 	{.name = "core.ports", .type = GW_CONF_RANGE, .offset = offsetof(struct cfg, ports), .def = "20000-29999", .min = 1, .max = 65535, .help = "h"},
+	{.name = "token.wafs", .type = GW_CONF_MAPS, .offset = offsetof(struct cfg, wafs), .help = "h", .map = &waf_map},
 };
 /* clang-format on */
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -97,6 +111,19 @@ static void test_every_mistake_is_refused_with_line_and_key(void **state)
 	    {"ws: [\n", GW_ERR_PARSE, ":"},
 	    {"- a\n", GW_ERR_PARSE, "keys and values"},
 	    {"ws:\n  max: 6\n", GW_ERR_INVAL, "mw.peers is required"},
+	    {"mw: {peers: a}\ntoken:\n  wafs:\n    - issuer: a\n      nope: 1\n", GW_ERR_NOT_FOUND,
+	     ":5: unknown key \"token.wafs.0.nope\""},
+	    {"mw: {peers: a}\ntoken:\n  wafs:\n    - issuer: a\n    - issuer: b\n"
+	     "      jwks: {ttl: x}\n",
+	     GW_ERR_PARSE, ":6: token.wafs.1.jwks.ttl: not a number"},
+	    {"mw: {peers: a}\ntoken:\n  wafs: [x]\n", GW_ERR_PARSE,
+	     ":3: token.wafs: items must be keys and values"},
+	    {"mw: {peers: a}\ntoken:\n  wafs: x\n", GW_ERR_PARSE,
+	     ":3: token.wafs: name the number"},
+	    {"mw: {peers: a}\ntoken:\n  wafs:\n    - jwks: {ttl: 1}\n", GW_ERR_INVAL,
+	     "token.wafs.0.issuer is required"},
+	    {"mw: {peers: a}\ntoken: {wafs: [{issuer: [a]}]}\n", GW_ERR_PARSE,
+	     ":2: token.wafs.0.issuer: a list is not allowed"},
 	};
 	struct cfg c;
 
@@ -109,6 +136,59 @@ static void test_every_mistake_is_refused_with_line_and_key(void **state)
 	}
 	assert_int_equal(load(&c, "mw: {peers: a}\n", "no.key=1"), GW_ERR_NOT_FOUND);
 	gw_conf_free(keys, N_KEYS, &c);
+	assert_int_equal(load(&c, "mw: {peers: a}\n", "token.wafs.1.issuer=a"), GW_ERR_NOT_FOUND);
+	assert_non_null(strstr(error, "there is no item 0"));
+	gw_conf_free(keys, N_KEYS, &c);
+	assert_int_equal(load(&c, "mw: {peers: a}\n", "token.wafs.0.nope=a"), GW_ERR_NOT_FOUND);
+	assert_non_null(strstr(error, "unknown key \"token.wafs.0.nope\""));
+	gw_conf_free(keys, N_KEYS, &c);
+	assert_int_equal(load(&c, "mw: {peers: a}\n", "token.wafs.0.jwks.ttl=x"), GW_ERR_PARSE);
+	gw_conf_free(keys, N_KEYS, &c);
+}
+
+static void test_a_list_of_maps_comes_from_file_environment_and_set(void **state)
+{
+	const struct waf *w;
+	struct cfg c;
+
+	(void)state;
+	(void)setenv("WICGATE_TOKEN_WAFS_1_ORIGINS", "o1, o2", 1);
+	assert_int_equal(load(&c,
+			      "mw: {peers: a}\ntoken:\n  wafs:\n"
+			      "    - issuer: https://a\n      jwks: {ttl: 5s}\n"
+			      "    - {issuer: https://b, origins: [x]}\n",
+			      "token.wafs.2.issuer=https://c"),
+			 GW_OK);
+	(void)unsetenv("WICGATE_TOKEN_WAFS_1_ORIGINS");
+	assert_int_equal(c.wafs.n, 3);
+	w = c.wafs.item;
+	assert_string_equal(w[0].issuer, "https://a");
+	assert_int_equal(w[0].ttl, 5000);
+	assert_string_equal(w[1].issuer, "https://b");
+	assert_int_equal(w[1].ttl, 60000);
+	assert_int_equal(w[1].origins.n, 2);
+	assert_string_equal(w[1].origins.item[1], "o2");
+	assert_string_equal(w[2].issuer, "https://c");
+	assert_int_equal(w[2].origins.n, 0);
+	gw_conf_free(keys, N_KEYS, &c);
+	assert_null(c.wafs.item);
+}
+
+static void test_a_list_of_maps_is_bounded(void **state)
+{
+	char yaml[4096] = "mw: {peers: a}\ntoken:\n  wafs:\n";
+	struct cfg c;
+
+	(void)state;
+	for (unsigned i = 0; i < GW_CONF_MAX_MAPS; i++)
+		(void)strcat(yaml, "    - {issuer: a}\n");
+	assert_int_equal(load(&c, yaml, NULL), GW_OK);
+	assert_int_equal(c.wafs.n, GW_CONF_MAX_MAPS);
+	gw_conf_free(keys, N_KEYS, &c);
+	(void)strcat(yaml, "    - {issuer: a}\n");
+	assert_int_equal(load(&c, yaml, NULL), GW_ERR_LIMIT);
+	assert_non_null(strstr(error, "too many items"));
+	gw_conf_free(keys, N_KEYS, &c);
 }
 
 int main(void)
@@ -116,6 +196,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_file_environment_and_set_override_in_that_order),
 	    cmocka_unit_test(test_every_mistake_is_refused_with_line_and_key),
+	    cmocka_unit_test(test_a_list_of_maps_comes_from_file_environment_and_set),
+	    cmocka_unit_test(test_a_list_of_maps_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
