@@ -22,7 +22,7 @@ pkg = $(shell $(PKG_CONFIG) --silence-errors $(1) $(2))
 isystem = $(patsubst -I%,-isystem %,$(call pkg,--cflags,$(1)))
 
 PKGS := libosip2 libevent libevent_openssl libsrtp2 openssl nice glib-2.0 libprotobuf-c \
-        jansson libcares yaml-0.1 libxml-2.0
+        jansson libcares yaml-0.1 libxml-2.0 libcurl jose
 LIBS := $(call pkg,--libs,$(PKGS)) -lwslay -lhttp_parser -lpthread -lm
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
