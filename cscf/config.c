@@ -22,6 +22,7 @@ static const char *const fail_actions[] = {"release", "keep", NULL};
 static const char *const ice_modes[] = {"lite", NULL};
 static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
+static const char *const unknown_words[] = {"drop", "pass", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
 /* clang-format off */
@@ -119,6 +120,15 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
 	K_ENUM("media.early", media_early, "pem", early_words, "early media towards the caller"),
 	K_ENUM("media.early_uplink", media_early_uplink, "closed", uplink_words, "early media towards the callee"),
+	K_LIST("codec.allow", codec_allow, "", "codecs that may pass, by name; empty = all"),
+	K_LIST("codec.deny", codec_deny, "rtx,red,ulpfec,flexfec", "codecs that may not; without red, audio red passes"),
+	K_BOOL("codec.early_488", codec_early_488, "false", "refuse the core's offer when no browser has any of its codecs"),
+	K_LIST("media.types", media_types, "audio,video,text", "kinds of media lines taken"),
+	K_INT("media.max_streams", media_max_streams, "8", 0, 64, "media lines in use per call; 0 = no limit"),
+	K_INT("media.max_kbps.audio", media_max_kbps_audio, "0", 0, 1000000, "a line with a larger b=AS is refused; 0 = no limit"),
+	K_INT("media.max_kbps.video", media_max_kbps_video, "0", 0, 1000000, "a line with a larger b=AS is refused; 0 = no limit"),
+	K_ENUM("sdp.unknown_attributes", sdp_unknown_attributes, "drop", unknown_words, "attributes that neither leg owns: drop, or pass"),
+	K_BOOL("sdp.3ge2ae_in_answer", sdp_3ge2ae_in_answer, "false", "say a=3ge2ae:applied in answers to WICs, too"),
 	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "no media from both sides ends the call; 0 = off"),
 	K_BOOL("media.inactivity_oneway_release", media_inactivity_oneway_release, "false", "from one side is enough"),
 	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "-1 = leave"),

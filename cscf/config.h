@@ -49,6 +49,10 @@ struct cscf_config {
 	int core_family, core_source_filter, core_latch;
 	int dtls_answer_role, dtls_fail_action, ice_mode;
 	int media_early, media_early_uplink, sip_route_mismatch;
+	struct gw_conf_list codec_allow, codec_deny, media_types;
+	bool codec_early_488, sdp_3ge2ae_in_answer;
+	int sdp_unknown_attributes;
+	int64_t media_max_streams, media_max_kbps_audio, media_max_kbps_video;
 	bool media_inactivity_oneway_release;
 	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
 	int64_t t_consent, flow_hold, overload_retry_after;

@@ -260,6 +260,15 @@ static void fill_sdp(struct cscf_sdp_policy *p, const struct cscf_config *cfg)
 	p->core_audio_avpf = cfg->core_audio_profile == 1;
 	p->core_video_avpf = cfg->core_video_profile == 1;
 	p->answer_passive = cfg->dtls_answer_role == 1;
+	p->codec_allow = &cfg->codec_allow;
+	p->codec_deny = &cfg->codec_deny;
+	p->early_488 = cfg->codec_early_488;
+	p->media_types = &cfg->media_types;
+	p->max_streams = cfg->media_max_streams;
+	p->max_audio_kbps = cfg->media_max_kbps_audio;
+	p->max_video_kbps = cfg->media_max_kbps_video;
+	p->pass_unknown = cfg->sdp_unknown_attributes == 1;
+	p->e2ae_in_answer = cfg->sdp_3ge2ae_in_answer;
 }
 
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,

@@ -22,9 +22,10 @@ static const struct {
 	int code;
 	const char *text;
 } warnings[] = {
-    {300, "Incompatible network protocol"},   {301, "Incompatible network address formats"},
-    {302, "Incompatible transport protocol"}, {304, "Media type not available"},
-    {305, "Incompatible media format"},       {399, "Session description not acceptable"},
+    {300, "Incompatible network protocol"},      {301, "Incompatible network address formats"},
+    {302, "Incompatible transport protocol"},    {304, "Media type not available"},
+    {305, "Incompatible media format"},          {370, "Insufficient bandwidth"},
+    {399, "Session description not acceptable"},
 };
 
 const char *cscf_sdp_verdict_name(enum cscf_sdp_verdict v)
@@ -46,6 +47,12 @@ int cscf_sdp_verdict_warning(enum cscf_sdp_verdict v, const char **text)
 		if (warnings[i].code == code)
 			*text = warnings[i].text;
 	return code;
+}
+
+bool cscf_sdp_verdict_wants_allowed(enum cscf_sdp_verdict v)
+{
+	return v == CSCF_SDP_NO_FORMAT || v == CSCF_SDP_NO_MEDIA || v == CSCF_SDP_BANDWIDTH ||
+	       v == CSCF_SDP_TOO_MANY || v == CSCF_SDP_PROTO;
 }
 
 void cscf_sdp_policy_default(struct cscf_sdp_policy *policy)

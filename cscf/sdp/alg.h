@@ -31,6 +31,7 @@
 #ifndef CSCF_SDP_ALG_H
 #define CSCF_SDP_ALG_H
 
+#include "common/conf.h"
 #include "common/err.h"
 
 #include <stdbool.h>
@@ -63,6 +64,8 @@
 	X(NO_MUX, 488, 302, "rtcp-mux-missing")                                                    \
 	X(NO_MEDIA, 488, 304, "no-media")                                                          \
 	X(NO_FORMAT, 488, 305, "no-format")                                                        \
+	X(BANDWIDTH, 488, 370, "bandwidth")                                                        \
+	X(TOO_MANY, 488, 399, "too-many-lines")                                                    \
 	X(LINES_LOST, 488, 399, "m-lines-lost") /* a re-offer with fewer m-lines */                \
 	X(BAD_ANSWER, 488, 399, "bad-answer")   /* m-line count, formats not offered */            \
 	X(REFLECTED, 488, 399, "own-description")                                                  \
@@ -99,11 +102,31 @@ struct cscf_sdp_policy {
 	bool answer_passive;                    /* dtls.answer_role=passive */
 	bool accept_old_savpf;                  /* SDP-04: RTP/SAVPF with a fingerprint */
 	bool accept_sha1;                       /* dtls.fp_hashes has sha-1 */
-	bool keep_audio_red;                    /* codec.deny without red */
+	/* Codec names, any case. NULL or empty lists: every codec, and the usual repair formats
+	 * denied. What a list says is about both legs: no codec is known to one of them alone. */
+	const struct gw_conf_list *codec_allow; /* codec.allow; events and comfort noise go along */
+	const struct gw_conf_list
+	    *codec_deny; /* codec.deny; audio red passes when it is not there */
+	bool early_488;  /* codec.early_488: refuse what no browser decodes */
+	const struct gw_conf_list *media_types; /* media.types; NULL or empty: audio, video, text */
+	int64_t max_streams;                    /* media.max_streams per call; 0 = no limit */
+	int64_t max_audio_kbps;                 /* media.max_kbps.audio; 0 = no limit */
+	int64_t max_video_kbps;                 /* media.max_kbps.video; 0 = no limit */
+	bool pass_unknown;                      /* sdp.unknown_attributes=pass */
+	bool e2ae_in_answer;                    /* sdp.3ge2ae_in_answer */
 };
 
 /** The defaults of the specification. */
 void cscf_sdp_policy_default(struct cscf_sdp_policy *policy);
+
+/**
+ * What this gateway would accept from a WIC, as a description without ports: the body of a 488
+ * (RFC 3261 s21.4.26, RFC 3264 s9; SDP-23, SDP-24).
+ * @return NULL when out of memory; caller frees with free()
+ */
+char *cscf_sdp_allowed(const struct cscf_sdp_policy *policy);
+/** Does that body help whoever was refused for this? */
+bool cscf_sdp_verdict_wants_allowed(enum cscf_sdp_verdict v);
 
 /* ---- typed parameters of one stream -------------------------------------------------------- */
 

@@ -136,15 +136,6 @@ static bool name_is(const struct cscf_sdp_fmt *f, const char *name)
 	return strcasecmp(f->name, name) == 0;
 }
 
-static bool is_repair(const struct cscf_sdp_fmt *f, enum cscf_sdp_media media,
-		      const struct cscf_sdp_policy *policy)
-{
-	if (name_is(f, "rtx") || name_is(f, "ulpfec") ||
-	    strncasecmp(f->name, "flexfec", strlen("flexfec")) == 0)
-		return true;
-	return name_is(f, "red") && !(media == CSCF_SDP_AUDIO && policy->keep_audio_red);
-}
-
 static bool is_event(const struct cscf_sdp_fmt *f)
 {
 	return name_is(f, "telephone-event");
@@ -225,9 +216,10 @@ bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp
 		    sdp_fmts_find(out, (unsigned)pt) != NULL)
 			continue;
 		f.pt = (uint8_t)pt;
-		if (encoding_of(&f, sdp, sect, fallback) && !is_repair(&f, media, policy))
+		if (encoding_of(&f, sdp, sect, fallback) && sdp_filter_format(&f, media, policy))
 			out->v[out->n++] = f;
 	}
+	sdp_filter_orphans(out, sdp, sect);
 	drop_lone_events(out);
 	if (avpf)
 		read_feedback(out, sdp, sect);

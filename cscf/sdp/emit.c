@@ -113,7 +113,7 @@ static bool may_pass(struct gw_slice name)
 
 void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct sdp *sdp,
 		     const struct sdp_sect *sect, const struct sdp *offer,
-		     const struct sdp_sect *offer_sect)
+		     const struct sdp_sect *offer_sect, const struct cscf_sdp_policy *policy)
 {
 	put_missing_rtpmaps(o, s, sdp, sect, offer, offer_sect);
 	for (size_t i = 0; i < sect->n_attrs; i++) {
@@ -122,7 +122,7 @@ void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct
 		const struct cscf_sdp_fmt *f;
 		int pt;
 
-		if (may_pass(a->name)) {
+		if (may_pass(a->name) || sdp_filter_unknown(a->name, policy)) {
 			put_attr(o, a);
 			continue;
 		}

@@ -79,7 +79,7 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 		sdp_out_put(o, "b=TIAS:%lld\r\n", (long long)m->b_tias_bps);
 	if (st->pub.core_rtcp == CSCF_SDP_RTCP_OFF)
 		sdp_out_put(o, "b=RS:0\r\nb=RR:0\r\n");
-	sdp_out_formats(o, st, sdp, m, s->offer, fallback);
+	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
 	sdp_out_fb(o, st, true);
 	put_rtcp(o, &st->pub);
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.access_remote.dir));

@@ -107,12 +107,12 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, const struct
 		sdp_out_put(o, "b=TIAS:%lld\r\n", (long long)m->b_tias_bps);
 	if (st->pub.mid[0] != '\0')
 		sdp_out_put(o, "a=mid:%s\r\n", st->pub.mid);
-	if (offer)
+	if (offer || s->policy->e2ae_in_answer)
 		sdp_out_put(o, "a=3ge2ae:applied\r\n");
 	put_mux(s, o, &st->pub, offer);
 	put_ice(o, l);
 	put_dtls(o, &st->pub, offer);
-	sdp_out_formats(o, st, sdp, m, s->offer, fallback);
+	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
 	sdp_out_fb(o, st, false);
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.core_remote.dir));
 }

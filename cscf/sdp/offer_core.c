@@ -29,12 +29,16 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 
 	pub->media = sdp_media_kind(m);
 	v = sdp_core_read(&pub->core_remote, s->offer, m, s->policy);
+	if (v == CSCF_SDP_OK)
+		v = sdp_filter_line(s->offer, m, s->policy);
 	if (v != CSCF_SDP_OK)
 		return v;
 	pub->core_avpf = pub->core_remote.avpf;
 	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
 		return CSCF_SDP_NOMEM;
-	if (!sdp_fmts_has_codec(&fmts) && pub->media != CSCF_SDP_TEXT) {
+	if (pub->media != CSCF_SDP_TEXT &&
+	    (!sdp_fmts_has_codec(&fmts) ||
+	     (s->policy->early_488 && !sdp_filter_browser_can(&fmts, pub->media)))) {
 		sdp_fmts_free(&fmts);
 		return CSCF_SDP_NO_FORMAT;
 	}
@@ -133,6 +137,7 @@ enum cscf_sdp_verdict sdp_round_offer_core(struct cscf_sdp_session *s, struct sd
 		if (v != CSCF_SDP_OK)
 			return v;
 	}
+	sdp_filter_count(w, s->policy);
 	v = sdp_round_verdict(w, &s->cur);
 	if (v != CSCF_SDP_OK)
 		return v;

@@ -122,6 +122,9 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 		return CSCF_SDP_NO_MEDIA;
 	if (!proto_is_webrtc(m, s->policy) || m->many_ports)
 		return CSCF_SDP_PROTO;
+	v = sdp_filter_line(s->offer, m, s->policy);
+	if (v != CSCF_SDP_OK)
+		return v;
 	v = sdp_access_read(&pub->access_remote, s->offer, m, s->policy);
 	if (v == CSCF_SDP_OK)
 		v = sdp_setup_read(&setup, s->offer, m);
@@ -224,6 +227,7 @@ enum cscf_sdp_verdict sdp_round_offer_wic(struct cscf_sdp_session *s, struct sdp
 		if (v != CSCF_SDP_OK)
 			return v;
 	}
+	sdp_filter_count(w, s->policy);
 	v = sdp_round_verdict(w, &s->cur);
 	if (v != CSCF_SDP_OK)
 		return v;

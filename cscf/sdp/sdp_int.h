@@ -88,6 +88,24 @@ uint32_t sdp_fmts_b_as(const struct sdp_fmts *f, enum cscf_sdp_media media, bool
 /** PT at the front of an rtpmap or fmtp value; -1 when there is none. */
 int sdp_attr_pt(const struct sdp_attr *a);
 
+/* ---- filter.c: what the operator lets pass ------------------------------------------------- */
+
+/** The operator's and our own rules for one format (SDP-21, SDP-24). */
+bool sdp_filter_format(const struct cscf_sdp_fmt *f, enum cscf_sdp_media media,
+		       const struct cscf_sdp_policy *policy);
+/** Formats that hang on another one (red, its parity) go when that one went. */
+void sdp_filter_orphans(struct sdp_fmts *f, const struct sdp *sdp, const struct sdp_sect *sect);
+/** Is there a codec that browsers have (codec.early_488)? */
+bool sdp_filter_browser_can(const struct sdp_fmts *f, enum cscf_sdp_media media);
+/** Kind and bandwidth of a line; OK, NO_MEDIA or BANDWIDTH. */
+enum cscf_sdp_verdict sdp_filter_line(const struct sdp *sdp, const struct sdp_sect *sect,
+				      const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
+/** The streams after the max_streams-th that are new get refused. */
+void sdp_filter_count(struct sdp_state *w, const struct cscf_sdp_policy *policy);
+/** May an attribute that nobody here knows go to the other leg? */
+bool sdp_filter_unknown(struct gw_slice name, const struct cscf_sdp_policy *policy);
+bool sdp_filter_listed(const struct gw_conf_list *list, const char *word);
+
 /* ---- access.c, core.c: one m-section to typed parameters ----------------------------------- */
 
 enum cscf_sdp_verdict sdp_access_read(struct cscf_sdp_access_remote *out, const struct sdp *sdp,
@@ -158,7 +176,7 @@ void sdp_out_put(struct sdp_out *o, const char *fmt, ...) GW_PRINTF(2, 3);
 /** rtpmap and fmtp of the stream's formats and the attributes that may pass, in their order. */
 void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct sdp *sdp,
 		     const struct sdp_sect *sect, const struct sdp *offer,
-		     const struct sdp_sect *offer_sect);
+		     const struct sdp_sect *offer_sect, const struct cscf_sdp_policy *policy);
 void sdp_out_fb(struct sdp_out *o, const struct sdp_stream *s, bool to_core);
 void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s);
 /** Put v=, o=, s= in front, count the version, keep the text as the leg's last. */

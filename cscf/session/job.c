@@ -61,18 +61,17 @@ static void undo_offer(struct call *c, struct xact *x)
 
 static void refuse_request(struct call *c, struct job *j, const struct release_order *why)
 {
-	const char *text = "";
-	char warning[128];
 	int status = cause_status(c, why);
-	int code = why->cause == CAUSE_SDP ? cscf_sdp_verdict_warning(why->verdict, &text) : 0;
 
 	if (j->x->initial) {
 		call_release(c, why);
 		return;
 	}
 	undo_offer(c, j->x);
-	snprintf(warning, sizeof(warning), "%d %s \"%s\"", code, c->s->cfg->mw_name, text);
-	xact_reply(j->x, status, NULL, code != 0 ? "Warning" : NULL, warning);
+	if (why->cause == CAUSE_SDP)
+		xact_refuse_sdp(j->x, status, why->verdict);
+	else
+		xact_reply(j->x, status, NULL, NULL, NULL);
 }
 
 /* A description of the callee that we cannot serve ends the call; the SDP layer's word tells. */

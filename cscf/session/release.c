@@ -136,8 +136,7 @@ static void answer_caller(struct call *c, const struct release_order *order)
 {
 	struct xact *x = c->invite;
 	int status = cause_status(c, order);
-	const char *text = "";
-	char value[160];
+	char value[32];
 
 	if (x == NULL || x->server_final)
 		return;
@@ -145,10 +144,8 @@ static void answer_caller(struct call *c, const struct release_order *order)
 	if (order->cause == CAUSE_NO_MEDIA || status == 503) {
 		snprintf(value, sizeof(value), "%d", (int)c->s->cfg->retry_after_s);
 		xact_reply(x, status, NULL, "Retry-After", value);
-	} else if (order->cause == CAUSE_SDP && cscf_sdp_verdict_warning(order->verdict, &text)) {
-		snprintf(value, sizeof(value), "%d %s \"%s\"",
-			 cscf_sdp_verdict_warning(order->verdict, &text), c->s->cfg->mw_name, text);
-		xact_reply(x, status, NULL, "Warning", value);
+	} else if (order->cause == CAUSE_SDP) {
+		xact_refuse_sdp(x, status, order->verdict);
 	} else {
 		xact_reply(x, status, NULL, NULL, NULL);
 	}

@@ -333,6 +333,8 @@ void xact_check(struct xact *x);
 struct xact *xact_find_server(struct cscf_session *s, gw_handle server);
 struct xact *xact_find_invite(const struct call *c, enum side from, uint32_t cseq);
 /** Answer its server transaction ourselves, if that is still open. */
+/** Answer a refused description: Warning, and for a WIC what would be taken (SDP-23, SDP-24). */
+void xact_refuse_sdp(struct xact *x, int status, enum cscf_sdp_verdict verdict);
 void xact_reply(struct xact *x, int status, const char *reason, const char *hdr, const char *value);
 void call_cancel_timers(struct call *c);
 

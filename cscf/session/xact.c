@@ -74,6 +74,45 @@ struct xact *xact_find_invite(const struct call *c, enum side from, uint32_t cse
 	return NULL;
 }
 
+/* A 488 with the body that RFC 3261 s21.4.26 asks for. @return false: nothing was sent */
+static bool refuse_with_body(struct xact *x, int status, const char *warning)
+{
+	struct cscf_session *s = x->call->s;
+	const struct cscf_sip_msg *req = cscf_sip_server_request(s->p.stack, x->server);
+	char *body = cscf_sdp_allowed(s->p.sdp_policy);
+	struct cscf_sip_msg *rsp = NULL;
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (req != NULL && body != NULL)
+		err = cscf_sip_msg_new_response(&rsp, req, status, NULL);
+	if (err == GW_OK)
+		err = cscf_sip_msg_hdr_append(rsp, "Warning", warning);
+	if (err == GW_OK)
+		err = cscf_sip_msg_set_body(rsp, "application/sdp", body, strlen(body));
+	free(body);
+	if (err != GW_OK) {
+		cscf_sip_msg_free(rsp);
+		return false;
+	}
+	return cscf_sip_respond(s->p.stack, x->server, rsp) == GW_OK;
+}
+
+void xact_refuse_sdp(struct xact *x, int status, enum cscf_sdp_verdict verdict)
+{
+	const char *text;
+	int code = cscf_sdp_verdict_warning(verdict, &text);
+	char warning[160];
+
+	if (x->server_final)
+		return;
+	snprintf(warning, sizeof(warning), "%d %s \"%s\"", code, x->call->s->cfg->mw_name, text);
+	if (x->from == SIDE_WIC && cscf_sdp_verdict_wants_allowed(verdict) &&
+	    refuse_with_body(x, status, warning))
+		x->server_final = true;
+	else
+		xact_reply(x, status, NULL, code != 0 ? "Warning" : NULL, warning);
+}
+
 void xact_reply(struct xact *x, int status, const char *reason, const char *hdr, const char *value)
 {
 	if (x->server_final)
