@@ -117,17 +117,15 @@ enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 	return GW_OK;
 }
 
-void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd, size_t first,
+void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n)
 {
 	const struct gw_conf_list *points = r->cfg->entry_points;
 
 	*out = (struct cscf_sip_dest){0};
 	if (points != NULL && points->n > 0) {
-		if (first >= points->n)
-			first = points->n - 1;
-		out->uris = (const char *const *)points->item + first;
-		out->n_uris = points->n - first;
+		out->uris = (const char *const *)points->item;
+		out->n_uris = points->n;
 		return;
 	}
 	snprintf(uri_buf, n, "%.*s", GW_SLICE_FMT(cscf_sip_msg_uri(fwd)));

@@ -4,7 +4,6 @@
  * answer does stands in answer.c.
  *
  *   IDLE ── request ──> WAIT_CORE ── challenge | accepted | refused | no core ──> DONE
- *                          └── 3xx, 480: next entry point, WAIT_CORE again
  *
  * The stack's client transaction is the timer (timer F); its last callback frees us.
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2; REG-10, SEC-21.
@@ -25,8 +24,7 @@ enum reg_event {
 	REG_E_CHALLENGE, /* 401 */
 	REG_E_ACCEPTED,  /* 2xx */
 	REG_E_REFUSED,   /* any other final answer of the core */
-	REG_E_NEXT,      /* 3xx, 480: this entry point will not have it */
-	REG_E_NO_CORE,   /* 503 or nothing from every entry point */
+	REG_E_NO_CORE,   /* 3xx, 480, 503 or nothing from every entry point */
 	REG_E_COUNT
 };
 
@@ -46,17 +44,17 @@ static const struct cscf_sip_client_cbs client_cbs;
 
 static enum gw_err send_to_core(struct reg_txn *t)
 {
-	struct cscf_sip_msg *copy = NULL;
+	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
+	struct cscf_sip_msg *msg = t->fwd;
 	struct cscf_sip_dest dest;
 	const char *slot;
 	char uri[1024];
 	gw_handle client = GW_HANDLE_NONE;
-	enum gw_err err = cscf_sip_msg_clone(&copy, t->fwd);
+	enum gw_err err;
 
-	if (err != GW_OK)
-		return err;
-	reg_mw_dest(t->r, t->fwd, t->entry, &dest, &slot, uri, sizeof(uri));
-	err = cscf_sip_request(t->r->parts.stack, copy, &dest, NULL, &client_cbs, t, &client);
+	reg_mw_dest(t->r, msg, &dest, &slot, uri, sizeof(uri));
+	t->fwd = NULL;
+	err = cscf_sip_request(t->r->parts.stack, msg, &dest, &opt, &client_cbs, t, &client);
 	if (err == GW_OK)
 		t->client = client;
 	return err;
@@ -77,31 +75,12 @@ static void on_idle(struct gw_fsm *fsm, unsigned event, void *data)
 	gw_fsm_go(fsm, REG_S_DONE);
 }
 
-/* 3xx or 480 of one entry point: the next, nothing to the WIC; the last answer is relayed. */
-static bool try_next(struct reg_txn *t)
-{
-	const struct gw_conf_list *points = t->r->cfg->entry_points;
-
-	if (points == NULL || t->entry + 1 >= points->n)
-		return false;
-	t->entry++;
-	return send_to_core(t) == GW_OK;
-}
-
 static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)
 {
 	struct reg_txn *t = fsm->owner;
 	const struct cscf_sip_msg *rsp = data;
 
 	switch ((enum reg_event)event) {
-	case REG_E_NEXT:
-		if (try_next(t)) {
-			gw_fsm_go(fsm, REG_S_WAIT_CORE);
-			return;
-		}
-		gw_fsm_go(fsm, REG_S_DONE);
-		reg_refused_by_core(t, rsp);
-		break;
 	case REG_E_CHALLENGE: /* no state; an association goes on meanwhile (REG-40, SEC-13) */
 		gw_fsm_go(fsm, REG_S_DONE);
 		reg_metric_inc(REG_M_CHALLENGED);
@@ -139,8 +118,8 @@ static const struct gw_fsm_state reg_states[REG_S_COUNT] = {
 	{
 	    .name = "WAIT_CORE",
 	    .in = GW_BIT(REG_E_CHALLENGE) | GW_BIT(REG_E_ACCEPTED) | GW_BIT(REG_E_REFUSED) |
-		  GW_BIT(REG_E_NEXT) | GW_BIT(REG_E_NO_CORE),
-	    .out = GW_BIT(REG_S_WAIT_CORE) | GW_BIT(REG_S_DONE),
+		  GW_BIT(REG_E_NO_CORE),
+	    .out = GW_BIT(REG_S_DONE),
 	    .on_event = on_wait_core,
 	},
     [REG_S_DONE] = {.name = "DONE"},
@@ -148,7 +127,7 @@ static const struct gw_fsm_state reg_states[REG_S_COUNT] = {
 
 static const char *const reg_event_names[REG_E_COUNT] = {
     [REG_E_REQUEST] = "REQUEST", [REG_E_CHALLENGE] = "CHALLENGE", [REG_E_ACCEPTED] = "ACCEPTED",
-    [REG_E_REFUSED] = "REFUSED", [REG_E_NEXT] = "NEXT",           [REG_E_NO_CORE] = "NO_CORE",
+    [REG_E_REFUSED] = "REFUSED", [REG_E_NO_CORE] = "NO_CORE",
 };
 
 static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
@@ -173,14 +152,12 @@ static const struct gw_fsm_desc reg_desc = {
 
 static enum reg_event classify(int status, const struct cscf_sip_response_info *info)
 {
-	if (info->local || status == 503)
+	if (info->local || status == 503 || status == 480 || (status >= 300 && status < 400))
 		return REG_E_NO_CORE;
 	if (status == 401)
 		return REG_E_CHALLENGE;
 	if (status < 300)
 		return REG_E_ACCEPTED;
-	if (status < 400 || status == 480)
-		return REG_E_NEXT;
 	return REG_E_REFUSED;
 }
 

@@ -203,8 +203,8 @@ extern const struct gw_fsm_desc reg_assoc_fsm;
 enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 			 const struct cscf_sip_msg *msg, const struct reg_request *q,
 			 const struct cscf_sip_flow *flow, bool associated) GW_MUST_CHECK;
-/** Where it goes: entry points from the `first` on, or the Request-URI (REG-09). */
-void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd, size_t first,
+/** Where it goes: the entry points in order, or the Request-URI (REG-09). */
+void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n);
 bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host);
 

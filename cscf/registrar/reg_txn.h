@@ -14,8 +14,7 @@ struct reg_txn {
 	gw_handle server, client;
 	struct cscf_sip_flow flow;
 	struct reg_request q;     /* owned content */
-	struct cscf_sip_msg *fwd; /* owned; kept for the next entry point */
-	size_t entry;             /* index into home.entry_points tried first */
+	struct cscf_sip_msg *fwd; /* owned until it is sent */
 	struct reg_txn *prev, *next;
 };
 

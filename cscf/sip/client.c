@@ -448,7 +448,7 @@ static uint32_t retry_after(const struct cscf_sip_msg *rsp)
 
 static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp)
 {
-	bool pending;
+	bool pending, elsewhere;
 
 	if (c->accepted)
 		return;
@@ -459,9 +459,11 @@ static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp
 	if (!pending || c->final)
 		return;
 	c->timer_c_at = CSCF_SIP_NEVER;
-	if (rsp->status == 503)
+	elsewhere = rsp->status == 503 ||
+		    (c->opt.refusal_is_down && (rsp->status < 400 || rsp->status == 480));
+	if (elsewhere)
 		cscf_sip_health_failed(c->stack->health, &c->flow, retry_after(rsp));
-	if (rsp->status == 503 && !c->cancel_wanted && cscf_sip_client_has_next(c)) {
+	if (elsewhere && !c->cancel_wanted && cscf_sip_client_has_next(c)) {
 		cscf_sip_count(CSCF_SIP_N_FAILOVER);
 		c->provisional = false;
 		if (cscf_sip_client_try_next(c))

@@ -262,9 +262,12 @@ static void on_resolved(void *arg, const struct cscf_sip_target *targets, size_t
 	cscf_sip_client_rearm(c);
 }
 
-/* A target that failed lately waits until the others had their turn. @return true: put off */
+/* A target that failed lately waits until the others had their turn, one that asked for time
+ * gets it where the request can do without. @return true: not now */
 static bool put_off(struct cscf_sip_client *c, const struct cscf_sip_target *t)
 {
+	if (c->opt.refusal_is_down && cscf_sip_health_wants_rest(c->stack->health, t))
+		return true;
 	if (c->last_resort || c->n_later == CSCF_SIP_MAX_TARGETS ||
 	    !cscf_sip_health_is_down(c->stack->health, t))
 		return false;

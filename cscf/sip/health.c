@@ -21,6 +21,7 @@
 struct down {
 	char key[KEY_LEN]; /* "UDP 192.0.2.1:5060" */
 	int64_t until;
+	bool asked; /* by Retry-After */
 	UT_hash_handle hh;
 };
 
@@ -103,6 +104,7 @@ void cscf_sip_health_failed(struct cscf_sip_health *h, const struct cscf_sip_flo
 			       (long long)ms);
 	}
 	d->until = cscf_sip_now_ms() + ms;
+	d->asked = retry_after_s > 0;
 }
 
 void cscf_sip_health_answered(struct cscf_sip_health *h, const struct cscf_sip_flow *flow)
@@ -120,18 +122,30 @@ void cscf_sip_health_answered(struct cscf_sip_health *h, const struct cscf_sip_f
 	drop(h, d);
 }
 
-bool cscf_sip_health_is_down(struct cscf_sip_health *h, const struct cscf_sip_target *target)
+static const struct down *look_up(struct cscf_sip_health *h, const struct cscf_sip_target *target)
 {
 	char key[KEY_LEN];
 	struct down *d;
 
 	if (h->down == NULL)
-		return false;
+		return NULL;
 	make_key(key, target->transport, &target->addr);
 	d = find(h, key);
 	if (d != NULL && d->until <= cscf_sip_now_ms()) {
 		drop(h, d);
 		d = NULL;
 	}
-	return d != NULL;
+	return d;
+}
+
+bool cscf_sip_health_is_down(struct cscf_sip_health *h, const struct cscf_sip_target *target)
+{
+	return look_up(h, target) != NULL;
+}
+
+bool cscf_sip_health_wants_rest(struct cscf_sip_health *h, const struct cscf_sip_target *target)
+{
+	const struct down *d = look_up(h, target);
+
+	return d != NULL && d->asked;
 }

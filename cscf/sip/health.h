@@ -2,7 +2,8 @@
 /*
  * Which core targets failed lately: a target that timed out, could not be reached or answered
  * 503 is tried after all others for a while (RFC 3263 s4.3, RFC 3261 s21.5.4; SEC-21). It is
- * never given up for good: with nothing else left it is tried again.
+ * never given up for good: with nothing else left it is tried again, but by a REGISTER while the
+ * Retry-After that it gave runs.
  * Thread: the loop thread.
  */
 #ifndef CSCF_SIP_HEALTH_H
@@ -26,5 +27,7 @@ void cscf_sip_health_failed(struct cscf_sip_health *h, const struct cscf_sip_flo
 /** It answered: forget the failure. */
 void cscf_sip_health_answered(struct cscf_sip_health *h, const struct cscf_sip_flow *flow);
 bool cscf_sip_health_is_down(struct cscf_sip_health *h, const struct cscf_sip_target *target);
+/** Down because it said so, with a Retry-After that is not over. */
+bool cscf_sip_health_wants_rest(struct cscf_sip_health *h, const struct cscf_sip_target *target);
 
 #endif

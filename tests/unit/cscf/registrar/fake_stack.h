@@ -24,6 +24,8 @@ static struct {
 	/* to the core */
 	char *mw; /* owned: last request */
 	char dest[256];
+	size_t n_dest;
+	bool refusal_is_down;
 	unsigned n_requests;
 	gw_handle client;
 	const struct cscf_sip_client_cbs *cbs;
@@ -68,10 +70,11 @@ enum gw_err cscf_sip_request(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 			     const struct cscf_sip_client_cbs *cbs, void *arg, gw_handle *client)
 {
 	(void)s;
-	(void)opt;
 	free(fk.mw);
 	fk.mw = fk_print(msg);
 	snprintf(fk.dest, sizeof(fk.dest), "%s", dest->n_uris > 0 ? dest->uris[0] : "");
+	fk.n_dest = dest->n_uris;
+	fk.refusal_is_down = opt != NULL && opt->refusal_is_down;
 	fk.n_requests++;
 	if (fk.refuse)
 		return GW_ERR_LIMIT;

@@ -278,21 +278,22 @@ static void test_answers_of_the_core_are_mapped(void **state)
 	fx_assert_nothing_left();
 }
 
-static void test_next_entry_point_after_480_and_302(void **state)
+/* The stack asks one entry point after the other; what comes up is the last one's refusal. */
+static void test_480_and_302_of_every_entry_point_are_504(void **state)
 {
 	REQ("REG-10");
+	static const char *const answers[] = {"480 Not Here", "302 Elsewhere"};
 
 	(void)state;
-	fx_register(1, INITIAL);
-	assert_string_equal(fk.dest, "icscf1.ims.example.net");
-	fk_answer("480 Not Here", "");
-	assert_int_equal(fk.status, 0);
-	assert_int_equal(fk.n_requests, 2);
-	assert_string_equal(fk.dest, "icscf2.ims.example.net");
-	assert_non_null(strstr(fk.mw, ";lr;ob>"));
-	fk_answer("302 Elsewhere", "Contact: <sip:other.example>\r\n");
-	assert_int_equal(fk.status, 302); /* the last answer, relayed */
-	assert_int_equal(fk.n_requests, 2);
+	for (size_t i = 0; i < 2; i++) {
+		fx_register(1, INITIAL);
+		assert_string_equal(fk.dest, "icscf1.ims.example.net");
+		assert_int_equal(fk.n_dest, 2);
+		assert_true(fk.refusal_is_down);
+		fk_answer(answers[i], "Contact: <sip:other.example>\r\n");
+		assert_int_equal(fk.status, 504);
+		assert_null(strstr(fk.w2, "other.example"));
+	}
 	fx_assert_nothing_left();
 }
 
@@ -396,7 +397,7 @@ int main(void)
 	    T(test_digest_beside_bearer_is_used_alone),
 	    T(test_query_is_relayed_and_creates_nothing),
 	    T(test_answers_of_the_core_are_mapped),
-	    T(test_next_entry_point_after_480_and_302),
+	    T(test_480_and_302_of_every_entry_point_are_504),
 	    T(test_each_answer_goes_to_the_request_it_belongs_to),
 	    T(test_odd_expires_and_several_contacts_of_one_instance),
 	    T(test_stack_that_cannot_send_is_500),

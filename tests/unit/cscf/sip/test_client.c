@@ -242,22 +242,22 @@ static void test_timer_c_answers_408_and_cancels(void **state)
 	free(sent);
 }
 
-static void test_503_goes_to_the_next_target_and_only_the_last_comes_up(void **state)
+/* The first target answers so: the second is asked, and its same answer comes up. */
+static void refused_twice(struct fx *f, const struct cscf_sip_client_opt *opt, const char *answer)
 {
-	struct fx *f = *state;
 	char addr[GW_ADDR_STRLEN];
 	const char *uris[2];
 	struct cscf_sip_dest dest = {.uris = uris, .n_uris = 2};
+	size_t n_rsp = f->n_rsp, n_done = f->n_done;
 	gw_handle h;
 	char *first, *second, *via1, *via2;
 
-	REQ("CALL-36");
 	uris[0] = uris[1] = gw_addr_str(&f->core_addr, addr, sizeof(addr));
-	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("REGISTER", "1")), &dest, NULL,
+	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("REGISTER", "1")), &dest, opt,
 					  &fx_client_cbs, f, &h),
 			 GW_OK);
 	first = fx_core_recv(f, 2000);
-	fx_core_answer(f, first, "503 Service Unavailable", "b1");
+	fx_core_answer(f, first, answer, "b1");
 	do {
 		second = fx_core_recv(f, 2000);
 		assert_non_null(second);
@@ -270,16 +270,26 @@ static void test_503_goes_to_the_next_target_and_only_the_last_comes_up(void **s
 		free(via2);
 	} while (true);
 	assert_int_equal(fx_vias(second), 1);
-	assert_int_equal(f->n_rsp, 0);
-	fx_core_answer(f, second, "503 Service Unavailable", "b2");
-	fx_until(f, &f->n_rsp, 1);
-	assert_true(fx_starts(f->rsp[0].text, "SIP/2.0 503 "));
-	assert_false(f->rsp[0].info.local);
-	fx_until(f, &f->n_done, 1);
+	assert_int_equal(f->n_rsp, n_rsp);
+	fx_core_answer(f, second, answer, "b2");
+	fx_until(f, &f->n_rsp, n_rsp + 1);
+	assert_memory_equal(f->rsp[n_rsp].text + strlen("SIP/2.0 "), answer, 4);
+	assert_false(f->rsp[n_rsp].info.local);
+	fx_until(f, &f->n_done, n_done + 1);
 	free(first);
 	free(second);
 	free(via1);
 	free(via2);
+}
+
+static void test_503_goes_to_the_next_target_and_only_the_last_comes_up(void **state)
+{
+	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
+
+	REQ("CALL-36", "REG-10");
+	refused_twice(*state, NULL, "503 Service Unavailable");
+	refused_twice(*state, &opt, "480 Not Here");
+	refused_twice(*state, &opt, "302 Elsewhere");
 }
 
 static void test_dead_tcp_target_fails_over(void **state)
@@ -316,6 +326,7 @@ static void test_failed_target_has_the_last_place_for_a_while(void **state)
 	char *live;
 	const char *uris[2];
 	struct cscf_sip_dest dest = {.uris = uris, .n_uris = 2};
+	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
 	long long failovers = gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_FAILOVER]);
 	char *sent, *rsp;
 	gw_handle h;
@@ -348,19 +359,26 @@ static void test_failed_target_has_the_last_place_for_a_while(void **state)
 	assert_true(fx_starts(f->rsp[2].text, "SIP/2.0 503 "));
 	free(rsp);
 	free(sent);
+	/* a REGISTER leaves it alone as long as it asked for */
+	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("REGISTER", "9")), &dest, &opt,
+					  &fx_client_cbs, f, &h),
+			 GW_OK);
+	fx_until(f, &f->n_rsp, 4);
+	assert_true(f->rsp[3].info.local);
 	assert_int_equal(cscf_sip_request(f->stack, fx_own(FX_REQ("MESSAGE", "3")), &dest, NULL,
 					  &fx_client_cbs, f, &h),
 			 GW_OK);
 	do {
 		sent = fx_core_recv(f, 2000);
 		assert_non_null(sent);
+		assert_null(strstr(sent, "CSeq: 9 "));
 		if (strstr(sent, "CSeq: 3 ") != NULL)
 			break;
 		free(sent);
 	} while (true);
 	fx_core_answer(f, sent, "200 OK", "b1");
-	fx_until(f, &f->n_rsp, 4);
-	assert_true(fx_starts(f->rsp[3].text, "SIP/2.0 200 "));
+	fx_until(f, &f->n_rsp, 5);
+	assert_true(fx_starts(f->rsp[4].text, "SIP/2.0 200 "));
 	free(sent);
 	free(live);
 }
