@@ -77,14 +77,17 @@ static void refuse_request(struct call *c, struct job *j, const struct release_o
 /* A description of the callee that we cannot serve ends the call; the SDP layer's word tells. */
 static void refuse(struct call *c, struct job *j)
 {
-	const struct release_order *why = &c->media.refusal;
+	struct release_order *why = &c->media.refusal;
 
 	CALL_LOG(GW_LOG_WARN, "call.sdp_refused", c, side_name(j->from), "cause=%s verdict=%s",
 		 cause_name(why->cause), cscf_sdp_verdict_name(why->verdict));
-	if (j->kind == JOB_REQUEST)
+	if (j->kind == JOB_REQUEST) {
 		refuse_request(c, j, why);
-	else
-		call_release(c, why);
+		return;
+	}
+	if (why->verdict == CSCF_SDP_SYNTAX) /* not the caller's fault: no 400 for it (SDP-25) */
+		why->verdict = CSCF_SDP_BAD_ANSWER;
+	call_release(c, why);
 }
 
 /* @return the method's offer or answer is part of the call's own description */

@@ -258,12 +258,19 @@ export class Call {
 			headers: [['Contact', `<${this.ue.contact}>`]] });
 	}
 
-	/** 200 with SDP; refuse video by { video: false }. Resolves when the ACK came. */
-	async answer({ video = true, headers = [] } = {}) {
+	/** 183 with any SDP. */
+	early(sdp, headers = []) {
+		this.state = 'ringing';
+		this.invited.reply(183, 'Session Progress', { toTag: this.localTag, body: sdp, headers: [
+			['Contact', `<${this.ue.contact}>`], ['Content-Type', 'application/sdp'], ...headers] });
+	}
+
+	/** 200 with SDP; refuse video by { video: false }, or any text as sdp. Resolves when the ACK came. */
+	async answer({ video = true, headers = [], sdp } = {}) {
 		const types = this.offer?.media.map((m) => m.type) ?? ['audio'];
 
 		await this.openMedia(video ? types : types.filter((t) => t !== 'video'));
-		const body = this.offer ? this.#takeOffer(this.offer) : this.ownSdp();
+		const body = sdp ?? (this.offer ? this.#takeOffer(this.offer) : this.ownSdp());
 		this.state = 'answered';
 		const acked = new Promise((resolve) => {
 			this.#resolve.ack = resolve;
