@@ -5,9 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const scalar = (v) => typeof v === 'string' ? JSON.stringify(v) : String(v);
+const scalar = (v) => typeof v === 'string' || typeof v === 'object' ? JSON.stringify(v) : String(v);
 
-/** YAML of nested objects, arrays of scalars and scalars. */
+/** YAML of nested objects, arrays of scalars or of plain objects, and scalars. */
 export function yaml(obj, indent = '') {
 	return Object.entries(obj).filter(([, v]) => v !== undefined).map(([key, v]) => {
 		if (Array.isArray(v))
