@@ -22,6 +22,7 @@
 #define K_SECRET(n, f, d, h)       K_ROW(n, GW_CONF_STR, f, d, 0, 0, NULL, false, true, h)
 #define K_LIST(n, f, d, h)         K_ROW(n, GW_CONF_STR_LIST, f, d, 0, 0, NULL, false, false, h)
 #define K_NEED(n, f, h)            K_ROW(n, GW_CONF_STR_LIST, f, NULL, 0, 0, NULL, true, false, h)
+#define K_NEED_STR(n, f, h)        K_ROW(n, GW_CONF_STR, f, NULL, 0, 0, NULL, true, false, h)
 #define K_BOOL(n, f, d, h)         K_ROW(n, GW_CONF_BOOL, f, d, 0, 0, NULL, false, false, h)
 #define K_INT(n, f, d, lo, hi, h)  K_ROW(n, GW_CONF_INT, f, d, lo, hi, NULL, false, false, h)
 #define K_SIZE(n, f, d, lo, hi, h) K_ROW(n, GW_CONF_SIZE, f, d, lo, hi, NULL, false, false, h)

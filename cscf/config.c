@@ -25,6 +25,10 @@ static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const unknown_words[] = {"drop", "pass", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
+static const char *const country_policies[] = {"reject", "proceed", NULL};
+static const char *const emergency_actions[] = {"none", "emergency-registration", NULL};
+static const char *const unregistered_words[] = {"380", "403", NULL};
+
 /* clang-format off */
 const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("ws.listen", ws_listen, "0.0.0.0:8443", "wss towards WICs; empty = none"),
@@ -134,6 +138,17 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "-1 = leave"),
 	K_INT("media.dscp.video", media_dscp_video, "34", -1, 63, "-1 = leave"),
 	K_TIME("T_consent", t_consent, "15s", 0, HOUR, "after lost consent, for an ICE restart"),
+
+	K_NEED_STR("emergency.country", emergency_country, "our own country, two letters"),
+	K_NEED("emergency.lists", emergency_lists, "COUNTRY=NUMBER NUMBER/sos.SERVICE urn:service:… per country; read again on SIGHUP"),
+	K_LIST("emergency.country_map", emergency_country_map, "", "RANGE=COUNTRY of WICs' addresses; others are unknown: all lists, always 380"),
+	K_BOOL("emergency.assume_own_country", emergency_assume_own_country, "false", "every WIC is in our own country"),
+	K_ENUM("emergency.same_country_policy", emergency_same_country_policy, "reject", country_policies, "in our own country: 380, or on to an E-CSCF"),
+	K_LIST("emergency.ecscf", emergency_ecscf, "", "SIP URIs of E-CSCFs in order, for proceed"),
+	K_STR("emergency.reason_text", emergency_reason_text, "Emergency calls are not available in this web client. Use your phone's dialler.", "<reason> of the 380, shown to the user"),
+	K_ENUM("emergency.action", emergency_action, "none", emergency_actions, "<action> of the 380"),
+	K_BOOL("emergency.send_contact_urn", emergency_send_contact_urn, "false", "Contact with the service URN in the 380"),
+	K_ENUM("emergency.unregistered", emergency_unregistered, "380", unregistered_words, "answer to a WIC that is not registered"),
 
 	K_INT("reject.no_media_wic", reject_no_media_wic, "503", 400, 699, "no AGW: answer to a WIC"),
 	K_INT("reject.no_media_core", reject_no_media_core, "500", 400, 699, "no AGW: answer to the core"),

@@ -9,6 +9,7 @@
 #define CSCF_CONFIG_H
 
 #include "common/conf.h"
+#include "cscf/emergency/plan.h"
 #include "cscf/iq/procedures.h"
 #include "cscf/registrar/registrar.h"
 #include "cscf/sdp/alg.h"
@@ -56,6 +57,10 @@ struct cscf_config {
 	bool media_inactivity_oneway_release;
 	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
 	int64_t t_consent, flow_hold, overload_retry_after;
+	char *emergency_country, *emergency_reason_text;
+	struct gw_conf_list emergency_lists, emergency_country_map, emergency_ecscf;
+	bool emergency_assume_own_country, emergency_send_contact_urn;
+	int emergency_same_country_policy, emergency_action, emergency_unregistered;
 	int64_t reject_no_media_wic, reject_no_media_core;
 	int64_t limits_calls, limits_call_duration, limits_registrations, limits_fds;
 	int64_t shutdown_grace;
@@ -73,6 +78,7 @@ struct cscf_config_parts {
 	struct cscf_iq_config iq;
 	struct cscf_session_config session;
 	struct cscf_sdp_policy sdp;
+	struct cscf_emergency_config emergency;
 };
 
 /**
@@ -83,5 +89,8 @@ struct cscf_config_parts {
  */
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,
 			       bool resolve, char *why, size_t n) GW_MUST_CHECK;
+
+/** emergency.* alone, for a reload: borrowed from cfg. */
+void cscf_config_emergency(struct cscf_emergency_config *e, const struct cscf_config *cfg);
 
 #endif

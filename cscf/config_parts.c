@@ -271,6 +271,34 @@ static void fill_sdp(struct cscf_sdp_policy *p, const struct cscf_config *cfg)
 	p->e2ae_in_answer = cfg->sdp_3ge2ae_in_answer;
 }
 
+void cscf_config_emergency(struct cscf_emergency_config *e, const struct cscf_config *cfg)
+{
+	*e = (struct cscf_emergency_config){
+	    .country = cfg->emergency_country,
+	    .lists = &cfg->emergency_lists,
+	    .country_map = &cfg->emergency_country_map,
+	    .home_domains = &cfg->home_domains,
+	    .ecscf = &cfg->emergency_ecscf,
+	    .assume_own_country = cfg->emergency_assume_own_country,
+	    .proceed = cfg->emergency_same_country_policy == 1,
+	    .action_register = cfg->emergency_action == 1,
+	    .send_contact_urn = cfg->emergency_send_contact_urn,
+	    .unregistered_403 = cfg->emergency_unregistered == 1,
+	    .reason_text = cfg->emergency_reason_text,
+	};
+}
+
+/* Compiled once to see whether it can be; the module compiles its own. */
+static enum gw_err check_emergency(const struct cscf_emergency_config *e, char *why, size_t n)
+{
+	struct cscf_emergency_plan *plan = NULL;
+	enum gw_err err = cscf_emergency_plan_new(&plan, e, why, n);
+
+	if (err == GW_OK)
+		cscf_emergency_plan_free(plan);
+	return err;
+}
+
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,
 			       bool resolve, char *why, size_t n)
 {
@@ -299,5 +327,6 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 	fill_iq(&parts->iq, cfg);
 	fill_session(&parts->session, cfg);
 	fill_sdp(&parts->sdp, cfg);
-	return GW_OK;
+	cscf_config_emergency(&parts->emergency, cfg);
+	return check_emergency(&parts->emergency, why, n);
 }

@@ -2,7 +2,7 @@
 /*
  * The process object (cscf.h): wiring of the parts, start and stop (cscf_end.c).
  *
- *   tokens ─> iq ─> stack ─> registrar ─> session ─> listener ─> ops
+ *   tokens ─> iq ─> stack ─> registrar ─> emergency ─> session ─> listener ─> ops
  *
  * The stack's callbacks are dealt out here: REGISTER to the registrar, all else to the session.
  */
@@ -61,12 +61,21 @@ static void on_flow_closed(void *arg, const struct cscf_sip_flow *flow)
 	cscf_registrar_on_flow_closed(c->registrar, flow->conn);
 }
 
+static bool is_emergency(void *arg, const struct cscf_sip_msg *req,
+			 const struct cscf_sip_flow *flow)
+{
+	const struct cscf *c = arg;
+
+	return cscf_emergency_is(c->emergency, req, flow);
+}
+
 static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_request = on_request,
     .on_ack = on_ack,
     .on_cancel = on_cancel,
     .on_server_done = on_server_done,
     .on_flow_closed = on_flow_closed,
+    .is_emergency = is_emergency,
 };
 
 static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle assoc,
@@ -101,12 +110,20 @@ static enum gw_err start_registrar(struct cscf *c)
 	return cscf_registrar_new(&c->registrar, &c->parts.registrar, &parts, &registrar_cbs, c);
 }
 
+static enum gw_err start_emergency(struct cscf *c, char *why, size_t n)
+{
+	struct cscf_emergency_parts parts = {.stack = c->stack, .registrar = c->registrar};
+
+	return cscf_emergency_new(&c->emergency, &c->parts.emergency, &parts, why, n);
+}
+
 static enum gw_err start_session(struct cscf *c)
 {
 	struct cscf_session_parts parts = {
 	    .base = c->base,
 	    .stack = c->stack,
 	    .registrar = c->registrar,
+	    .emergency = c->emergency,
 	    .iq = c->iq,
 	    .tokens = &c->tokens,
 	    .sdp_policy = &c->parts.sdp,
@@ -166,6 +183,10 @@ static enum gw_err start_parts(struct cscf *c)
 		err = start_registrar(c);
 	}
 	if (err == GW_OK) {
+		part = "emergency";
+		err = start_emergency(c, why, sizeof(why));
+	}
+	if (err == GW_OK) {
 		part = "session";
 		err = start_session(c);
 	}
@@ -183,7 +204,8 @@ static enum gw_err start_parts(struct cscf *c)
 	return err;
 }
 
-enum gw_err cscf_new(struct cscf **out, struct cscf_config *cfg)
+enum gw_err cscf_new(struct cscf **out, struct cscf_config *cfg,
+		     const struct gw_conf_source *source)
 {
 	struct cscf *c = calloc(1, sizeof(*c));
 	enum gw_err err = GW_ERR_NOMEM;
@@ -191,6 +213,7 @@ enum gw_err cscf_new(struct cscf **out, struct cscf_config *cfg)
 	if (c == NULL)
 		return err;
 	c->cfg = cfg;
+	c->source = source;
 	c->base = event_base_new();
 	if (c->base != NULL) {
 		raise_fd_limit(cfg);
@@ -218,6 +241,7 @@ void cscf_free(struct cscf *c)
 		cscf_sip_stack_attach_ws(c->stack, NULL);
 	cscf_registrar_free(c->registrar);
 	cscf_sip_stack_free(c->stack);
+	cscf_emergency_free(c->emergency);
 	cscf_iq_free(c->iq);
 	cscf_end_fini(c);
 	if (c->base != NULL)

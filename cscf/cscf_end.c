@@ -91,6 +91,27 @@ static void on_poll(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The whole configuration is read and checked as at the start; only emergency.* is taken. */
+static void reload_emergency(struct cscf *c)
+{
+	struct cscf_config cfg = {0};
+	struct cscf_emergency_config emergency;
+	char why[256] = "";
+	enum gw_err err;
+
+	if (c->source == NULL)
+		return;
+	err = gw_conf_load(cscf_config_keys, cscf_config_n_keys, &cfg, c->source, why, sizeof(why));
+	if (err != GW_OK) {
+		cscf_emergency_reload_failed(c->emergency, why);
+	} else {
+		cscf_config_emergency(&emergency, &cfg);
+		emergency.home_domains = &c->cfg->home_domains; /* as all else still has them */
+		(void)!cscf_emergency_reload(c->emergency, &emergency, why, sizeof(why));
+	}
+	gw_conf_free(cscf_config_keys, cscf_config_n_keys, &cfg);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	static const struct timeval tick = {.tv_usec = POLL_MS * 1000};
@@ -103,6 +124,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 		GW_LOG(err == GW_OK ? GW_LOG_INFO : GW_LOG_ERROR, "cscf.tls_reload",
 		       "err=%s why=\"%s\"", gw_err_name(err), why);
+		reload_emergency(c);
 		return;
 	}
 	if (c->ending != RUNNING) {

@@ -7,6 +7,7 @@
 #define CSCF_CSCF_INT_H
 
 #include "cscf/cscf.h"
+#include "cscf/emergency/emergency.h"
 #include "cscf/ops/ops.h"
 
 #include <stdbool.h>
@@ -18,13 +19,15 @@ struct event_base;
 enum ending { RUNNING, CALLS_END, BYES_OUT, WEBSOCKETS_CLOSE };
 
 struct cscf {
-	struct cscf_config *cfg; /* borrowed */
+	struct cscf_config *cfg;             /* borrowed */
+	const struct gw_conf_source *source; /* borrowed; NULL = nothing to read again */
 	struct cscf_config_parts parts;
 	struct cscf_sip_flow_token_ctx tokens;
 	struct event_base *base; /* owned, like all below */
 	struct cscf_iq *iq;
 	struct cscf_sip_stack *stack;
 	struct cscf_registrar *registrar;
+	struct cscf_emergency *emergency;
 	struct cscf_session *session;
 	struct cscf_ws_listener *listener;
 	struct cscf_ops *ops;

@@ -20,13 +20,13 @@ static int check(struct cscf_config *cfg)
 	return EXIT_SUCCESS;
 }
 
-static int run(struct cscf_config *cfg)
+static int run(struct cscf_config *cfg, const struct gw_conf_source *source)
 {
 	struct cscf *cscf = NULL;
 	int status;
 
 	gw_log_init("cscf", (enum gw_log_level)cfg->log_level);
-	if (cscf_new(&cscf, cfg) != GW_OK)
+	if (cscf_new(&cscf, cfg, source) != GW_OK)
 		return EXIT_FAILURE;
 	status = cscf_run(cscf);
 	cscf_free(cscf);
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "wicgate-cscf: %s\n", why);
 		status = EXIT_FAILURE;
 	} else {
-		status = opt.check_config ? check(&cfg) : run(&cfg);
+		status = opt.check_config ? check(&cfg) : run(&cfg, &opt.source);
 	}
 	gw_conf_free(cscf_config_keys, cscf_config_n_keys, &cfg);
 	return status;

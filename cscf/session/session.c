@@ -151,7 +151,7 @@ void cscf_session_on_request(struct cscf_session *s, gw_handle server,
 {
 	bool from_wic = flow->side == CSCF_SIP_W2;
 
-	if (from_wic && s->p.screen != NULL && s->p.screen(s->p.screen_arg, server, msg, flow))
+	if (from_wic && s->p.emergency != NULL && emergency_take(s, server, msg, flow))
 		return;
 	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER) /* the registrar takes those of W2 */
 		session_refuse(s, server, msg, 403, REFUSAL_NOT_FROM_CORE, NULL);

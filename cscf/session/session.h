@@ -17,6 +17,7 @@
 
 #include "common/err.h"
 #include "common/handle.h"
+#include "cscf/emergency/emergency.h"
 #include "cscf/iq/procedures.h"
 #include "cscf/registrar/registrar.h"
 #include "cscf/sdp/alg.h"
@@ -66,13 +67,7 @@ struct cscf_session_parts {
 	struct cscf_iq *iq;
 	const struct cscf_sip_flow_token_ctx *tokens;
 	const struct cscf_sdp_policy *sdp_policy;
-	/*
-	 * The first look at every request of a WIC, before anybody asks who it is (emergency).
-	 * @return true when it was answered. NULL = none.
-	 */
-	bool (*screen)(void *arg, gw_handle server, const struct cscf_sip_msg *msg,
-		       const struct cscf_sip_flow *flow);
-	void *screen_arg;
+	struct cscf_emergency *emergency; /* the first look at what WICs send; NULL = none */
 };
 
 /** @param cfg, parts  borrowed: outlive the session. @return GW_OK; GW_ERR_NOMEM */

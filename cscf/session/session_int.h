@@ -429,6 +429,11 @@ void release_run(struct call *c, const struct release_order *order);
 void release_fork(struct call *c, const struct cscf_sip_msg *rsp);
 bool release_is_quiet(const struct call *c);
 
+/* ---- emergency_call.c */
+/** Screen a request of a WIC. @return true when it was taken: answered, or on to an E-CSCF */
+bool emergency_take(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		    const struct cscf_sip_flow *flow);
+
 /* ---- client.c: callbacks of client transactions */
 extern const struct cscf_sip_client_cbs xact_client_cbs;
 

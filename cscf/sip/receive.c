@@ -175,12 +175,11 @@ static bool is_rate_exempt(enum cscf_sip_method method)
 	return method == CSCF_SIP_ACK || method == CSCF_SIP_CANCEL || method == CSCF_SIP_BYE;
 }
 
-/* Emergency requests pass every limit (WS-25, SEC-19). */
-static bool is_emergency(const struct cscf_sip_msg *req)
+/* Emergency requests pass every limit (WS-25, SEC-19, EMG-17); who knows them is above us. */
+static bool is_emergency(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+			 const struct cscf_sip_flow *flow)
 {
-	struct gw_slice uri = cscf_sip_msg_uri(req);
-
-	return uri.n >= 15 && strncasecmp(uri.p, "urn:service:sos", 15) == 0;
+	return s->cbs->is_emergency != NULL && s->cbs->is_emergency(s->cbs_arg, req, flow);
 }
 
 /* @return true: within the limit */
@@ -188,7 +187,7 @@ static bool take_token(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 		       const struct cscf_sip_flow *flow)
 {
 	if (flow->side != CSCF_SIP_W2 || s->ws_ops == NULL || s->ws_ops->take_token == NULL ||
-	    is_rate_exempt(cscf_sip_msg_method(req)) || is_emergency(req))
+	    is_rate_exempt(cscf_sip_msg_method(req)) || is_emergency(s, req, flow))
 		return true;
 	return s->ws_ops->take_token(s->ws_arg, flow->conn);
 }
@@ -241,7 +240,7 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		free(tags);
 		return true;
 	}
-	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(req) &&
+	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(s, req, flow) &&
 	    !is_leaving(req)) {
 		char seconds[16];
 
@@ -258,7 +257,8 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
  * sip.max_server_transactions, then every other initial request; what belongs to a dialog and
  * emergency requests pass until the table, an eighth larger, is full.
  */
-static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req)
+static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+		    const struct cscf_sip_flow *flow)
 {
 	enum cscf_sip_method m = cscf_sip_msg_method(req);
 	size_t used = gw_handle_count(s->servers);
@@ -266,7 +266,7 @@ static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *r
 	bool first = m == CSCF_SIP_REGISTER || m == CSCF_SIP_SUBSCRIBE || m == CSCF_SIP_PUBLISH ||
 		     m == CSCF_SIP_OPTIONS;
 
-	if (cscf_sip_msg_to_tag(req).n > 0 || is_emergency(req))
+	if (cscf_sip_msg_to_tag(req).n > 0 || is_emergency(s, req, flow))
 		return false;
 	return used >= (first ? max - max / 10 : max);
 }
@@ -290,7 +290,7 @@ static void start_server(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	struct cscf_sip_server *t;
 	gw_handle handle;
 
-	if (is_shed(s, req)) {
+	if (is_shed(s, req, flow)) {
 		free(key);
 		key = NULL;
 	}

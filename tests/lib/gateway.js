@@ -152,6 +152,7 @@ export class Gateway {
 				sip: { t1: '100ms', t2: '800ms', t4: '1s' },
 				home: { domains: ['ims.test'],
 					entry_points: [`sip:${core.host}:${core.port};transport=${coreTransport}`] },
+				emergency: { country: 'DE', lists: ['DE=112 110/sos.police'] },
 				agw: { list: [...list, ...moreAgws] },
 				ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
 				log: { level: 'debug' },

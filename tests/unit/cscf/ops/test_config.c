@@ -13,7 +13,14 @@
 static enum gw_err load(struct cscf_config *cfg, const char *const *set, size_t n, char *why,
 			size_t len)
 {
-	struct gw_conf_source src = {.set = set, .n_set = n};
+	static const char *const needed[] = {"emergency.country=DE", "emergency.lists=DE=112 110"};
+	const char *all[16];
+	struct gw_conf_source src = {.set = all, .n_set = n + 2};
+
+	assert_true(n + 2 <= sizeof(all) / sizeof(all[0]));
+	memcpy(all, needed, sizeof(needed));
+	if (n > 0)
+		memcpy(all + 2, set, n * sizeof(*set));
 
 	*cfg = (struct cscf_config){0};
 	return gw_conf_load(cscf_config_keys, cscf_config_n_keys, cfg, &src, why, len);

@@ -172,6 +172,15 @@ const struct cscf_sip_msg *cscf_sip_server_request(const struct cscf_sip_stack *
 	return w.servers[server - 1000];
 }
 
+bool cscf_sip_server_flow(const struct cscf_sip_stack *s, gw_handle server,
+			  struct cscf_sip_flow *out)
+{
+	(void)s;
+	(void)server;
+	*out = (struct cscf_sip_flow){.side = CSCF_SIP_W2, .conn = W_CONN};
+	return true;
+}
+
 bool cscf_sip_conn_alive(const struct cscf_sip_stack *s, uint64_t conn, struct cscf_sip_flow *flow)
 {
 	bool open = conn == W_CONN ? w.conn_open : conn == W_OTHER && w.other_open;

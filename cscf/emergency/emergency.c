@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Screening of live requests and the answers to them; see emergency.h.
+ * The body of the 380 goes out whatever Accept says: a client that does not read it still has the
+ * status (EMG-13). Attempts are logged one by one, not rate-limited: each has to be on record
+ * (EMG-20), and their rate is bounded by what a WebSocket may send at all.
+ */
+#include "cscf/emergency/emergency.h"
+
+#include "common/log.h"
+#include "common/metric.h"
+#include "cscf/xml/ims3gpp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GW_LOG_MOD "emergency"
+#define PAI_MAX    320
+
+struct cscf_emergency {
+	struct cscf_emergency_plan *plan; /* owned; replaced by a reload */
+	struct cscf_emergency_parts p;
+};
+
+#define N_CLASSES (CSCF_EMERGENCY_CLASS_COUNT - 1) /* NONE is not counted */
+#define AT(decision, how)                                                                          \
+	(CSCF_EMERGENCY_##decision * N_CLASSES + CSCF_EMERGENCY_##how - CSCF_EMERGENCY_URN)
+#define M1(decision, word, how, how_word)                                                          \
+	[AT(decision, how)] = {.name = "cscf_emergency_total",                                     \
+			       .labels = "decision=\"" word "\",class=\"" how_word "\"",           \
+			       .help = "Emergency requests of WICs"}
+#define M(decision, word)                                                                          \
+	M1(decision, word, URN, "urn"), M1(decision, word, TEL, "tel"),                            \
+	    M1(decision, word, SIP, "sip"), M1(decision, word, DIALSTRING, "dialstring")
+
+enum {
+	N_ATTEMPTS = CSCF_EMERGENCY_DECISION_COUNT * N_CLASSES,
+	M_RELOADED = N_ATTEMPTS,
+	M_KEPT,
+	M_COUNT
+};
+
+static struct gw_metric metrics[M_COUNT] = {
+    M(REJECT_OWN, "reject-own-country"),
+    M(REJECT_OTHER, "reject-other-country"),
+    M(REJECT_UNKNOWN, "reject-unknown-country"),
+    M(PROCEED, "proceed"),
+    M(UNREGISTERED_380, "unregistered-380"),
+    M(UNREGISTERED_403, "unregistered-403"),
+    M(NOT_REACHED, "not-reached"),
+    [M_RELOADED] = {.name = "cscf_emergency_reload_total",
+		    .labels = "result=\"ok\"",
+		    .help = "Emergency lists read again"},
+    [M_KEPT] = {.name = "cscf_emergency_reload_total",
+		.labels = "result=\"failed\"",
+		.help = "Emergency lists read again"},
+};
+
+static void log_plan(const struct cscf_emergency_plan *plan, const char *event)
+{
+	size_t countries, entries;
+
+	cscf_emergency_plan_counts(plan, &countries, &entries);
+	GW_LOG(GW_LOG_INFO, event, "countries=%zu entries=%zu", countries, entries);
+}
+
+enum gw_err cscf_emergency_new(struct cscf_emergency **out, const struct cscf_emergency_config *cfg,
+			       const struct cscf_emergency_parts *parts, char *why, size_t n)
+{
+	struct cscf_emergency *e = calloc(1, sizeof(*e));
+	enum gw_err err;
+
+	if (e == NULL)
+		return GW_ERR_NOMEM;
+	e->p = *parts;
+	err = cscf_emergency_plan_new(&e->plan, cfg, why, n);
+	if (err != GW_OK) {
+		free(e);
+		return err;
+	}
+	gw_metric_register(metrics, M_COUNT);
+	log_plan(e->plan, "emergency.lists");
+	*out = e;
+	return GW_OK;
+}
+
+void cscf_emergency_free(struct cscf_emergency *e)
+{
+	if (e == NULL)
+		return;
+	gw_metric_unregister(metrics);
+	cscf_emergency_plan_free(e->plan);
+	free(e);
+}
+
+void cscf_emergency_reload_failed(struct cscf_emergency *e, const char *why)
+{
+	(void)e;
+	gw_metric_inc(&metrics[M_KEPT]);
+	GW_LOG(GW_LOG_ERROR, "emergency.reload_failed", "why=\"%s\" kept=1", why);
+}
+
+enum gw_err cscf_emergency_reload(struct cscf_emergency *e, const struct cscf_emergency_config *cfg,
+				  char *why, size_t n)
+{
+	struct cscf_emergency_plan *plan = NULL;
+	enum gw_err err = cscf_emergency_plan_new(&plan, cfg, why, n);
+
+	if (err != GW_OK) {
+		cscf_emergency_reload_failed(e, err == GW_ERR_INVAL ? why : gw_err_name(err));
+		return err;
+	}
+	cscf_emergency_plan_free(e->plan);
+	e->plan = plan;
+	gw_metric_inc(&metrics[M_RELOADED]);
+	log_plan(plan, "emergency.reloaded");
+	return GW_OK;
+}
+
+/* EMG-21: only what begins something, and only from a WIC. */
+static bool is_screened(const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
+{
+	return flow->side == CSCF_SIP_W2 && cscf_sip_msg_to_tag(req).n == 0;
+}
+
+bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
+		       const struct cscf_sip_flow *flow)
+{
+	return is_screened(req, flow) &&
+	       cscf_emergency_classify(e->plan, cscf_sip_msg_uri(req),
+				       cscf_emergency_country_of(e->plan, &flow->remote), NULL);
+}
+
+static void note(enum cscf_emergency_decision decision, const struct cscf_sip_msg *req,
+		 const struct cscf_emergency_match *match, const char *country, uint64_t conn,
+		 const char *impu)
+{
+	gw_metric_inc(&metrics[decision * N_CLASSES + (unsigned)match->how - CSCF_EMERGENCY_URN]);
+	GW_LOG(GW_LOG_WARN, "emergency.detected",
+	       "call_id=\"%.*s\" impu=%s conn=%llu method=%.*s class=%s urn=%s country=%s "
+	       "decision=%s",
+	       GW_SLICE_FMT(cscf_sip_msg_call_id(req)), impu, (unsigned long long)conn,
+	       GW_SLICE_FMT(cscf_sip_msg_method_text(req)), cscf_emergency_class_name(match->how),
+	       match->urn, country[0] != '\0' ? country : "unknown",
+	       cscf_emergency_decision_name(decision));
+}
+
+/* EMG-09..13. path_uri: NULL when the WIC has no registration, so no Path either. */
+static enum gw_err build_380(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
+			     const struct cscf_emergency_match *match, const char *path_uri,
+			     struct cscf_sip_msg **out)
+{
+	struct gw_slice body = cscf_emergency_plan_body(e->plan);
+	char value[PAI_MAX];
+	enum gw_err err = cscf_sip_msg_new_response(out, req, 380, "Alternative Service");
+
+	if (err != GW_OK)
+		return err;
+	if (cscf_emergency_plan_contact(e->plan) && match->urn[0] != '\0') {
+		snprintf(value, sizeof(value), "<%s>", match->urn);
+		err = cscf_sip_msg_hdr_append(*out, "Contact", value);
+	}
+	if (err == GW_OK && path_uri != NULL) {
+		snprintf(value, sizeof(value), "<%s>", path_uri);
+		err = cscf_sip_msg_hdr_append(*out, "P-Asserted-Identity", value);
+	}
+	if (err == GW_OK)
+		err = cscf_sip_msg_set_body(*out, CSCF_IMS3GPP_MIME, body.p, body.n);
+	if (err != GW_OK)
+		cscf_sip_msg_free(*out);
+	return err;
+}
+
+static void answer_380(struct cscf_emergency *e, gw_handle server, const struct cscf_sip_msg *req,
+		       const struct cscf_emergency_match *match, const char *path_uri)
+{
+	struct cscf_sip_msg *rsp = NULL;
+	enum gw_err err = build_380(e, req, match, path_uri, &rsp);
+
+	if (err == GW_OK)
+		err = cscf_sip_respond(e->p.stack, server, rsp);
+	else /* out of memory: the status alone must suffice */
+		err = cscf_sip_reply(e->p.stack, server, 380, "Alternative Service", (char *)NULL);
+	if (err != GW_OK)
+		GW_LOG_LIMITED(GW_LOG_WARN, "emergency.respond_failed", "err=%s", gw_err_name(err));
+}
+
+static const char *impu_of(const struct cscf_registrar_identity *id)
+{
+	return id->n_impus > 0 ? id->impus[0].uri : "";
+}
+
+enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_handle server,
+					       const struct cscf_sip_msg *req,
+					       const struct cscf_sip_flow *flow,
+					       struct cscf_emergency_order *order)
+{
+	struct cscf_registrar_identity id = {0};
+	struct cscf_emergency_country country;
+	struct cscf_emergency_match match;
+	enum cscf_emergency_decision decision;
+	bool registered;
+
+	if (!is_screened(req, flow))
+		return CSCF_EMERGENCY_PASS;
+	country = cscf_emergency_country_of(e->plan, &flow->remote);
+	if (!cscf_emergency_classify(e->plan, cscf_sip_msg_uri(req), country, &match))
+		return CSCF_EMERGENCY_PASS;
+	registered = cscf_registrar_identify(e->p.registrar, flow->conn, NULL, 0, &id);
+	decision = cscf_emergency_decide(e->plan, country.origin, registered);
+	note(decision, req, &match, country.code, flow->conn, impu_of(&id));
+	if (decision == CSCF_EMERGENCY_PROCEED) {
+		order->match = match;
+		order->ecscf = cscf_emergency_plan_ecscf(e->plan, &order->n_ecscf);
+		return CSCF_EMERGENCY_TO_ECSCF;
+	}
+	if (decision == CSCF_EMERGENCY_UNREGISTERED_403)
+		cscf_sip_reply(e->p.stack, server, 403, "Not registered", (char *)NULL);
+	else
+		answer_380(e, server, req, &match, registered ? id.path_uri : NULL);
+	return CSCF_EMERGENCY_ANSWERED;
+}
+
+void cscf_emergency_not_reached(struct cscf_emergency *e, gw_handle server,
+				const struct cscf_sip_msg *req,
+				const struct cscf_emergency_match *match)
+{
+	struct cscf_registrar_identity id = {0};
+	struct cscf_sip_flow flow = {0};
+	bool registered;
+
+	if (!cscf_sip_server_flow(e->p.stack, server, &flow))
+		return;
+	registered = cscf_registrar_identify(e->p.registrar, flow.conn, NULL, 0, &id);
+	note(CSCF_EMERGENCY_NOT_REACHED, req, match,
+	     cscf_emergency_country_of(e->plan, &flow.remote).code, flow.conn, impu_of(&id));
+	answer_380(e, server, req, match, registered ? id.path_uri : NULL);
+}
