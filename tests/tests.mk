@@ -12,7 +12,7 @@ deps: ## install what is missing (Debian packages, npm modules); quick when all 
 	@deploy/setup/install.sh build test browser docker
 	@$(MAKE) --no-print-directory deps-npm
 deps-npm:
-	@tests/lib/npm-install.sh tests deploy/softphone
+	@tests/lib/npm-install.sh tests deploy/softphone deploy/waf
 
 test: deps ## everything: all tiers, from a fresh clone on a fresh machine
 	@tests/lib/run-tiers.sh $(TIERS)

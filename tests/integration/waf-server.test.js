@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The WAF of deploy/waf by itself, as a browser and as an eP-CSCF see it: what it issues, what it
+// refuses, and whose a pool identity is. What the gateway does with its tokens is tested elsewhere.
+import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { port } from '../lib/ports.js';
+import { until } from '../lib/wait.js';
+import { AUDIENCE, CLIENT, WafServer, readJwt } from '../lib/waf-server.js';
+
+const REDIRECT = 'https://page.example/phone';
+let dir;
+let waf;
+const others = [];
+
+const start = async (name, conf) => {
+	const one = await WafServer.start({ port: await port(), dir: join(dir, name), redirect: REDIRECT, conf });
+
+	others.push(one);
+	return one;
+};
+
+before(async () => {
+	dir = mkdtempSync(join(tmpdir(), 'wicgate-waf-'));
+	waf = await start('main', { limits: { failures: 3, window_s: 60, guests_per_window: 100 }, pool: { size: 3, per_address: 3 } });
+});
+after(async () => {
+	await Promise.all(others.map((w) => w.stop()));
+	rmSync(dir, { recursive: true, force: true });
+});
+
+/** The signature is that of a published key. */
+async function signed(token, issuer = waf) {
+	const [head, payload, signature] = token.split('.');
+	const { header } = readJwt(token);
+	const jwk = (await issuer.jwks()).find((k) => k.kid === header.kid);
+
+	assert.ok(jwk, `key ${header.kid} is published`);
+	assert.equal(jwk.d, undefined, 'the private part is not');
+	return verify('sha256', Buffer.from(`${head}.${payload}`), { key: createPublicKey({ key: jwk, format: 'jwk' }), dsaEncoding: 'ieee-p1363' },
+		Buffer.from(signature, 'base64url'));
+}
+
+test('a user gets an access token after RFC 9068 with the IMS identities, by code and PKCE', async () => {
+	const tokens = await waf.signIn('alice');
+	const { header, payload } = readJwt(tokens.access_token);
+
+	assert.equal(tokens.status, 200);
+	assert.equal(tokens.token_type, 'Bearer');
+	assert.equal(tokens.location.searchParams.get('state'), tokens.flow.state);
+	assert.equal(tokens.location.searchParams.get('iss'), waf.issuer);
+	assert.equal(header.typ, 'at+jwt');
+	assert.equal(header.alg, 'ES256');
+	assert.equal(payload.iss, waf.issuer);
+	assert.equal(payload.aud, AUDIENCE);
+	assert.equal(payload.client_id, CLIENT);
+	assert.equal(payload.scope, 'ims.register');
+	assert.equal(payload.ims_impi, 'alice.wic@ims.test');
+	assert.deepEqual(payload.ims_impus, ['sip:alice@ims.test', 'tel:+15550101']);
+	assert.equal(payload.ims_pool, false);
+	assert.equal(payload.exp - payload.iat, 600);
+	assert.ok(payload.jti);
+	assert.equal(await signed(tokens.access_token), true);
+	const id = readJwt(tokens.id_token);
+	assert.equal(id.payload.nonce, tokens.flow.nonce);
+	assert.notEqual(id.header.typ, 'at+jwt');
+	assert.deepEqual(id.payload.ims_impus, payload.ims_impus);
+});
+
+for (const [what, query] of [['PKCE', { code_challenge: undefined, code_challenge_method: undefined }],
+	['the S256 method', { code_challenge_method: 'plain' }], ['state', { state: undefined }], ['nonce', { nonce: undefined }],
+	['the code flow', { response_type: 'token' }], ['a known resource', { resource: 'https://elsewhere.example' }]]) {
+	test(`no sign-in without ${what}`, async () => {
+		const { uid, response } = await waf.begin({ query });
+
+		assert.equal(uid, undefined, 'no sign-in page');
+		assert.ok(response.location?.href.startsWith(REDIRECT) || response.status === 400, String(response.status));
+		assert.match(response.location?.href ?? response.text, /error|not possible/);
+	});
+}
+
+for (const redirect_uri of ['https://page.example/phone/', 'https://page.example/phone?next=x', 'https://page.example/Phone',
+	'https://page.example.evil.example/phone', 'https://evil.example/', 'javascript:alert(1)', undefined]) {
+	test(`redirect URI ${redirect_uri} is refused on a page of our own, not followed`, async () => {
+		const { response, uid } = await waf.begin({ query: { redirect_uri } });
+
+		assert.equal(uid, undefined);
+		assert.equal(response.status, 400);
+		assert.equal(response.location, null);
+		assert.match(response.text, /redirect_uri/);
+	});
+}
+
+test('an unknown client is refused', async () => {
+	const { response } = await waf.begin({ query: { client_id: 'other' } });
+
+	assert.equal(response.status, 400);
+	assert.equal(response.location, null);
+});
+
+test('a code is good once, with its verifier, for its redirect URI', async () => {
+	const flow = await waf.begin();
+	const { location } = await waf.submit(flow, 'login', { login: 'bob', password: 'bob-web' });
+
+	assert.equal((await waf.exchange(flow, location, { code_verifier: 'x'.repeat(43) })).error, 'invalid_grant');
+	assert.equal((await waf.exchange(flow, location, { redirect_uri: 'https://evil.example/' })).error, 'invalid_grant');
+	const first = await waf.exchange(flow, location);
+	assert.equal(first.status, 200);
+	assert.equal((await waf.exchange(flow, location)).error, 'invalid_grant');
+	// Who shows a code twice may have stolen it: what it gave is withdrawn.
+	assert.equal((await waf.refresh(first.refresh_token)).error, 'invalid_grant');
+});
+
+test('a refresh token gives a new access token of the same user, and is good once', async () => {
+	const first = await waf.signIn('carol');
+	const second = await waf.refresh(first.refresh_token);
+
+	assert.equal(second.status, 200);
+	const [a, b] = [first, second].map((t) => readJwt(t.access_token).payload);
+	assert.equal(b.ims_impi, a.ims_impi);
+	assert.notEqual(b.jti, a.jti);
+	assert.equal(await signed(second.access_token), true);
+	assert.equal((await waf.refresh(first.refresh_token)).error, 'invalid_grant');
+	assert.equal((await waf.refresh(second.refresh_token)).error, 'invalid_grant', 'reuse ends the whole chain');
+});
+
+test('revocation ends the refresh token', async () => {
+	const { refresh_token } = await waf.signIn('alice');
+
+	assert.equal((await waf.revoke(refresh_token)).status, 200);
+	assert.equal((await waf.refresh(refresh_token)).error, 'invalid_grant');
+});
+
+test('a page is asked for each sign-in: an earlier one of the same browser counts for nothing', async () => {
+	const first = await waf.signIn('alice');
+	const again = await waf.begin();
+
+	again.jar = new Map([...first.flow.jar, ...again.jar]);
+	const { location } = await waf.submit(again, 'login', { login: 'bob', password: 'bob-web' });
+	assert.equal(readJwt((await waf.exchange(again, location)).access_token).payload.ims_impi, 'bob.wic@ims.test');
+});
+
+test('opaque tokens: introspected by the eP-CSCF alone, inactive once revoked', async () => {
+	const opaque = await start('opaque', { token: { format: 'opaque', ttl_s: 60 } });
+	const { access_token, refresh_token } = await opaque.signIn('alice');
+	const facts = await opaque.introspect(access_token);
+
+	assert.equal(facts.active, true);
+	assert.equal(facts.iss, opaque.issuer);
+	assert.equal(facts.aud, AUDIENCE);
+	assert.equal(facts.client_id, CLIENT);
+	assert.equal(facts.scope, 'ims.register');
+	assert.equal(facts.ims_impi, 'alice.wic@ims.test');
+	assert.deepEqual(facts.ims_impus, ['sip:alice@ims.test', 'tel:+15550101']);
+	assert.equal((await opaque.introspect('nonsense')).active, false);
+	assert.equal((await opaque.introspect(access_token, {})).error, 'invalid_request');
+	assert.equal((await opaque.introspect(access_token, { Authorization: `Basic ${Buffer.from('epcscf:wrong').toString('base64')}` })).status, 401);
+	await opaque.revoke(refresh_token);
+	assert.deepEqual(await opaque.introspect(access_token), { status: 200, active: false });
+});
+
+test('rotation: a new key signs, tokens of the old one still verify, a restart keeps both', async () => {
+	const rotating = await start('rotating');
+	const old = (await rotating.signIn('alice')).access_token;
+
+	await rotating.rotate();
+	const fresh = (await rotating.signIn('alice')).access_token;
+	assert.notEqual(readJwt(fresh).header.kid, readJwt(old).header.kid);
+	assert.equal(await signed(old, rotating), true);
+	assert.equal(await signed(fresh, rotating), true);
+	await rotating.stop();
+	await rotating.run();
+	assert.equal(await signed(old, rotating), true);
+	assert.equal(readJwt((await rotating.signIn('bob')).access_token).header.kid, readJwt(fresh).header.kid);
+	assert.equal(statSync(join(rotating.dir, 'state/keys.json')).mode & 0o777, 0o600);
+});
+
+test('too many wrong passwords: the right one has to wait as well; an unknown login is told nothing else', async () => {
+	const guarded = await start('guarded', { limits: { failures: 3, window_s: 60 } });
+	const flow = await guarded.begin();
+	const attempt = async (login, password) => guarded.submit(flow, 'login', { login, password });
+
+	const [unknown, wrong] = [await attempt('nobody', 'x'), await attempt('alice', 'x')];
+	assert.equal(unknown.status, 401);
+	assert.equal(wrong.status, 401);
+	assert.equal(/data-testid="waf-problem">([^<]*)</.exec(unknown.text)[1], /data-testid="waf-problem">([^<]*)</.exec(wrong.text)[1]);
+	await attempt('alice', 'y');
+	const blocked = await attempt('alice', 'alice-web');
+	assert.equal(blocked.status, 429);
+	assert.ok(Number(blocked.headers.get('retry-after')) > 0);
+	assert.equal(blocked.location, null);
+	assert.doesNotMatch(guarded.process.output, /alice-web/);
+});
+
+test('the page escapes what it is given, allows no script and no frame', async () => {
+	const { page, response } = await waf.begin({ query: { login_hint: '"><script>alert(1)</script>' } });
+
+	assert.doesNotMatch(page, /<script/);
+	assert.match(page, /&quot;&gt;&lt;script/);
+	const csp = response.headers.get('content-security-policy');
+	assert.match(csp, /default-src 'none'/);
+	assert.match(csp, /frame-ancestors 'none'/);
+});
+
+test('a form without the browser\'s cookie is refused', async () => {
+	const flow = await waf.begin();
+
+	flow.jar.clear();
+	const res = await waf.submit(flow, 'login', { login: 'alice', password: 'alice-web' });
+	assert.equal(res.status, 400);
+	assert.equal(res.location, null);
+});
+
+test('cancelling goes back with access_denied', async () => {
+	const flow = await waf.begin();
+	const { location } = await waf.submit(flow, 'abort');
+
+	assert.equal(location.searchParams.get('error'), 'access_denied');
+	assert.equal(location.searchParams.get('state'), flow.state);
+});
+
+test('only a client\'s own origin may read the token endpoint', async () => {
+	const asked = async (origin) => (await fetch(`${waf.issuer}/token`, { method: 'POST', headers: { Origin: origin },
+		body: new URLSearchParams({ grant_type: 'refresh_token', client_id: CLIENT, refresh_token: 'x' }) })).headers.get('access-control-allow-origin');
+
+	assert.equal(await asked('https://page.example'), 'https://page.example');
+	assert.equal(await asked('https://evil.example'), null);
+});
+
+test('pool: each guest has an identity of its own until the eP-CSCF reports it free', async () => {
+	const guests = [await waf.guest(), await waf.guest(), await waf.guest()].map((g) => readJwt(g.access_token).payload);
+
+	assert.equal(new Set(guests.map((g) => g.ims_impi)).size, 3);
+	assert.equal(new Set(guests.map((g) => g.ims_impus[0])).size, 3);
+	assert.ok(guests.every((g) => g.ims_pool === true && /^sip:guest-\d{4}@ims\.test$/.test(g.ims_impus[0])));
+	const full = await waf.begin({ view: 'guest' });
+	assert.equal((await waf.submit(full, 'guest')).status, 503);
+
+	const [{ ims_impus: [impu], ims_impi: impi }] = guests;
+	const notice = { impu, impi, reason: 'deregistered', at: Math.ceil(Date.now() / 1000) };
+	assert.equal((await waf.released(notice, {})).status, 401);
+	assert.equal((await waf.released({ ...notice, impi: 'other@ims.test' })).result, 'unknown');
+	assert.deepEqual(await waf.pool(), { free: 0, lent: 3 });
+	assert.equal((await waf.released(notice)).result, 'released');
+	assert.equal((await waf.released(notice)).result, 'free', 'said twice, no harm');
+	const next = await waf.guest();
+	assert.equal(readJwt(next.access_token).payload.ims_impi, impi);
+	// The same word again, late: it is about the lease before.
+	assert.equal((await waf.released({ ...notice, at: notice.at - 60 })).result, 'newer');
+	assert.deepEqual(await waf.pool(), { free: 0, lent: 3 });
+});
+
+test('pool: a lease ends by itself after its last token, the guest is no more; a restart keeps live ones', async () => {
+	const brief = await start('brief', { token: { ttl_s: 2 }, pool: { size: 1, grace_s: 1 } });
+	const first = await brief.guest();
+	const again = await brief.refresh(first.refresh_token);
+
+	assert.equal(again.status, 200);
+	assert.equal(readJwt(again.access_token).payload.ims_impi, readJwt(first.access_token).payload.ims_impi);
+	await brief.stop();
+	await brief.run();
+	assert.deepEqual(await brief.pool(), { free: 0, lent: 1 });
+	await until(async () => (await brief.pool()).free === 1, { what: 'the end of the lease' });
+	assert.equal((await brief.refresh(again.refresh_token)).error, 'invalid_grant');
+});
+
+test('pool: one address holds so many and no more', async () => {
+	const few = await start('few', { pool: { size: 5, per_address: 1 } });
+
+	await few.guest();
+	const second = await few.begin({ view: 'guest' });
+	assert.equal((await few.submit(second, 'guest')).status, 503);
+	assert.deepEqual(await few.pool(), { free: 4, lent: 1 });
+});
+
+test('nothing secret is in the log', () => {
+	for (const one of others) {
+		assert.doesNotMatch(one.process.output, new RegExp(`${one.secret}|-web|eyJ`));
+		assert.ok(readFileSync(join(one.dir, 'epcscf.secret'), 'utf8').includes(one.secret));
+	}
+});
