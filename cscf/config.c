@@ -152,7 +152,11 @@ const struct gw_conf_key cscf_config_keys[] = {
 
 	K_INT("reject.no_media_wic", reject_no_media_wic, "503", 400, 699, "no AGW: answer to a WIC"),
 	K_INT("reject.no_media_core", reject_no_media_core, "500", 400, 699, "no AGW: answer to the core"),
-	K_TIME("overload.retry_after", overload_retry_after, "10s", SECOND, HOUR, "Retry-After of 503 and 500"),
+	K_INT("overload.high", sip.overload_high, "85", 1, 100, "load in percent from which new work is shed"),
+	K_INT("overload.low", sip.overload_low, "70", 0, 100, "load below which it is taken again"),
+	K_TIME("overload.max_lag", sip.overload_max_lag_ms, "500ms", 10, MINUTE, "an event loop as late as this is 100 % load"),
+	K_TIME("overload.retry_after", overload_retry_after, "10s", SECOND, HOUR, "Retry-After of 503 and 500 is random: from this"),
+	K_TIME("overload.retry_after_max", overload_retry_after_max, "60s", SECOND, HOUR, "to this"),
 	K_INT("limits.calls", limits_calls, "5000", 1, 1000000, "calls at once; more: 503"),
 	K_TIME("limits.call_duration", limits_call_duration, "0", 0, 30 * DAY, "longest call; 0 = off"),
 	K_INT("limits.registrations", limits_registrations, "40000", 1, 10000000, "associations at once"),
@@ -162,6 +166,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("ops.listen", ops_listen, "127.0.0.1:9180", "metrics and health; empty = off"),
 	K_STR("ops.ctl_socket", ops_ctl_socket, "/run/wicgate/cscf.sock", "operator's UNIX socket; empty = off"),
 	K_ENUM("log.level", log_level, "info", log_levels, "error, warn, info, debug, trace"),
+	K_BOOL("log.mask_identities", log_mask_identities, "true", "pseudonyms instead of users in log lines"),
 };
 /* clang-format on */
 

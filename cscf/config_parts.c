@@ -6,6 +6,7 @@
 #include "cscf/config.h"
 
 #include "common/sockaddr.h"
+#include "cscf/sip/mask.h"
 #include "proto/iq_types.h"
 
 #include <ctype.h>
@@ -230,7 +231,8 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 	    .flow_hold = cfg->flow_hold,
 	    .ack_timeout = 64 * cfg->sip.t1_ms,
 	    .inactivity = cfg->media_inactivity,
-	    .retry_after_s = cfg->overload_retry_after / 1000,
+	    .retry_after_s = cfg->sip.overload_retry_s,
+	    .retry_after_max_s = cfg->sip.overload_retry_max_s,
 	    .no_media_wic = cfg->reject_no_media_wic,
 	    .no_media_core = cfg->reject_no_media_core,
 	    .dscp_audio = cfg->media_dscp_audio,
@@ -305,6 +307,9 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 	enum gw_err err;
 
 	cfg->sip.w2_keep_s = cfg->ws_flow_timer / 1000;
+	cfg->sip.overload_retry_s = cfg->overload_retry_after / 1000;
+	cfg->sip.overload_retry_max_s = cfg->overload_retry_after_max / 1000;
+	cscf_sip_mask_set(cfg->log_mask_identities);
 	if (cfg->ws_listen[0] != '\0' &&
 	    (cfg->ws_tls_cert[0] == '\0' || cfg->ws_tls_key[0] == '\0')) {
 		snprintf(why, n, "ws.tls.cert, ws.tls.key: needed with ws.listen");

@@ -27,7 +27,7 @@ static int64_t now_ms(void)
 static void set_drain(struct cscf *c, bool on)
 {
 	c->draining = on;
-	cscf_sip_stack_drain(c->stack, on, (unsigned)c->parts.session.retry_after_s);
+	cscf_sip_stack_drain(c->stack, on);
 	GW_LOG(GW_LOG_INFO, "cscf.drain", "on=%d", (int)on);
 }
 

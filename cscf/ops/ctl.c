@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Commands of the operator's socket, as a table. Each answers from what the parts tell; only
- * drain, undrain and the log level change anything.
+ * drain, undrain, overload and the log level change anything.
  */
 #include "cscf/ops/ops_int.h"
 
 #include "common/log.h"
 #include "common/metric.h"
+#include "cscf/sip/mask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,43 @@ static json_t *cmd_log_level(void *arg, const json_t *args, const char **error)
 	return done();
 }
 
+/* The load that decides what is shed, told by the operator: for a planned lull, or to see it. */
+static json_t *cmd_overload(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+	const char *word = arg_at(args, 0);
+	char *end = NULL;
+	long percent;
+
+	if (word == NULL) {
+		*error = "overload needs a load in percent, or auto";
+		return NULL;
+	}
+	percent = strtol(word, &end, 10);
+	if (strcmp(word, "auto") == 0)
+		percent = -1;
+	else if (end == word || *end != '\0' || percent < 0 || percent > 100) {
+		*error = "overload needs a load of 0 to 100, or auto";
+		return NULL;
+	}
+	cscf_sip_stack_overload_force(o->p.stack, (int)percent);
+	GW_LOG(GW_LOG_INFO, "ops.overload", "load=%s", word);
+	return done();
+}
+
+static json_t *cmd_mask(void *arg, const json_t *args, const char **error)
+{
+	const char *identity = arg_at(args, 0);
+
+	(void)arg;
+	if (identity == NULL) {
+		*error = "mask needs an IMPU or IMPI";
+		return NULL;
+	}
+	return json_pack("{s:s, s:b}", "logged_as", cscf_sip_mask_always(gw_slice_str(identity)),
+			 "masking", (int)cscf_sip_mask_is_on());
+}
+
 static json_t *cmd_metrics(void *arg, const json_t *args, const char **error)
 {
 	char *text = gw_metric_text();
@@ -194,6 +232,8 @@ const struct gw_ctl_command ops_commands[] = {
     {"drain", "drain: take no new work", cmd_drain},
     {"undrain", "undrain: take new work again", cmd_undrain},
     {"log level", "log level LEVEL: error, warn, info, debug or trace", cmd_log_level},
+    {"mask", "mask IMPU|IMPI: the pseudonym of a user in the log", cmd_mask},
+    {"overload", "overload PERCENT|auto: shed work as at that load; auto measures", cmd_overload},
     {"metrics", "metrics: the exposition as text", cmd_metrics},
 };
 const size_t ops_n_commands = sizeof(ops_commands) / sizeof(ops_commands[0]);

@@ -17,6 +17,18 @@ static void put(json_t *o, const char *name, size_t v)
 	(void)json_object_set_new(o, name, json_integer((json_int_t)v));
 }
 
+/* What is shed: see cscf/sip/overload.h. */
+static json_t *overload(struct cscf_ops *o)
+{
+	const struct cscf_sip_overload *v = cscf_sip_stack_overload(o->p.stack);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "load_percent",
+			 (json_int_t)cscf_sip_overload_load(v), "level", (json_int_t)v->level,
+			 "loop_lag_ms", (json_int_t)v->lag_pct * (json_int_t)v->max_lag_ms / 100,
+			 "transactions_percent", (json_int_t)v->fill_pct, "events_percent",
+			 (json_int_t)v->queue_pct, "forced", (int)(v->forced_pct >= 0));
+}
+
 json_t *ops_status(struct cscf_ops *o)
 {
 	struct cscf_ws_counts ws = cscf_ws_listener_counts(o->p.listener);
@@ -54,6 +66,7 @@ json_t *ops_status(struct cscf_ops *o)
 	put(out, "iq_requests", cscf_iq_txn_count(o->p.iq));
 	put(out, "mw_tcp_connections", sip.tcp_conns);
 	put(out, "dns_queries", sip.dns_queries);
+	(void)json_object_set_new(out, "overload", overload(o));
 	(void)json_object_set_new(out, "agws", cscf_iq_agw_list(o->p.iq));
 	(void)json_object_set_new(out, "memory_octets", json_integer(gw_process_rss_octets()));
 	(void)json_object_set_new(out, "fds", json_integer(gw_process_open_fds()));

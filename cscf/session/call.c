@@ -8,6 +8,8 @@
  */
 #include "cscf/session/session_int.h"
 
+#include "cscf/sip/mask.h"
+
 #include "cscf/registrar/trust.h"
 
 #include <event2/event.h>
@@ -248,7 +250,8 @@ static void answer_busy(struct cscf_session *s, gw_handle server, const struct c
 	char after[RETRY_AFTER_TEXT];
 
 	gw_metric_inc(&session_metrics[SM_LIMIT]);
-	snprintf(after, sizeof(after), "%d", (int)s->cfg->retry_after_s);
+	snprintf(after, sizeof(after), "%u",
+		 cscf_sip_retry_after(s->cfg->retry_after_s, s->cfg->retry_after_max_s));
 	session_refuse(s, server, msg, 503, REFUSAL_LIMIT, after);
 }
 
@@ -261,7 +264,7 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 
 	call_ident_update(c);
 	CALL_LOG(GW_LOG_INFO, "call.start", c, side_name(from), "from_wic=%d uri=\"%s\"",
-		 (int)c->from_wic, c->request_uri);
+		 (int)c->from_wic, cscf_sip_mask(c->request_uri));
 	if (x == NULL) {
 		cscf_sip_msg_free(msg);
 		session_refuse(c->s, server, orig, 500, REFUSAL_INTERNAL, NULL);

@@ -6,6 +6,8 @@
  */
 #include "cscf/session/session_int.h"
 
+#include "cscf/sip/mask.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -55,5 +57,6 @@ void record_write(const struct call *c)
 		 (int)c->from_wic, (long long)c->started_at,
 		 c->answered_ms != 0 ? (long long)(c->answered_ms - c->started_ms) : -1LL,
 		 c->answered_ms != 0 ? (long long)(end - c->answered_ms) : 0LL, c->status,
-		 cause_name(c->cause), c->request_uri, c->from, c->stats);
+		 cause_name(c->cause), cscf_sip_mask(c->request_uri), cscf_sip_mask(c->from),
+		 c->stats);
 }

@@ -142,7 +142,9 @@ static void answer_caller(struct call *c, const struct release_order *order)
 		return;
 	c->status = status;
 	if (order->cause == CAUSE_NO_MEDIA || status == 503) {
-		snprintf(value, sizeof(value), "%d", (int)c->s->cfg->retry_after_s);
+		snprintf(
+		    value, sizeof(value), "%u",
+		    cscf_sip_retry_after(c->s->cfg->retry_after_s, c->s->cfg->retry_after_max_s));
 		xact_reply(x, status, NULL, "Retry-After", value);
 	} else if (order->cause == CAUSE_SDP) {
 		xact_refuse_sdp(x, status, order->verdict);

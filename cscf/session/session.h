@@ -37,13 +37,14 @@ enum cscf_session_early {
 
 /* Named as the knobs; times in ms. Borrowed texts outlive the session. */
 struct cscf_session_config {
-	int64_t limits_calls;  /* limits.calls */
-	int64_t max_duration;  /* limits.call_duration; 0 = off (REL-19) */
-	int64_t t_consent;     /* consent.grace (T_consent) */
-	int64_t flow_hold;     /* how long an in-dialog request waits for a lost flow */
-	int64_t ack_timeout;   /* 64*T1 */
-	int64_t inactivity;    /* media.inactivity; 0 = off */
-	int64_t retry_after_s; /* overload.retry_after */
+	int64_t limits_calls;      /* limits.calls */
+	int64_t max_duration;      /* limits.call_duration; 0 = off (REL-19) */
+	int64_t t_consent;         /* consent.grace (T_consent) */
+	int64_t flow_hold;         /* how long an in-dialog request waits for a lost flow */
+	int64_t ack_timeout;       /* 64*T1 */
+	int64_t inactivity;        /* media.inactivity; 0 = off */
+	int64_t retry_after_s;     /* overload.retry_after */
+	int64_t retry_after_max_s; /* Retry-After is random between the two */
 	int64_t no_media_wic, no_media_core; /* reject.no_media_*: status */
 	int64_t dscp_audio, dscp_video;      /* media.dscp.*; -1 = off */
 	bool inactivity_oneway_release;

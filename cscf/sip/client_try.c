@@ -5,6 +5,7 @@
  * attempt with a new branch.
  */
 #include "cscf/sip/client_int.h"
+#include "cscf/sip/mask.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,8 +295,8 @@ static bool resolve_next(struct cscf_sip_client *c)
 	c->next_target = 0;
 	err = cscf_sip_resolve(c->stack->resolver, gw_slice_str(uri), on_resolved, c, &c->query);
 	if (err != GW_OK)
-		GW_LOG_LIMITED(GW_LOG_WARN, "sip.no_target", "uri=\"%s\" err=%s", uri,
-			       gw_err_name(err));
+		GW_LOG_LIMITED(GW_LOG_WARN, "sip.no_target", "uri=\"%s\" err=%s",
+			       cscf_sip_mask(uri), gw_err_name(err));
 	return c->query != GW_HANDLE_NONE;
 }
 

@@ -47,6 +47,12 @@ struct gw_metric cscf_sip_counters[CSCF_SIP_N_COUNT] = {
 	[CSCF_SIP_N_DNS_FAILED] = {.name = "cscf_sip_dns_failures_total", .labels = NULL, .type = C, .help = "Look-ups without a target"},
 	[CSCF_SIP_N_WS_MIXUP] = {.name = "cscf_sip_via_mixups_total", .labels = NULL, .type = C, .help = "Via says WS on wss or WSS on ws"},
 	[CSCF_SIP_N_KEEPALIVE] = {.name = "cscf_sip_keepalives_total", .labels = NULL, .type = C, .help = "CRLF pings answered"},
+	[CSCF_SIP_N_LOAD] = {.name = "cscf_overload_load_percent", .labels = NULL, .type = G, .help = "The worst of loop lag, transactions and events"},
+	[CSCF_SIP_N_LOAD_LEVEL] = {.name = "cscf_overload_level", .labels = NULL, .type = G, .help = "What is shed: 0 nothing, 1 new users, 2 new calls, 3 refreshes"},
+	[CSCF_SIP_N_LOOP_LAG] = {.name = "cscf_loop_lag_milliseconds", .labels = NULL, .type = G, .help = "How late the event loop is, smoothed"},
+	[CSCF_SIP_N_SHED_NEW_USER] = {.name = "cscf_overload_shed_total", .labels = "work=\"new-user\"", .type = C, .help = "Requests answered 503 because of overload"},
+	[CSCF_SIP_N_SHED_NEW_CALL] = {.name = "cscf_overload_shed_total", .labels = "work=\"new-call\"", .type = C, .help = ""},
+	[CSCF_SIP_N_SHED_REFRESH] = {.name = "cscf_overload_shed_total", .labels = "work=\"refresh\"", .type = C, .help = ""},
 };
 /* clang-format on */
 

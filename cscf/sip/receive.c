@@ -4,7 +4,6 @@
  * transaction it belongs to or, as a new one, upward. The checks of RFC 3261 s16.3 in the order
  * of receive_request. Spec: WS-14..18, WS-25..34.
  */
-#include "common/rand.h"
 #include "cscf/sip/stack_int.h"
 
 #include <stdio.h>
@@ -244,7 +243,7 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	    !is_leaving(req)) {
 		char seconds[16];
 
-		snprintf(seconds, sizeof(seconds), "%u", s->retry_after_s);
+		snprintf(seconds, sizeof(seconds), "%u", cscf_sip_stack_retry_after(s));
 		cscf_sip_count(CSCF_SIP_N_DRAINING);
 		refuse(s, req, flow, key, 503, "draining", "Retry-After", seconds);
 		return true;
@@ -252,6 +251,11 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	return false;
 }
 
+<<<<<<< HEAD
+/* What kind of work it is, for the order of shedding (SEC-19). */
+static enum cscf_sip_work work_of(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+				  const struct cscf_sip_flow *flow)
+=======
 /*
  * Overload (SEC-19): first new registrations and subscriptions are refused, at nine tenths of
  * sip.max_server_transactions, then every other initial request; what belongs to a dialog and
@@ -259,28 +263,45 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
  */
 static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 		    const struct cscf_sip_flow *flow)
+>>>>>>> main
 {
 	enum cscf_sip_method m = cscf_sip_msg_method(req);
-	size_t used = gw_handle_count(s->servers);
-	size_t max = (size_t)s->cfg->max_server_txns;
-	bool first = m == CSCF_SIP_REGISTER || m == CSCF_SIP_SUBSCRIBE || m == CSCF_SIP_PUBLISH ||
-		     m == CSCF_SIP_OPTIONS;
+	const struct cscf_sip_w2_conn *c =
+	    flow->side == CSCF_SIP_W2 ? cscf_sip_w2_find(s, flow->conn) : NULL;
 
+<<<<<<< HEAD
+	if (is_emergency(s, req, flow))
+		return CSCF_SIP_WORK_EMERGENCY;
+	if (m == CSCF_SIP_REGISTER) /* whatever its To says */
+		return c != NULL && c->registered ? CSCF_SIP_WORK_REFRESH : CSCF_SIP_WORK_NEW_USER;
+	if (cscf_sip_msg_to_tag(req).n > 0)
+		return CSCF_SIP_WORK_DIALOG;
+	if (m == CSCF_SIP_SUBSCRIBE || m == CSCF_SIP_PUBLISH || m == CSCF_SIP_OPTIONS)
+		return CSCF_SIP_WORK_NEW_USER;
+	return CSCF_SIP_WORK_NEW_CALL;
+}
+
+static bool is_shed(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+		    const struct cscf_sip_flow *flow)
+{
+	return cscf_sip_overload_sheds(&s->overload, work_of(s, req, flow),
+				       gw_handle_count(s->servers),
+				       (size_t)s->cfg->max_server_txns);
+=======
 	if (cscf_sip_msg_to_tag(req).n > 0 || is_emergency(s, req, flow))
 		return false;
 	return used >= (first ? max - max / 10 : max);
+>>>>>>> main
 }
 
-/* Retry-After of 5 to 14 s, so that those refused do not come back together. */
 static void refuse_overload(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 			    const struct cscf_sip_flow *flow)
 {
 	char seconds[16];
 
-	snprintf(seconds, sizeof(seconds), "%u", 5 + (unsigned)(gw_rand_u64() % 10));
+	snprintf(seconds, sizeof(seconds), "%u", cscf_sip_stack_retry_after(s));
 	cscf_sip_count(CSCF_SIP_N_OVERLOAD);
-	GW_LOG_LIMITED(GW_LOG_WARN, "sip.overload", "transactions=%zu",
-		       gw_handle_count(s->servers));
+	log_refused(flow, req, 503, "overload");
 	cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", seconds);
 }
 

@@ -23,6 +23,11 @@ void cscf_sip_config_defaults(struct cscf_sip_config *cfg)
 	    .t1_ms = 500,
 	    .t2_ms = 4000,
 	    .t4_ms = 5000,
+	    .overload_high = 85,
+	    .overload_low = 70,
+	    .overload_max_lag_ms = 500,
+	    .overload_retry_s = 10,
+	    .overload_retry_max_s = 60,
 	    .max_server_txns = 20000,
 	    .max_client_txns = 20000,
 	    .max_tcp_conns = 1000,
@@ -85,6 +90,8 @@ static enum gw_err check_config(const struct cscf_sip_config *c, char *errbuf, s
 	else if (c->max_server_txns < 1 || c->max_server_txns > 10000000 ||
 		 c->max_client_txns < 1 || c->max_client_txns > 10000000)
 		bad = "transaction limits must be 1..10000000";
+	else if (c->overload_low > c->overload_high || c->overload_max_lag_ms < 1)
+		bad = "overload.low must not be above overload.high";
 	else if (c->max_malformed < 1 || c->max_tcp_conns < 1)
 		bad = "sip.max_malformed and mw.max_tcp_connections must be at least 1";
 	if (bad == NULL)
@@ -136,10 +143,63 @@ static enum gw_err make_resolver(struct cscf_sip_stack *s, char *errbuf, size_t 
 	return cscf_sip_resolver_new(&s->resolver, s->base, &rc, errbuf, errlen);
 }
 
-/* Room above the limit for dialogs and emergencies (receive.c, is_shed). */
+/* Room above the limit for dialogs and emergencies (overload.h). */
 static uint32_t server_table_size(const struct cscf_sip_config *cfg)
 {
 	return (uint32_t)(cfg->max_server_txns + cfg->max_server_txns / 8 + 1);
+}
+
+static void show_overload(struct cscf_sip_stack *s)
+{
+	const struct cscf_sip_overload *o = cscf_sip_stack_overload(s);
+
+	gw_metric_set(&cscf_sip_counters[CSCF_SIP_N_LOAD], cscf_sip_overload_load(o));
+	gw_metric_set(&cscf_sip_counters[CSCF_SIP_N_LOAD_LEVEL], o->level);
+	gw_metric_set(&cscf_sip_counters[CSCF_SIP_N_LOOP_LAG],
+		      (int64_t)o->lag_pct * o->max_lag_ms / 100);
+	for (int w = 0; w < CSCF_SIP_WORK_DIALOG; w++)
+		gw_metric_set(&cscf_sip_counters[CSCF_SIP_N_SHED_NEW_USER + w],
+			      (int64_t)o->shed[w]);
+}
+
+static void on_overload_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_sip_stack *s = arg;
+	int events = event_base_get_max_events(s->base, EVENT_BASE_COUNT_ACTIVE, 1);
+
+	(void)fd;
+	(void)what;
+	cscf_sip_overload_tick(&s->overload, cscf_sip_now_ms(), events);
+	show_overload(s);
+	cscf_sip_arm(s->overload_tick, CSCF_SIP_OVERLOAD_TICK_MS);
+}
+
+static enum gw_err start_overload(struct cscf_sip_stack *s)
+{
+	cscf_sip_overload_init(&s->overload, s->cfg->overload_high, s->cfg->overload_low,
+			       s->cfg->overload_max_lag_ms);
+	s->overload_tick = evtimer_new(s->base, on_overload_tick, s);
+	if (s->overload_tick == NULL)
+		return GW_ERR_NOMEM;
+	cscf_sip_arm(s->overload_tick, CSCF_SIP_OVERLOAD_TICK_MS);
+	return GW_OK;
+}
+
+const struct cscf_sip_overload *cscf_sip_stack_overload(struct cscf_sip_stack *s)
+{
+	cscf_sip_overload_look(&s->overload, gw_handle_count(s->servers),
+			       (size_t)s->cfg->max_server_txns);
+	return &s->overload;
+}
+
+void cscf_sip_stack_overload_force(struct cscf_sip_stack *s, int percent)
+{
+	cscf_sip_overload_force(&s->overload, percent);
+}
+
+unsigned cscf_sip_stack_retry_after(const struct cscf_sip_stack *s)
+{
+	return cscf_sip_retry_after(s->cfg->overload_retry_s, s->cfg->overload_retry_max_s);
 }
 
 enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *base,
@@ -182,6 +242,8 @@ enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *b
 		err = make_resolver(s, errbuf, errlen);
 	if (err == GW_OK && (s->health = cscf_sip_health_new()) == NULL)
 		err = GW_ERR_NOMEM;
+	if (err == GW_OK)
+		err = start_overload(s);
 	if (err != GW_OK) {
 		cscf_sip_stack_free(s);
 		return err;
@@ -194,6 +256,8 @@ void cscf_sip_stack_free(struct cscf_sip_stack *s)
 {
 	if (s == NULL)
 		return;
+	if (s->overload_tick != NULL)
+		event_free(s->overload_tick);
 	cscf_sip_clients_free(s);
 	cscf_sip_servers_free(s);
 	cscf_sip_resolver_free(s->resolver);
@@ -207,10 +271,9 @@ void cscf_sip_stack_free(struct cscf_sip_stack *s)
 	free(s);
 }
 
-void cscf_sip_stack_drain(struct cscf_sip_stack *s, bool on, unsigned retry_after_s)
+void cscf_sip_stack_drain(struct cscf_sip_stack *s, bool on)
 {
 	s->draining = on;
-	s->retry_after_s = retry_after_s;
 }
 
 void cscf_sip_stack_counts(const struct cscf_sip_stack *s, struct cscf_sip_counts *out)

@@ -30,6 +30,7 @@
 #include "common/handle.h"
 #include "cscf/sip/flow.h"
 #include "cscf/sip/msg.h"
+#include "cscf/sip/overload.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,13 +65,16 @@ struct cscf_sip_config {
 	int64_t max_malformed; /* sip.max_malformed, in a row, then the WebSocket is closed 1002 */
 	int64_t timer_c_ms;    /* sip.timer_c */
 	int64_t t1_ms, t2_ms, t4_ms;
-	int64_t max_server_txns; /* sip.max_server_transactions */
-	int64_t max_client_txns; /* sip.max_client_transactions */
-	int64_t max_tcp_conns;   /* mw.max_tcp_connections */
-	int64_t tcp_idle_ms;     /* mw.tcp_idle: close an idle connection that we opened */
-	int64_t tcp_connect_ms;  /* mw.tcp_connect_timeout */
-	int64_t tcp_queue_max;   /* mw.tcp_queue_max, octets waiting per connection */
-	int64_t udp_max;         /* mw.udp_max: larger requests go by TCP (1300) */
+	int64_t overload_high, overload_low;            /* percent */
+	int64_t overload_max_lag_ms;                    /* the loop as late as this is 100 % */
+	int64_t overload_retry_s, overload_retry_max_s; /* Retry-After, random between */
+	int64_t max_server_txns;                        /* sip.max_server_transactions */
+	int64_t max_client_txns;                        /* sip.max_client_transactions */
+	int64_t max_tcp_conns;                          /* mw.max_tcp_connections */
+	int64_t tcp_idle_ms;    /* mw.tcp_idle: close an idle connection that we opened */
+	int64_t tcp_connect_ms; /* mw.tcp_connect_timeout */
+	int64_t tcp_queue_max;  /* mw.tcp_queue_max, octets waiting per connection */
+	int64_t udp_max;        /* mw.udp_max: larger requests go by TCP (1300) */
 };
 
 /** Numbers filled, lists empty, names NULL. */
@@ -144,7 +148,14 @@ enum gw_err cscf_sip_stack_new(struct cscf_sip_stack **out, struct event_base *b
 void cscf_sip_stack_free(struct cscf_sip_stack *s);
 
 /** Planned stop: new initial requests get 503 + Retry-After from the stack itself (WS-35). */
-void cscf_sip_stack_drain(struct cscf_sip_stack *s, bool on, unsigned retry_after_s);
+void cscf_sip_stack_drain(struct cscf_sip_stack *s, bool on);
+
+/** How loaded we are, looked at now. */
+const struct cscf_sip_overload *cscf_sip_stack_overload(struct cscf_sip_stack *s);
+/** The operator says how loaded we are in percent (SEC-19); -1 = measure. */
+void cscf_sip_stack_overload_force(struct cscf_sip_stack *s, int percent);
+/** Seconds for the Retry-After of a 503 of ours, random (overload.retry_after). */
+unsigned cscf_sip_stack_retry_after(const struct cscf_sip_stack *s);
 
 struct cscf_sip_counts {
 	size_t server_txns;

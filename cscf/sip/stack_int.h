@@ -28,6 +28,7 @@ struct cscf_sip_w2_conn {
 	struct cscf_sip_flow flow;
 	unsigned malformed; /* in a row */
 	bool closing;
+	bool registered; /* a registration lives on it */
 	UT_hash_handle hh;
 };
 
@@ -53,8 +54,9 @@ struct cscf_sip_stack {
 	struct cscf_sip_server *servers_by_key;
 	struct cscf_sip_client *clients_by_key;
 	struct cscf_sip_client_list *clients_by_conn;
+	struct cscf_sip_overload overload;
+	struct event *overload_tick;
 	bool draining;
-	unsigned retry_after_s;
 	char *mw_hostport; /* "name:port" */
 	char *w2_host;
 };

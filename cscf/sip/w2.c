@@ -120,6 +120,10 @@ void cscf_sip_conn_close(struct cscf_sip_stack *s, uint64_t conn, uint16_t code,
 
 void cscf_sip_conn_set_authenticated(struct cscf_sip_stack *s, uint64_t conn, bool yes)
 {
+	struct cscf_sip_w2_conn *c = cscf_sip_w2_find(s, conn);
+
+	if (c != NULL)
+		c->registered = yes;
 	if (s->ws_ops != NULL && s->ws_ops->set_authenticated != NULL)
 		s->ws_ops->set_authenticated(s->ws_arg, conn, yes);
 }

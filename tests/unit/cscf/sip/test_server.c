@@ -398,7 +398,8 @@ static void test_drain_refuses_new_requests_and_lets_dialogs_go_on(void **state)
 
 	REQ("WS-35", "REL-16");
 	fx_wic_open(f, 7);
-	cscf_sip_stack_drain(f->stack, true, 17);
+	f->cfg.overload_retry_s = f->cfg.overload_retry_max_s = 17;
+	cscf_sip_stack_drain(f->stack, true);
 	fx_wic_send(f, 7, FX_WIC("REGISTER", "1", "k1", ""));
 	assert_true(fx_starts(fx_wic_last(f), "SIP/2.0 503 "));
 	assert_non_null(strstr(fx_wic_last(f), "Retry-After: 17\r\n"));
@@ -432,38 +433,93 @@ static void send_numbered(struct fx *f, const char *method, int n, const char *t
 	fx_wic_send(f, 7, text);
 }
 
+static bool fx_503(struct fx *f, size_t n_sent)
+{
+	return f->n_sent == n_sent && fx_starts(fx_wic_last(f), "SIP/2.0 503 ") &&
+	       strstr(fx_wic_last(f), "Retry-After: 33\r\n") != NULL;
+}
+
 static void test_overload_sheds_in_order(void **state)
 {
 	struct fx *f = *state;
+	long long shed = count(CSCF_SIP_N_OVERLOAD);
 	int n = 0;
 
-	REQ("SEC-19");
+	REQ("SEC-19", "SEC-26");
 	cscf_sip_stack_free(f->stack);
-	f->cfg.max_server_txns = 20;
+	f->cfg.max_server_txns = 20; /* levels at 16, 18 and 19 of them */
+	f->cfg.overload_high = 80;
+	f->cfg.overload_low = 60;
+	f->cfg.overload_retry_s = f->cfg.overload_retry_max_s = 33;
 	f->cfg.t1_ms = f->cfg.t2_ms = 1000; /* nothing ends meanwhile */
 	fx_start_stack(f);
 	fx_wic_open(f, 7);
-	while (n < 18)
+	while (n < 16)
 		send_numbered(f, "MESSAGE", n++, "");
-	assert_int_equal(f->n_req, 18);
-	send_numbered(f, "REGISTER", n++, ""); /* at 90 %: refused */
-	assert_int_equal(f->n_req, 18);
-	assert_true(fx_starts(fx_wic_last(f), "SIP/2.0 503 "));
-	assert_non_null(strstr(fx_wic_last(f), "Retry-After: "));
+	assert_int_equal(f->n_req, 16);
+	send_numbered(f, "REGISTER", n++, "");
+	assert_true(fx_503(f, 1));
+	send_numbered(f, "REGISTER", n++, ";tag=2"); /* no way round it */
+	send_numbered(f, "SUBSCRIBE", n++, "");
+	assert_true(fx_503(f, 3));
 	send_numbered(f, "INVITE", n++, "");
 	send_numbered(f, "MESSAGE", n++, "");
-	assert_int_equal(f->n_req, 20);
-	send_numbered(f, "MESSAGE", n++, ""); /* full for what is new */
-	assert_int_equal(f->n_req, 20);
-	assert_int_equal(f->n_sent, 2);
+	assert_int_equal(f->n_req, 18);
+	send_numbered(f, "INVITE", n++, "");
+	send_numbered(f, "MESSAGE", n++, "");
+	assert_true(fx_503(f, 5));
+	cscf_sip_conn_set_authenticated(f->stack, 7, true);
+	send_numbered(f, "REGISTER", n++, ""); /* a refresh */
+	assert_int_equal(f->n_req, 19);
+	send_numbered(f, "REGISTER", n++, "");
+	assert_true(fx_503(f, 6));
 	send_numbered(f, "BYE", n++, ";tag=2"); /* a dialog goes on */
+	send_numbered(f, "SUBSCRIBE", n++, ";tag=2");
+	assert_int_equal(f->n_req, 21);
 	send_numbered(f, "INFO", n++, ";tag=2");
 	assert_int_equal(f->n_req, 22);
 	send_numbered(f, "INFO", n++, ";tag=2"); /* 20 + 20/8 + 1 */
 	assert_int_equal(f->n_req, 23);
 	send_numbered(f, "INFO", n++, ";tag=2");
 	assert_int_equal(f->n_req, 23);
-	assert_int_equal(f->n_sent, 3);
+	assert_true(fx_503(f, 7));
+	assert_int_equal(count(CSCF_SIP_N_OVERLOAD), shed + 7);
+}
+
+static bool fx_is_emergency(void *arg, const struct cscf_sip_msg *msg,
+			    const struct cscf_sip_flow *flow)
+{
+	(void)arg;
+	(void)flow;
+	return gw_slice_eq_str(cscf_sip_msg_uri(msg), "tel:112");
+}
+
+static void test_the_upper_layers_emergencies_pass_overload_rate_and_drain(void **state)
+{
+	static const char text[] = "INVITE tel:112 SIP/2.0\r\n"
+				   "Via: SIP/2.0/WSS d.invalid;branch=z9hG4bKtel\r\n"
+				   "From: <sip:a@ims.example.net>;tag=1\r\nTo: <tel:112>\r\n"
+				   "Call-ID: tel\r\nCSeq: 1 INVITE\r\n\r\n";
+	struct cscf_sip_stack_cbs cbs = fx_cbs;
+	struct fx *f = *state;
+	char err[200];
+
+	REQ("SEC-19", "EMG-17", "WS-25");
+	cscf_sip_stack_free(f->stack);
+	cbs.is_emergency = fx_is_emergency;
+	assert_int_equal(
+	    cscf_sip_stack_new(&f->stack, f->base, &f->cfg, &cbs, f, &fx_ws, f, err, sizeof(err)),
+	    GW_OK);
+	fx_wic_open(f, 7);
+	cscf_sip_stack_overload_force(f->stack, 100);
+	cscf_sip_stack_drain(f->stack, true);
+	f->no_tokens = true;
+	fx_wic_send(f, 7, text);
+	assert_int_equal(f->n_req, 1);
+	assert_int_equal(f->n_sent, 0);
+	assert_int_equal(f->closed_code, 0);
+	cscf_sip_stack_free(f->stack); /* its callbacks end with this function */
+	f->stack = NULL;
 }
 
 static void test_malformed_is_400_then_dropped_then_closed(void **state)
@@ -548,6 +604,7 @@ int main(void)
 	    T(test_rate_limit_is_503_then_close_and_spares_what_must_pass),
 	    T(test_drain_refuses_new_requests_and_lets_dialogs_go_on),
 	    T(test_overload_sheds_in_order),
+	    T(test_the_upper_layers_emergencies_pass_overload_rate_and_drain),
 	    T(test_malformed_is_400_then_dropped_then_closed),
 	    T(test_crlf_ping_is_answered_and_a_lone_crlf_ignored),
 	    T(test_stranger_on_mw_is_dropped_and_counted),
