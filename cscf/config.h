@@ -56,15 +56,11 @@ struct cscf_config {
 	int64_t media_max_streams, media_max_kbps_audio, media_max_kbps_video;
 	bool media_inactivity_oneway_release;
 	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
-<<<<<<< HEAD
 	int64_t t_consent, flow_hold, overload_retry_after, overload_retry_after_max;
-=======
-	int64_t t_consent, flow_hold, overload_retry_after;
 	char *emergency_country, *emergency_reason_text;
 	struct gw_conf_list emergency_lists, emergency_country_map, emergency_ecscf;
 	bool emergency_assume_own_country, emergency_send_contact_urn;
 	int emergency_same_country_policy, emergency_action, emergency_unregistered;
->>>>>>> main
 	int64_t reject_no_media_wic, reject_no_media_core;
 	int64_t limits_calls, limits_call_duration, limits_registrations, limits_fds;
 	int64_t shutdown_grace;

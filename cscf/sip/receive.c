@@ -251,25 +251,14 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	return false;
 }
 
-<<<<<<< HEAD
 /* What kind of work it is, for the order of shedding (SEC-19). */
 static enum cscf_sip_work work_of(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 				  const struct cscf_sip_flow *flow)
-=======
-/*
- * Overload (SEC-19): first new registrations and subscriptions are refused, at nine tenths of
- * sip.max_server_transactions, then every other initial request; what belongs to a dialog and
- * emergency requests pass until the table, an eighth larger, is full.
- */
-static bool is_shed(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
-		    const struct cscf_sip_flow *flow)
->>>>>>> main
 {
 	enum cscf_sip_method m = cscf_sip_msg_method(req);
 	const struct cscf_sip_w2_conn *c =
 	    flow->side == CSCF_SIP_W2 ? cscf_sip_w2_find(s, flow->conn) : NULL;
 
-<<<<<<< HEAD
 	if (is_emergency(s, req, flow))
 		return CSCF_SIP_WORK_EMERGENCY;
 	if (m == CSCF_SIP_REGISTER) /* whatever its To says */
@@ -287,11 +276,6 @@ static bool is_shed(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 	return cscf_sip_overload_sheds(&s->overload, work_of(s, req, flow),
 				       gw_handle_count(s->servers),
 				       (size_t)s->cfg->max_server_txns);
-=======
-	if (cscf_sip_msg_to_tag(req).n > 0 || is_emergency(s, req, flow))
-		return false;
-	return used >= (first ? max - max / 10 : max);
->>>>>>> main
 }
 
 static void refuse_overload(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
