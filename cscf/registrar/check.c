@@ -196,14 +196,21 @@ static bool check_contact(const struct contact *c, const struct cscf_registrar *
 	return true;
 }
 
-static bool keep_first(struct reg_request *q, const struct cscf_sip_msg *msg,
-		       const struct contact *c)
+static uint32_t expires_of(const struct contact *c, const struct cscf_sip_msg *msg)
 {
+	return c->has_expires ? c->expires_s : expires_header(msg);
+}
+
+/* The contact that the REGISTER is about. */
+static bool keep(struct reg_request *q, const struct cscf_sip_msg *msg, const struct contact *c)
+{
+	free(q->contact);
+	free(q->instance);
 	q->star = c->na.star;
 	q->contact = c->na.star ? strdup("") : dup(c->na.uri);
 	q->instance = strdup(c->instance);
 	q->reg_id = c->reg_id;
-	q->expires_s = c->has_expires ? c->expires_s : expires_header(msg);
+	q->expires_s = expires_of(c, msg);
 	q->dereg = q->expires_s == 0;
 	q->ob = c->reg_id > 0 && c->instance[0] != '\0' &&
 		cscf_sip_msg_has_token(msg, "Supported", "outbound");
@@ -224,13 +231,16 @@ static bool read_contacts(struct reg_request *q, const struct cscf_registrar *r,
 			return refuse(why, 400, "Bad Contact", "bad-contact");
 		if (!c.na.star && !check_contact(&c, r, why))
 			return false;
-		if (n == 1 && !keep_first(q, msg, &c))
+		if (n == 1 && !keep(q, msg, &c))
 			return no_memory(why);
 		if (n > 1 && (q->star || c.na.star))
 			return refuse(why, 400, "Bad Contact", "star-and-others");
 		/* several contacts: all of this instance, or none of them (REG-12) */
 		if (n > 1 && (q->instance[0] == '\0' || strcmp(q->instance, c.instance) != 0))
 			return refuse(why, 400, "Several Instances", "several-instances");
+		/* an old contact goes in the same breath: the new one is what is registered */
+		if (n > 1 && q->dereg && expires_of(&c, msg) > 0 && !keep(q, msg, &c))
+			return no_memory(why);
 	}
 	if (n == 0) {
 		q->query = true;

@@ -8,14 +8,13 @@
 
 #include <stdio.h>
 
-static bool is_ours(const struct cscf_sip_name_addr *na, const struct reg_request *q)
+/* The same flow of the same instance, whatever its URI (RFC 5626 s4.2). */
+static bool is_our_flow(const struct cscf_sip_name_addr *na, const struct reg_request *q)
 {
 	char instance[128];
 	struct gw_slice p;
 	uint32_t id;
 
-	if (cscf_sip_uri_text_eq(na->uri, gw_slice_str(q->contact)))
-		return true;
 	if (q->reg_id == 0 || q->instance[0] == 0 ||
 	    !cscf_sip_param_get(na->params, "+sip.instance", &p))
 		return false;
@@ -24,27 +23,37 @@ static bool is_ours(const struct cscf_sip_name_addr *na, const struct reg_reques
 	       cscf_sip_uint(p, UINT32_MAX, &id) && id == q->reg_id;
 }
 
-/* Contacts of other devices in the same 200 are none of our business (REG-23). */
+/* The expires parameter, else the header, else what was asked for. */
+static uint32_t expires_of(const struct cscf_sip_msg *rsp, const struct cscf_sip_name_addr *na,
+			   const struct reg_request *q)
+{
+	struct gw_slice p;
+	uint32_t s;
+
+	if (!cscf_sip_param_get(na->params, "expires", &p) && !cscf_sip_msg_hdr(rsp, "Expires", &p))
+		return q->expires_s;
+	return cscf_sip_uint(cscf_sip_trim(p), UINT32_MAX, &s) ? s : REG_EXPIRES_DEFAULT_S;
+}
+
+/* Contacts of other devices in the same 200 are none of our business (REG-23); of our own flow
+ * an old one may still be listed beside ours. */
 static uint32_t granted(const struct cscf_sip_msg *rsp, const struct reg_request *q)
 {
 	struct cscf_sip_values_cursor cursor = {0};
-	struct gw_slice value, p;
-	uint32_t s;
+	struct gw_slice value;
+	uint32_t of_flow = 0;
 
 	while (cscf_sip_msg_value_next(rsp, "Contact", &cursor, &value)) {
 		struct cscf_sip_name_addr na;
 
-		if (cscf_sip_name_addr_parse(&na, value) != GW_OK || na.star || !is_ours(&na, q))
+		if (cscf_sip_name_addr_parse(&na, value) != GW_OK || na.star)
 			continue;
-		if (cscf_sip_param_get(na.params, "expires", &p))
-			return cscf_sip_uint(p, UINT32_MAX, &s) ? s : REG_EXPIRES_DEFAULT_S;
-		if (cscf_sip_msg_hdr(rsp, "Expires", &value))
-			return cscf_sip_uint(cscf_sip_trim(value), UINT32_MAX, &s)
-				   ? s
-				   : REG_EXPIRES_DEFAULT_S;
-		return q->expires_s;
+		if (cscf_sip_uri_text_eq(na.uri, gw_slice_str(q->contact)))
+			return expires_of(rsp, &na, q);
+		if (of_flow == 0 && is_our_flow(&na, q))
+			of_flow = expires_of(rsp, &na, q);
 	}
-	return 0;
+	return of_flow;
 }
 
 static void impu_fini(struct reg_impu *u)

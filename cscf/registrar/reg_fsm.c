@@ -44,7 +44,7 @@ static const struct cscf_sip_client_cbs client_cbs;
 
 static enum gw_err send_to_core(struct reg_txn *t)
 {
-	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
+	static const struct cscf_sip_client_opt opt = {.exit_points = true};
 	struct cscf_sip_msg *msg = t->fwd;
 	struct cscf_sip_dest dest;
 	const char *slot;

@@ -460,7 +460,7 @@ static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp
 		return;
 	c->timer_c_at = CSCF_SIP_NEVER;
 	elsewhere = rsp->status == 503 ||
-		    (c->opt.refusal_is_down && (rsp->status < 400 || rsp->status == 480));
+		    (c->opt.exit_points && (rsp->status < 400 || rsp->status == 480));
 	if (elsewhere)
 		cscf_sip_health_failed(c->stack->health, &c->flow, retry_after(rsp));
 	if (elsewhere && !c->cancel_wanted && cscf_sip_client_has_next(c)) {

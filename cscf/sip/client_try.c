@@ -191,12 +191,27 @@ static enum gw_err register_key(struct cscf_sip_client *c)
 	return c->hh.tbl != NULL ? GW_OK : GW_ERR_NOMEM;
 }
 
+/*
+ * Who sent us the request gives up after its own 64*T1: our timer F ends before that, so that it
+ * hears of the failure; exit points share the time.
+ */
+static int timeout_of(const struct cscf_sip_client *c)
+{
+	int ms = 60 * c->stack->timers.t1_ms;
+
+	if (c->opt.timeout_ms > 0)
+		return (int)c->opt.timeout_ms;
+	if (c->invite)
+		return 0;
+	return c->opt.exit_points && c->n_uris > 1 ? ms / (int)c->n_uris : ms;
+}
+
 enum gw_err cscf_sip_client_try_flow(struct cscf_sip_client *c)
 {
 	struct cscf_sip_machine_timers timers = c->stack->timers;
 	enum gw_err err = dress(c);
 
-	timers.timeout_ms = (int)c->opt.timeout_ms;
+	timers.timeout_ms = timeout_of(c);
 	c->failure = CSCF_SIP_CAUSE_NONE;
 	if (err == GW_OK)
 		err = register_key(c);
@@ -267,7 +282,7 @@ static void on_resolved(void *arg, const struct cscf_sip_target *targets, size_t
  * gets it where the request can do without. @return true: not now */
 static bool put_off(struct cscf_sip_client *c, const struct cscf_sip_target *t)
 {
-	if (c->opt.refusal_is_down && cscf_sip_health_wants_rest(c->stack->health, t))
+	if (c->opt.exit_points && cscf_sip_health_wants_rest(c->stack->health, t))
 		return true;
 	if (c->last_resort || c->n_later == CSCF_SIP_MAX_TARGETS ||
 	    !cscf_sip_health_is_down(c->stack->health, t))

@@ -263,7 +263,7 @@ struct cscf_sip_client_cbs {
 	/**
 	 * Every response except 100: provisional, final, for INVITE also repeated 2xx and 2xx of
 	 * other forks during 64*T1. `rsp` is borrowed; our Via is already off. 503, timeout and
-	 * transport errors (and 3xx, 480 with refusal_is_down) come only when no target is left.
+	 * transport errors (and 3xx, 480 with exit_points) come only when no target is left.
 	 */
 	void (*on_response)(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
 			    const struct cscf_sip_response_info *info);
@@ -272,11 +272,12 @@ struct cscf_sip_client_cbs {
 };
 
 struct cscf_sip_client_opt {
-	uint32_t timer_c_ms;  /* INVITE: 0 = the configured value */
-	uint32_t timeout_ms;  /* timer B/F: 0 = 64*T1 */
-	bool no_failover;     /* only the first target */
-	bool refusal_is_down; /* 3xx and 480 are as 503: the next target; and one that asked for
-			       * time by Retry-After is left alone (REG-10, SEC-21) */
+	uint32_t timer_c_ms; /* INVITE: 0 = the configured value */
+	uint32_t timeout_ms; /* timer B/F: 0 = 64*T1; F a little less, as who asked us waits */
+	bool no_failover;    /* only the first target */
+	/* The URIs are exit points, one as good as the other (REG-10, SEC-21): 3xx and 480 are as
+	 * 503, one that asked for time by Retry-After is left alone, they share timer F. */
+	bool exit_points;
 };
 
 /**

@@ -47,3 +47,17 @@ export async function leave(env, wic, options = {}) {
 	wic.gone = true;
 	return seen;
 }
+
+/** A REGISTER that the gateway answers itself; throws when the core sees it. */
+export async function refusedLocally({ core }, wic, options) {
+	const sent = options.start ? options : wic.registerMsg(options);
+	const before = core.log.length;
+	const res = await wic.request(sent);
+
+	assert.equal(core.log.slice(before).filter(({ msg }) => msg.callId === sent.callId && msg.cseq === sent.cseq).length, 0,
+		`the core saw ${sent.start} answered ${res.start}`);
+	return res;
+}
+
+/** What the gateway keeps: rows of `reg list`, of one IMPU or IMPI when named. */
+export const records = (gw, who) => gw.cscf.ctl('reg list', ...who ? [who] : []);

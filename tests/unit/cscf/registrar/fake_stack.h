@@ -25,7 +25,7 @@ static struct {
 	char *mw; /* owned: last request */
 	char dest[256];
 	size_t n_dest;
-	bool refusal_is_down;
+	bool exit_points;
 	unsigned n_requests;
 	gw_handle client;
 	const struct cscf_sip_client_cbs *cbs;
@@ -74,7 +74,7 @@ enum gw_err cscf_sip_request(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 	fk.mw = fk_print(msg);
 	snprintf(fk.dest, sizeof(fk.dest), "%s", dest->n_uris > 0 ? dest->uris[0] : "");
 	fk.n_dest = dest->n_uris;
-	fk.refusal_is_down = opt != NULL && opt->refusal_is_down;
+	fk.exit_points = opt != NULL && opt->exit_points;
 	fk.n_requests++;
 	if (fk.refuse)
 		return GW_ERR_LIMIT;

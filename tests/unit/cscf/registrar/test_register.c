@@ -289,7 +289,7 @@ static void test_480_and_302_of_every_entry_point_are_504(void **state)
 		fx_register(1, INITIAL);
 		assert_string_equal(fk.dest, "icscf1.ims.example.net");
 		assert_int_equal(fk.n_dest, 2);
-		assert_true(fk.refusal_is_down);
+		assert_true(fk.exit_points);
 		fk_answer(answers[i], "Contact: <sip:other.example>\r\n");
 		assert_int_equal(fk.status, 504);
 		assert_null(strstr(fk.w2, "other.example"));

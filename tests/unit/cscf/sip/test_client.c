@@ -284,7 +284,7 @@ static void refused_twice(struct fx *f, const struct cscf_sip_client_opt *opt, c
 
 static void test_503_goes_to_the_next_target_and_only_the_last_comes_up(void **state)
 {
-	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
+	static const struct cscf_sip_client_opt opt = {.exit_points = true};
 
 	REQ("CALL-36", "REG-10");
 	refused_twice(*state, NULL, "503 Service Unavailable");
@@ -326,7 +326,7 @@ static void test_failed_target_has_the_last_place_for_a_while(void **state)
 	char *live;
 	const char *uris[2];
 	struct cscf_sip_dest dest = {.uris = uris, .n_uris = 2};
-	static const struct cscf_sip_client_opt opt = {.refusal_is_down = true};
+	static const struct cscf_sip_client_opt opt = {.exit_points = true};
 	long long failovers = gw_metric_get(&cscf_sip_counters[CSCF_SIP_N_FAILOVER]);
 	char *sent, *rsp;
 	gw_handle h;
