@@ -16,13 +16,15 @@ usage: start-core.sh [options]
   --dir DIR           runtime directory, made if missing  (mktemp -d)
   --user NAME:PW[:TEL] add a user; repeatable (default alice, bob, carol, echo; password = name)
   --fixed NAME=URI    requests for NAME go to URI without registration; repeatable
+  --trusted IP        accept auth-done (Trusted Node Authentication) from here; repeatable (nobody)
+  --guests N          guest-0001 … with IMPI guest-0001.pool@DOMAIN, for auth-done only (50)
   --min-expires N     (10)    --max-expires N  (3600)    --debug N  (1)
 Users load0, load1, … always exist, password "load".
 U
 }
 
 addr=127.0.0.1 port=5070 domain=ims.test dir='' debug=1 advertise='' transport=udp
-min_expires=10 max_expires=3600 users=() fixed=()
+min_expires=10 max_expires=3600 users=() fixed=() trusted=() guests=50
 here=$(cd "$(dirname "$0")" && pwd)
 
 while [ $# -gt 0 ]; do
@@ -35,6 +37,8 @@ while [ $# -gt 0 ]; do
 	--dir) dir=$2 ;;
 	--user) users+=("$2") ;;
 	--fixed) fixed+=("$2") ;;
+	--trusted) trusted+=("$2") ;;
+	--guests) guests=$2 ;;
 	--min-expires) min_expires=$2 ;;
 	--max-expires) max_expires=$2 ;;
 	--debug) debug=$2 ;;
@@ -69,6 +73,7 @@ as=''
 	for u in "${users[@]}"; do
 		IFS=: read -r name pw tel <<<"$u"
 		echo "	\$sht(users=>$name) = \"$pw\";"
+		echo "	\$sht(impis=>$name.wic@$domain) = \"$name\";"
 		if [ -n "$tel" ]; then
 			echo "	\$sht(tels=>$name::tel) = \"$tel\";"
 			echo "	\$sht(tels=>$tel) = \"$name\";"
@@ -76,6 +81,14 @@ as=''
 	done
 	for f in "${fixed[@]}"; do
 		echo "	\$sht(fixed=>${f%%=*}) = \"${f#*=}\";"
+	done
+	for t in "${trusted[@]}"; do
+		echo "	\$sht(trusted=>$t) = \"1\";"
+	done
+	for ((i = 1; i <= guests; i++)); do
+		printf -v name 'guest-%04d' "$i"
+		echo "	\$sht(guests=>$name) = \"1\";"
+		echo "	\$sht(impis=>$name.pool@$domain) = \"$name\";"
 	done
 	echo '}'
 } >"$dir/core.cfg"
