@@ -74,6 +74,8 @@ const struct gw_conf_key agw_config_keys[] = {
 
 	K_STR("ops.listen", ops_listen, "127.0.0.1:9181", "metrics and health; empty = off"),
 	K_STR("ops.ctl_socket", ops_ctl_socket, "/run/wicgate/agw.sock", "operator's UNIX socket; empty = off"),
+	K_BOOL("ops.dump_memory", ops_dump_memory, "false", "core dumps with memory in them: keys, passwords, tokens"),
+	K_BOOL("ops.lock_memory", ops_lock_memory, "false", "never swapped out; needs RLIMIT_MEMLOCK"),
 	K_ENUM("log.level", log_level, "info", log_levels, "error, warn, info, debug, trace"),
 	K_TIME("shutdown.grace", shutdown_grace, "120s", 0, DAY, "SIGTERM waits for calls to end"),
 };

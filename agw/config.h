@@ -73,6 +73,7 @@ struct agw_config {
 
 	char *ops_listen;
 	char *ops_ctl_socket;
+	bool ops_dump_memory, ops_lock_memory;
 	int log_level;
 	int64_t shutdown_grace;
 };

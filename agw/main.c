@@ -3,9 +3,12 @@
 #include "agw/agw.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "common/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define GW_LOG_MOD "agw"
 
 static int check(const struct agw_config *cfg)
 {
@@ -23,9 +26,13 @@ static int check(const struct agw_config *cfg)
 static int run(const struct agw_config *cfg)
 {
 	struct agw *agw = NULL;
+	enum gw_err err;
 	int status;
 
 	gw_log_init("agw", (enum gw_log_level)cfg->log_level);
+	err = gw_process_guard_memory(cfg->ops_dump_memory, cfg->ops_lock_memory);
+	if (err != GW_OK)
+		GW_LOG(GW_LOG_WARN, "agw.memory_unguarded", "err=%s", gw_err_name(err));
 	if (agw_new(&agw, cfg) != GW_OK)
 		return EXIT_FAILURE;
 	status = agw_run(agw);

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,6 +35,22 @@ int64_t gw_process_rss_octets(void)
 		pages = -1;
 	(void)fclose(f);
 	return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
+/* core(5), "Controlling which mappings are written": bit 4 is the first page of ELF mappings. */
+#define DUMP_NO_MEMORY "0x10"
+#define DUMP_USUAL     "0x33"
+
+enum gw_err gw_process_guard_memory(bool dump_memory, bool lock)
+{
+	FILE *f = fopen("/proc/self/coredump_filter", "we");
+	bool taken = f != NULL && fputs(dump_memory ? DUMP_USUAL : DUMP_NO_MEMORY, f) >= 0;
+
+	if (f != NULL && fclose(f) != 0)
+		taken = false;
+	if (lock && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		return GW_ERR_LIMIT;
+	return taken ? GW_OK : GW_ERR_IO;
 }
 
 int64_t gw_process_fd_limit(void)

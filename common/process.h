@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the operating system says of this process: descriptors and memory.
- * Thread: any (the raise: start-up only).
+ * What the operating system says of this process (descriptors, memory), and what it is asked to do
+ * with it. Thread: any (what changes something: start-up only).
  */
 #ifndef COMMON_PROCESS_H
 #define COMMON_PROCESS_H
 
+#include "common/err.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Open descriptors now; -1 when /proc cannot be read. */
@@ -21,5 +24,14 @@ int64_t gw_process_fd_limit(void);
  * @return the soft limit now; -1 when unknown
  */
 int64_t gw_process_raise_fd_limit(int64_t want);
+
+/**
+ * Keep what this process knows to itself: keys, tokens and passwords live in its memory (SRTP-12,
+ * SEC-10). Before any thread starts.
+ * @param dump_memory  false: a core dump has registers and mappings, and no memory at all
+ * @param lock         true: nothing that was touched is ever swapped out
+ * @return GW_OK; GW_ERR_IO the dump filter was not taken; GW_ERR_LIMIT memory may not be locked
+ */
+enum gw_err gw_process_guard_memory(bool dump_memory, bool lock) GW_MUST_CHECK;
 
 #endif

@@ -65,6 +65,7 @@ struct cscf_config {
 	int64_t limits_calls, limits_call_duration, limits_registrations, limits_fds;
 	int64_t shutdown_grace;
 	char *ops_listen, *ops_ctl_socket;
+	bool ops_dump_memory, ops_lock_memory;
 	int log_level;
 	bool log_mask_identities;
 };

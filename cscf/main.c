@@ -2,10 +2,13 @@
 /* wicgate-cscf: options, configuration, start, loop, stop. */
 #include "common/log.h"
 #include "common/options.h"
+#include "common/process.h"
 #include "cscf/cscf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define GW_LOG_MOD "cscf"
 
 static int check(struct cscf_config *cfg)
 {
@@ -23,9 +26,13 @@ static int check(struct cscf_config *cfg)
 static int run(struct cscf_config *cfg, const struct gw_conf_source *source)
 {
 	struct cscf *cscf = NULL;
+	enum gw_err err;
 	int status;
 
 	gw_log_init("cscf", (enum gw_log_level)cfg->log_level);
+	err = gw_process_guard_memory(cfg->ops_dump_memory, cfg->ops_lock_memory);
+	if (err != GW_OK)
+		GW_LOG(GW_LOG_WARN, "cscf.memory_unguarded", "err=%s", gw_err_name(err));
 	if (cscf_new(&cscf, cfg, source) != GW_OK)
 		return EXIT_FAILURE;
 	status = cscf_run(cscf);

@@ -4,6 +4,7 @@
 // command, draining, and the loss of an AGW.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { suite } from '../lib/suite.js';
@@ -250,5 +251,10 @@ test('an AGW that is killed in mid-call: BYE both ways, the eP-CSCF goes on [REL
 		assert.equal(res.status, 200);
 		await second.bye();
 	});
+
+test('a core dump of either process has no memory in it [SRTP-12, SEC-10]', async ({ gw }) => {
+	for (const d of gw.daemons)
+		assert.equal(readFileSync(`/proc/${d.process.pid}/coredump_filter`, 'latin1').trim(), '00000010', d.kind);
+});
 
 test.end();
