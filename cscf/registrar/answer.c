@@ -8,6 +8,7 @@
 #include "cscf/registrar/reg_txn.h"
 
 #include "common/log.h"
+#include "cscf/registrar/tna.h"
 #include "cscf/registrar/trust.h"
 
 #include <stdio.h>
@@ -50,6 +51,11 @@ void reg_relay(struct reg_txn *t, const struct cscf_sip_msg *rsp, const char *na
 
 	if (err == GW_OK)
 		err = cscf_trust_strip_to_wic(m);
+	if (t->q.grant != NULL) { /* TOK-19: no challenge of the core ever reaches a token WIC */
+		(void)cscf_sip_msg_hdr_del(m, "WWW-Authenticate");
+		(void)cscf_sip_msg_hdr_del(m, "Proxy-Authenticate");
+		(void)cscf_sip_msg_hdr_del(m, "Authentication-Info");
+	}
 	if (err == GW_OK && name != NULL)
 		err = cscf_sip_msg_hdr_set(m, name, value);
 	if (err == GW_OK) {
@@ -89,6 +95,7 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 	}
 	if (err != GW_OK)
 		return err;
+	reg_token_bind(a, &t->q);
 	if (here == NULL && old != NULL)
 		reg_assoc_move(old, c);
 	else if (old != NULL)
@@ -175,6 +182,8 @@ void reg_refused_by_core(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 	struct reg_assoc *a = assoc_of(t);
 
 	reg_metric_inc(REG_M_CORE_REFUSED);
+	if (reg_tna_answer(t, rsp))
+		return;
 	if (status == 439 || status == 494)
 		GW_LOG_LIMITED(GW_LOG_WARN, "reg.unexpected", "status=%d impi=\"%s\"", status,
 			       t->q.impi);

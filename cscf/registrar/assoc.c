@@ -302,6 +302,7 @@ static void assoc_free(struct reg_assoc *a)
 	gw_fsm_fini(&a->fsm);
 	free(a->instance);
 	free(a->impus);
+	cscf_authz_grant_unref(a->grant);
 	free(a);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "cscf/registrar/reg_int.h"
 
+#include "cscf/registrar/scheme.h"
 #include "cscf/sip/auth.h"
 
 static const struct reg_refusal out_of_memory = {500, "Server Internal Error", "no-memory", NULL,
@@ -39,9 +40,10 @@ static bool read_identity(struct reg_request *q, const struct cscf_registrar *r,
 	char *from_aor;
 	bool same;
 
-	if (cscf_sip_uri_parse(&uri, cscf_sip_msg_uri(msg)) != GW_OK ||
-	    (uri.scheme != CSCF_SIP_SCHEME_SIP && uri.scheme != CSCF_SIP_SCHEME_SIPS) ||
-	    !reg_is_home(r, uri.host))
+	if (cscf_sip_uri_parse(&uri, cscf_sip_msg_uri(msg)) == GW_OK &&
+	    (uri.scheme == CSCF_SIP_SCHEME_SIP || uri.scheme == CSCF_SIP_SCHEME_SIPS))
+		q->domain = reg_home(r, uri.host);
+	if (q->domain == NULL)
 		return refuse(why, 403, "Domain Not Served", "foreign-domain");
 	if (cscf_sip_uri_parse(&uri, to) != GW_OK)
 		return refuse(why, 400, "Bad To", "bad-to");
@@ -84,6 +86,11 @@ static bool foreign_realm(const struct cscf_registrar *r, const char *username)
 	return at != NULL && !reg_is_home(r, gw_slice_str(at + 1));
 }
 
+bool reg_impi_is_ours(const struct cscf_registrar *r, const char *impi)
+{
+	return is_plain(impi) && !foreign_realm(r, impi);
+}
+
 static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 			const struct cscf_sip_auth *auth, struct reg_refusal *why)
 {
@@ -98,40 +105,67 @@ static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 	if (cscf_sip_auth_param_str(auth, "realm", text, sizeof(text)) && text[0] != '\0' &&
 	    !reg_is_home(r, gw_slice_str(text)))
 		return refuse(why, 403, "Foreign Realm", "foreign-realm");
-	q->scheme = cscf_sip_auth_param_str(auth, "algorithm", text, sizeof(text)) &&
-			    strcasecmp(text, "AKAv2-SHA-256") == 0
-			? REG_SCHEME_AKA
-			: REG_SCHEME_DIGEST;
 	q->has_response = cscf_sip_auth_param(auth, "response", &raw) && raw.n > 0 &&
 			  !gw_slice_eq_str(raw, "\"\"");
 	return q->impi != NULL || no_memory(why);
 }
 
-/* One Digest at most; a Bearer beside it is dropped at the boundary (SEC-08). */
-static bool read_credentials(struct reg_request *q, const struct cscf_registrar *r,
-			     const struct cscf_sip_msg *msg, struct reg_refusal *why)
+static enum reg_offered digest_kind(const struct cscf_sip_auth *auth)
 {
-	struct gw_slice value;
+	char text[64];
+
+	if (!cscf_sip_auth_param_str(auth, "algorithm", text, sizeof(text)))
+		return REG_OFFERED_DIGEST;
+	if (strcasecmp(text, "AKAv2-SHA-256") == 0)
+		return REG_OFFERED_AKA_V2;
+	return strncasecmp(text, "AKAv1-", 6) == 0 ? REG_OFFERED_AKA_V1 : REG_OFFERED_DIGEST;
+}
+
+/* By its first word alone: what follows is for the token library to judge (SEC-09). */
+static bool is_bearer(struct gw_slice value)
+{
+	size_t n = 0;
+
+	while (n < value.n && value.p[n] != ' ' && value.p[n] != '\t')
+		n++;
+	return gw_slice_ieq_str((struct gw_slice){value.p, n}, "Bearer");
+}
+
+/* One of each scheme at most; which of them counts is policy (SEC-08). */
+static bool read_credentials(struct reg_request *q, struct cscf_registrar *r,
+			     const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow,
+			     struct reg_refusal *why)
+{
+	struct gw_slice value, bearer = GW_SLICE_NONE;
 	size_t cursor = 0, n_digest = 0, n_bearer = 0;
 	struct cscf_sip_auth digest = {0};
 
 	while (cscf_sip_msg_hdr_next(msg, "Authorization", &cursor, &value)) {
 		struct cscf_sip_auth auth;
 
+		if (is_bearer(value)) {
+			bearer = value;
+			n_bearer++;
+			continue;
+		}
 		if (cscf_sip_auth_parse(&auth, value) != GW_OK)
 			return refuse(why, 400, "Bad Authorization", "bad-credentials");
 		if (auth.scheme == CSCF_SIP_AUTH_DIGEST) {
 			digest = auth;
 			n_digest++;
-		} else if (auth.scheme == CSCF_SIP_AUTH_BEARER) {
-			n_bearer++;
 		}
 	}
 	if (n_digest > 1 || n_bearer > 1)
 		return refuse(why, 400, "Several Credentials", "several-credentials");
-	if (n_digest == 0 && n_bearer > 0)
-		return refuse(why, 403, "Authentication Scheme Not Allowed", "scheme");
-	if (n_digest == 1)
+	if (!reg_scheme_choose(r, flow, q, n_digest > 0 ? digest_kind(&digest) : REG_OFFERED_NONE,
+			       n_bearer > 0, &q->scheme, why))
+		return false;
+	if (q->scheme == REG_SCHEME_BEARER) {
+		q->credentials = dup(bearer);
+		q->impi = strdup("");
+		return (q->credentials != NULL && q->impi != NULL) || no_memory(why);
+	}
+	if (q->scheme != REG_SCHEME_NONE)
 		return read_digest(q, r, &digest, why);
 	q->impi = impi_from_aor(q->to_aor);
 	return q->impi != NULL || no_memory(why);
@@ -253,8 +287,9 @@ static bool read_contacts(struct reg_request *q, const struct cscf_registrar *r,
 	return true;
 }
 
-bool reg_request_read(struct reg_request *out, const struct cscf_registrar *r,
-		      const struct cscf_sip_msg *msg, struct reg_refusal *why)
+bool reg_request_read(struct reg_request *out, struct cscf_registrar *r,
+		      const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow,
+		      struct reg_refusal *why)
 {
 	memset(out, 0, sizeof(*out));
 	if (cscf_sip_msg_has_token(msg, "Require", "sec-agree")) {
@@ -262,7 +297,7 @@ bool reg_request_read(struct reg_request *out, const struct cscf_registrar *r,
 					    "sec-agree"};
 		return false;
 	}
-	return read_identity(out, r, msg, why) && read_credentials(out, r, msg, why) &&
+	return read_identity(out, r, msg, why) && read_credentials(out, r, msg, flow, why) &&
 	       read_contacts(out, r, msg, why);
 }
 
@@ -273,6 +308,10 @@ void reg_request_fini(struct reg_request *q)
 	free(q->impi);
 	free(q->contact);
 	free(q->instance);
+	if (q->credentials != NULL) /* a token: nothing of it stays in memory */
+		explicit_bzero(q->credentials, strlen(q->credentials));
+	free(q->credentials);
+	cscf_authz_grant_unref(q->grant);
 	memset(q, 0, sizeof(*q));
 }
 

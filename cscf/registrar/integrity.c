@@ -13,8 +13,11 @@ static const struct {
 	enum want tls, associated, response;
 	const char *value; /* NULL = absent; "*" = reg.tls_protected_value */
 } rows[] = {
-    {REG_SCHEME_AKA, YES, ANY, ANY, "tls-connected"}, {REG_SCHEME_DIGEST, ANY, NO, NO, NULL},
-    {REG_SCHEME_DIGEST, ANY, NO, YES, "tls-pending"}, {REG_SCHEME_DIGEST, ANY, YES, ANY, "*"},
+    {REG_SCHEME_BEARER, ANY, ANY, ANY, "auth-done"},
+    {REG_SCHEME_AKA, YES, ANY, ANY, "tls-connected"},
+    {REG_SCHEME_DIGEST, ANY, NO, NO, NULL},
+    {REG_SCHEME_DIGEST, ANY, NO, YES, "tls-pending"},
+    {REG_SCHEME_DIGEST, ANY, YES, ANY, "*"},
     {REG_SCHEME_NONE, ANY, ANY, ANY, NULL},
 };
 

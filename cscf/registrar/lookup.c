@@ -95,6 +95,7 @@ static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
 	    .n_impus = a->n_impus,
 	    .term_ioi = b != NULL ? b->grant.term_ioi : "",
 	    .path_uri = r->path_uri,
+	    .grant = a->grant,
 	};
 	if (b != NULL) {
 		out->service_route = b->grant.service_route;

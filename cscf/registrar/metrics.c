@@ -9,6 +9,8 @@
 
 #define NAME "cscf_registers_total"
 #define HELP "REGISTERs from WICs by result"
+#define TOK  "cscf_register_tokens_total"
+#define THLP "REGISTERs with a web token by what came of it"
 #define END  "cscf_registration_events_total"
 #define EHLP "Registrations that ended, lost their flow or moved"
 
@@ -23,6 +25,17 @@ static struct gw_metric table[REG_M_COUNT] = {
     [REG_M_EXPIRED] = {.name = END, .labels = "event=\"expired\"", .help = EHLP},
     [REG_M_FLOW_LOST] = {.name = END, .labels = "event=\"flow-lost\"", .help = EHLP},
     [REG_M_REPLACED] = {.name = END, .labels = "event=\"moved\"", .help = EHLP},
+    [REG_M_TOKEN_GOOD] = {.name = TOK, .labels = "outcome=\"good\"", .help = THLP},
+    [REG_M_TOKEN_MALFORMED] = {.name = TOK, .labels = "outcome=\"malformed\"", .help = THLP},
+    [REG_M_TOKEN_INVALID] = {.name = TOK, .labels = "outcome=\"invalid\"", .help = THLP},
+    [REG_M_TOKEN_DENIED] = {.name = TOK, .labels = "outcome=\"denied\"", .help = THLP},
+    [REG_M_TOKEN_UNAVAILABLE] = {.name = TOK, .labels = "outcome=\"unavailable\"", .help = THLP},
+    [REG_M_TOKEN_IDENTITY] = {.name = TOK, .labels = "outcome=\"identity\"", .help = THLP},
+    [REG_M_TOKEN_OTHER_USER] = {.name = TOK, .labels = "outcome=\"other-user\"", .help = THLP},
+    [REG_M_TOKEN_IN_USE] = {.name = TOK, .labels = "outcome=\"in-use\"", .help = THLP},
+    [REG_M_TOKEN_TOO_SHORT] = {.name = TOK, .labels = "outcome=\"too-short\"", .help = THLP},
+    [REG_M_TNA_REFUSED] = {.name = "cscf_tna_refused_total",
+			   .help = "REGISTERs of the trusted node that the core challenged"},
     [REG_M_ASSOCS] = {.name = "cscf_associations",
 		      .type = GW_METRIC_GAUGE,
 		      .help = "TLS associations, lost flows included"},

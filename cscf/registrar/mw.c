@@ -6,6 +6,7 @@
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2.1, 4.5; RFC 3327, RFC 5626 s5.1. Thread: the cscf loop.
  */
 #include "cscf/registrar/reg_int.h"
+#include "cscf/registrar/tna.h"
 
 #include "common/rand.h"
 #include "cscf/registrar/trust.h"
@@ -13,12 +14,17 @@
 
 #include <stdio.h>
 
-bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host)
+const char *reg_home(const struct cscf_registrar *r, struct gw_slice host)
 {
 	for (size_t i = 0; i < r->cfg->home_domains->n; i++)
 		if (gw_slice_ieq_str(host, r->cfg->home_domains->item[i]))
-			return true;
-	return false;
+			return r->cfg->home_domains->item[i];
+	return NULL;
+}
+
+bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host)
+{
+	return reg_home(r, host) != NULL;
 }
 
 static const char *first_home(const struct cscf_registrar *r)
@@ -105,8 +111,12 @@ enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 		return err;
 	err = cscf_trust_strip_from_wic(m);
 	(void)cscf_sip_msg_hdr_del(m, "Route"); /* REG-09 */
+	if (reg_tna_header(r->cfg) != NULL)     /* ours alone to say */
+		(void)cscf_sip_msg_hdr_del(m, reg_tna_header(r->cfg));
 	if (err == GW_OK)
-		err = set_integrity(m, value);
+		err = q->grant != NULL ? reg_tna_put(m, r, q) : set_integrity(m, value);
+	if (err == GW_OK && q->cap_s > 0)
+		err = reg_cap_expires(m, q->cap_s);
 	if (err == GW_OK)
 		err = add_ours(m, r, flow->conn, q->ob);
 	if (err != GW_OK) {

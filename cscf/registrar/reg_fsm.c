@@ -3,13 +3,15 @@
  * One REGISTER under way: relayed to the core, its answer classified once (table 4.3). What an
  * answer does stands in answer.c.
  *
- *   IDLE ── request ──> WAIT_CORE ── challenge | accepted | refused | no core ──> DONE
+ *   IDLE ── request ──────────────────> WAIT_CORE ── challenge | accepted | refused | no core
+ *    └─ with a token ──> WAIT_TOKEN ──────^  └── or bad ──> DONE  <──────────┘
  *
  * The stack's client transaction is the timer (timer F); its last callback frees us.
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2; REG-10, SEC-21.
  * Thread: the cscf loop.
  */
 #include "cscf/registrar/reg_txn.h"
+#include "cscf/registrar/tna.h"
 
 #include "common/log.h"
 
@@ -18,9 +20,10 @@
 
 #define GW_LOG_MOD "registrar"
 
-enum reg_state { REG_S_IDLE, REG_S_WAIT_CORE, REG_S_DONE, REG_S_COUNT };
+enum reg_state { REG_S_IDLE, REG_S_WAIT_TOKEN, REG_S_WAIT_CORE, REG_S_DONE, REG_S_COUNT };
 enum reg_event {
 	REG_E_REQUEST,
+	REG_E_VERDICT,   /* the token is known to be good or bad; data: the result */
 	REG_E_CHALLENGE, /* 401 */
 	REG_E_ACCEPTED,  /* 2xx */
 	REG_E_REFUSED,   /* any other final answer of the core */
@@ -30,10 +33,13 @@ enum reg_event {
 
 static void txn_free(struct reg_txn *t)
 {
+	if (t->job != GW_HANDLE_NONE)
+		cscf_authz_cancel(t->r->parts.authz, t->job);
 	DL_DELETE(t->r->txns, t);
 	t->r->n_txns--;
 	gw_fsm_fini(&t->fsm);
 	reg_request_fini(&t->q);
+	cscf_sip_msg_free(t->req);
 	cscf_sip_msg_free(t->fwd);
 	free(t);
 }
@@ -60,19 +66,69 @@ static enum gw_err send_to_core(struct reg_txn *t)
 	return err;
 }
 
+static void fail(struct reg_txn *t)
+{
+	gw_fsm_go(&t->fsm, REG_S_DONE);
+	reg_metric_inc(REG_M_CORE_GONE);
+	reg_reply(t, 500);
+}
+
+static void go_to_core(struct reg_txn *t)
+{
+	if (send_to_core(t) == GW_OK)
+		gw_fsm_go(&t->fsm, REG_S_WAIT_CORE);
+	else
+		fail(t);
+}
+
+static bool build(struct reg_txn *t, const struct cscf_sip_msg *msg, bool associated)
+{
+	if (reg_mw_build(&t->fwd, t->r, msg, &t->q, &t->flow, associated) == GW_OK)
+		return true;
+	fail(t);
+	return false;
+}
+
+/* Now, from within reg_token_verify, or later. */
+static void on_verdict(void *arg, const struct cscf_authz_result *res)
+{
+	struct reg_txn *t = arg;
+	const void *data = res;
+	enum gw_err err;
+
+	t->job = GW_HANDLE_NONE;
+	err = gw_fsm_dispatch(&t->fsm, REG_E_VERDICT, (void *)(uintptr_t)data);
+	if ((err != GW_OK || t->fsm.state == REG_S_DONE) && !t->starting)
+		txn_free(t);
+}
+
 static void on_idle(struct gw_fsm *fsm, unsigned event, void *data)
 {
 	struct reg_txn *t = fsm->owner;
 
 	(void)event;
 	(void)data;
-	if (send_to_core(t) == GW_OK) {
-		gw_fsm_go(fsm, REG_S_WAIT_CORE);
+	if (t->q.scheme != REG_SCHEME_BEARER) {
+		go_to_core(t);
 		return;
 	}
-	reg_metric_inc(REG_M_CORE_GONE);
-	reg_reply(t, 500);
-	gw_fsm_go(fsm, REG_S_DONE);
+	gw_fsm_go(fsm, REG_S_WAIT_TOKEN);
+	reg_token_verify(t, on_verdict);
+}
+
+static void on_wait_token(struct gw_fsm *fsm, unsigned event, void *data)
+{
+	struct reg_txn *t = fsm->owner;
+	struct reg_refusal why;
+
+	(void)event;
+	if (!reg_token_take(t, data, &why)) {
+		gw_fsm_go(fsm, REG_S_DONE);
+		reg_refuse(t->r, t->server, &why, &t->flow);
+		return;
+	}
+	if (build(t, t->req, false))
+		go_to_core(t);
 }
 
 static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)
@@ -83,6 +139,8 @@ static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)
 	switch ((enum reg_event)event) {
 	case REG_E_CHALLENGE: /* no state; an association goes on meanwhile (REG-40, SEC-13) */
 		gw_fsm_go(fsm, REG_S_DONE);
+		if (reg_tna_answer(t, rsp))
+			break;
 		reg_metric_inc(REG_M_CHALLENGED);
 		reg_relay(t, rsp, NULL, NULL);
 		break;
@@ -101,6 +159,7 @@ static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)
 		reg_reply(t, 504);
 		break;
 	case REG_E_REQUEST:
+	case REG_E_VERDICT:
 	case REG_E_COUNT:
 		break;
 	}
@@ -111,8 +170,16 @@ static const struct gw_fsm_state reg_states[REG_S_COUNT] = {
 	{
 	    .name = "IDLE",
 	    .in = GW_BIT(REG_E_REQUEST),
-	    .out = GW_BIT(REG_S_WAIT_CORE) | GW_BIT(REG_S_DONE),
+	    .out = GW_BIT(REG_S_WAIT_TOKEN) | GW_BIT(REG_S_WAIT_CORE) | GW_BIT(REG_S_DONE),
 	    .on_event = on_idle,
+	},
+    /* a Bearer token under check; nothing has left for the core yet */
+    [REG_S_WAIT_TOKEN] =
+	{
+	    .name = "WAIT_TOKEN",
+	    .in = GW_BIT(REG_E_VERDICT),
+	    .out = GW_BIT(REG_S_WAIT_CORE) | GW_BIT(REG_S_DONE),
+	    .on_event = on_wait_token,
 	},
     [REG_S_WAIT_CORE] =
 	{
@@ -126,8 +193,8 @@ static const struct gw_fsm_state reg_states[REG_S_COUNT] = {
 };
 
 static const char *const reg_event_names[REG_E_COUNT] = {
-    [REG_E_REQUEST] = "REQUEST", [REG_E_CHALLENGE] = "CHALLENGE", [REG_E_ACCEPTED] = "ACCEPTED",
-    [REG_E_REFUSED] = "REFUSED", [REG_E_NO_CORE] = "NO_CORE",
+    [REG_E_REQUEST] = "REQUEST",   [REG_E_VERDICT] = "VERDICT", [REG_E_CHALLENGE] = "CHALLENGE",
+    [REG_E_ACCEPTED] = "ACCEPTED", [REG_E_REFUSED] = "REFUSED", [REG_E_NO_CORE] = "NO_CORE",
 };
 
 static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
@@ -208,12 +275,16 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 	DL_APPEND(r->txns, t);
 	r->n_txns++;
 	err = gw_fsm_init(&t->fsm, &reg_desc, REG_S_IDLE, t, NULL);
-	if (err == GW_OK)
+	if (err == GW_OK && t->q.scheme == REG_SCHEME_BEARER)
+		err = cscf_sip_msg_clone(&t->req, msg);
+	else if (err == GW_OK)
 		err = reg_mw_build(&t->fwd, r, msg, &t->q, flow, associated);
+	t->starting = true;
 	if (err == GW_OK)
 		err = gw_fsm_dispatch(&t->fsm, REG_E_REQUEST, NULL);
 	else
 		reg_reply(t, 500);
+	t->starting = false;
 	if (err != GW_OK || t->fsm.state == REG_S_DONE)
 		txn_free(t);
 }
@@ -223,7 +294,7 @@ bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *
 	const struct reg_txn *t;
 
 	DL_FOREACH (r->txns, t)
-		if (t->flow.conn == conn && t->fsm.state == REG_S_WAIT_CORE &&
+		if (t->flow.conn == conn && t->fsm.state != REG_S_DONE &&
 		    strcmp(t->q.to_aor, to_aor) == 0)
 			return true;
 	return false;
@@ -235,7 +306,7 @@ size_t reg_txn_count(const struct cscf_registrar *r)
 	size_t n = 0;
 
 	DL_FOREACH (r->txns, t)
-		n += t->fsm.state == REG_S_WAIT_CORE;
+		n += t->fsm.state != REG_S_DONE;
 	return n;
 }
 

@@ -7,6 +7,7 @@
  *   answer.c     what the core's answer does    reg_txn.h one REGISTER, for those two
  *   assoc.c      connections and associations     grant.c   what the core's 200 gave
  *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
+ *   scheme.c     which credentials count          token.c, tna.c, cap.c  web tokens
  *
  * Thread: the cscf loop.
  */
@@ -14,6 +15,7 @@
 #define CSCF_REGISTRAR_REG_INT_H
 
 #include "common/fsm.h"
+#include "cscf/authz/authz.h"
 #include "cscf/registrar/registrar.h"
 
 #include <uthash.h>
@@ -32,6 +34,7 @@ enum reg_scheme {
 	REG_SCHEME_NONE,
 	REG_SCHEME_AKA, /* algorithm=AKAv2-SHA-256 */
 	REG_SCHEME_DIGEST,
+	REG_SCHEME_BEARER, /* a web token that was good */
 	REG_SCHEME_COUNT
 };
 
@@ -45,9 +48,16 @@ const char *reg_integrity(enum reg_scheme scheme, bool tls, bool associated, boo
 /* ---- check.c: one REGISTER as facts ------------------------------------------------------- */
 
 struct reg_request {
-	char *to_aor;   /* owned; canonical */
-	char *to_uri;   /* owned; as written */
-	char *impi;     /* owned; username, or user@host of To without credentials */
+	char *to_aor; /* owned; canonical */
+	char *to_uri; /* owned; as written */
+	/* owned; username, or user@host of To without credentials; with a token "" until the
+	 * verdict says whose it is */
+	char *impi;
+	const char *domain; /* home domain of the Request-URI, as configured */
+	char *credentials;  /* owned: `Bearer …` until the verdict; NULL otherwise */
+	const struct cscf_authz_grant *grant; /* held; NULL: no token */
+	uint32_t cap_s;                       /* TOK-22: seconds the token has left; 0 = no cap */
+	bool is_capped;                       /* the WIC asked for more */
 	char *contact;  /* owned; URI of the first contact, "" for a query or `*` */
 	char *instance; /* owned; +sip.instance without quotes, "" = none */
 	uint32_t reg_id;
@@ -71,8 +81,11 @@ struct reg_refusal {
  * Check what needs no state and read the facts.
  * @return true; false with *why set. *out is to be finished with reg_request_fini either way.
  */
-bool reg_request_read(struct reg_request *out, const struct cscf_registrar *r,
-		      const struct cscf_sip_msg *msg, struct reg_refusal *why);
+bool reg_request_read(struct reg_request *out, struct cscf_registrar *r,
+		      const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow,
+		      struct reg_refusal *why);
+/** Fit for a log line and a key, and of one of our domains. */
+bool reg_impi_is_ours(const struct cscf_registrar *r, const char *impi);
 void reg_request_fini(struct reg_request *q);
 /** The same contact: URI equal, or instance and reg-id equal. */
 bool reg_same_contact(const struct reg_request *q, const char *contact_uri);
@@ -142,8 +155,10 @@ struct reg_assoc {
 	char *instance;        /* owned */
 	uint32_t reg_id;
 	bool outbound;
-	struct reg_binding *bindings;      /* utlist DL; owned */
-	struct cscf_registrar_impu *impus; /* owned; cache over the bindings' strings */
+	const struct cscf_authz_grant *grant; /* held: of the token last registered with; NULL:
+					       * scenario 1 */
+	struct reg_binding *bindings;         /* utlist DL; owned */
+	struct cscf_registrar_impu *impus;    /* owned; cache over the bindings' strings */
 	size_t n_impus;
 	struct reg_assoc *prev, *next;           /* of the connection */
 	struct reg_assoc *impi_prev, *impi_next; /* of the IMPI */
@@ -207,6 +222,8 @@ enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n);
 bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host);
+/** The home domain as configured; NULL when it is none. */
+const char *reg_home(const struct cscf_registrar *r, struct gw_slice host);
 
 /* ---- reg_fsm.c ------------------------------------------------------------------------------- */
 
@@ -217,6 +234,9 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
 size_t reg_txn_count(const struct cscf_registrar *r);
 void reg_txn_drop_all(struct cscf_registrar *r);
+/* registrar.c: what needs the IMPI: one user per connection, connections per user. */
+bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
+		      const struct reg_request *q, struct reg_refusal *why);
 void reg_refuse(struct cscf_registrar *r, gw_handle server, const struct reg_refusal *why,
 		const struct cscf_sip_flow *flow);
 
@@ -234,6 +254,16 @@ enum reg_metric {
 	REG_M_EXPIRED,
 	REG_M_FLOW_LOST,
 	REG_M_REPLACED,
+	REG_M_TOKEN_GOOD, /* web tokens by what came of them */
+	REG_M_TOKEN_MALFORMED,
+	REG_M_TOKEN_INVALID,
+	REG_M_TOKEN_DENIED,
+	REG_M_TOKEN_UNAVAILABLE,
+	REG_M_TOKEN_IDENTITY,
+	REG_M_TOKEN_OTHER_USER,
+	REG_M_TOKEN_IN_USE,
+	REG_M_TOKEN_TOO_SHORT,
+	REG_M_TNA_REFUSED,
 	REG_M_ASSOCS, /* gauge */
 	REG_M_COUNT
 };
@@ -253,6 +283,8 @@ struct cscf_registrar {
 	size_t n_txns;
 	char pai[300];      /* an IMPU that a wildcard allowed, for the identity last asked for */
 	char path_uri[300]; /* "sip:host:port;lr" */
+	unsigned *schemes;  /* owned: per home domain (scheme.c) */
+	char challenge[CSCF_AUTHZ_CHALLENGE_MAX]; /* header value of the refusal under way */
 };
 
 void reg_emit(struct cscf_registrar *r, enum cscf_registrar_event event, gw_handle assoc,

@@ -14,7 +14,10 @@ struct reg_txn {
 	gw_handle server, client;
 	struct cscf_sip_flow flow;
 	struct reg_request q;     /* owned content */
+	struct cscf_sip_msg *req; /* owned; the WIC's, while its token is under check */
 	struct cscf_sip_msg *fwd; /* owned until it is sent */
+	gw_handle job;            /* of cscf_authz_verify; NONE: not under check */
+	bool starting;            /* reg_txn_start still holds it */
 	struct reg_txn *prev, *next;
 };
 

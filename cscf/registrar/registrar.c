@@ -5,6 +5,8 @@
  * Spec: REG-14, 18, 45, DEREG-40. Thread: the cscf loop.
  */
 #include "cscf/registrar/reg_int.h"
+#include "cscf/registrar/scheme.h"
+#include "cscf/registrar/tna.h"
 
 #include "common/log.h"
 
@@ -21,11 +23,24 @@ void reg_emit(struct cscf_registrar *r, enum cscf_registrar_event event, gw_hand
 		r->cbs->on_event(r->cbs_arg, event, assoc, old_conn, conn);
 }
 
+enum gw_err cscf_registrar_check_config(const struct cscf_registrar_config *cfg, char *why,
+					size_t n)
+{
+	unsigned *masks = calloc(cfg->home_domains->n, sizeof(*masks));
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (masks != NULL)
+		err = reg_schemes_parse(cfg->auth_schemes, cfg->home_domains, masks, why, n);
+	free(masks);
+	return err == GW_OK ? reg_tna_check_config(cfg, why, n) : err;
+}
+
 enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_registrar_config *cfg,
 			       const struct cscf_registrar_parts *parts,
 			       const struct cscf_registrar_cbs *cbs, void *arg)
 {
 	struct cscf_registrar *r;
+	char why[256];
 	enum gw_err err;
 
 	if (cfg->home_domains == NULL || cfg->home_domains->n == 0 || cfg->max_associations < 1 ||
@@ -43,6 +58,14 @@ enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_re
 	err = gw_handle_table_new(&r->handles, (uint32_t)cfg->max_associations);
 	if (err != GW_OK) {
 		free(r);
+		return err;
+	}
+	r->schemes = calloc(cfg->home_domains->n, sizeof(*r->schemes));
+	err = r->schemes != NULL ? reg_schemes_parse(cfg->auth_schemes, cfg->home_domains,
+						     r->schemes, why, sizeof(why))
+				 : GW_ERR_NOMEM;
+	if (err != GW_OK) {
+		cscf_registrar_free(r);
 		return err;
 	}
 	reg_metrics_register();
@@ -67,6 +90,7 @@ void cscf_registrar_free(struct cscf_registrar *r)
 		reg_conn_release(c);
 	}
 	gw_handle_table_free(r->handles);
+	free(r->schemes);
 	free(r);
 }
 
@@ -105,7 +129,7 @@ static bool over_limit(const struct cscf_registrar *r, const struct reg_conn *c,
 	return (int64_t)reg_assoc_count_live(r, q->impi) >= r->cfg->max_per_impi;
 }
 
-static bool check_state(struct cscf_registrar *r, struct reg_conn *c,
+static bool check_order(struct cscf_registrar *r, struct reg_conn *c,
 			const struct cscf_sip_msg *msg, const struct reg_request *q,
 			struct reg_refusal *why)
 {
@@ -118,6 +142,12 @@ static bool check_state(struct cscf_registrar *r, struct reg_conn *c,
 					    "Retry-After", "2"};
 		return false;
 	}
+	return true;
+}
+
+bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
+		      const struct reg_request *q, struct reg_refusal *why)
+{
 	if (!r->cfg->multi_impi && other_impi_here(c, q->impi)) {
 		*why = (struct reg_refusal){403, "Connection Belongs To Another User",
 					    "second-impi", NULL, NULL};
@@ -171,13 +201,14 @@ void cscf_registrar_on_register(struct cscf_registrar *r, gw_handle server,
 	struct reg_request q;
 	struct reg_conn *c;
 
-	if (!reg_request_read(&q, r, req, &why)) {
+	if (!reg_request_read(&q, r, req, flow, &why)) {
 		reg_refuse(r, server, &why, flow);
 		reg_request_fini(&q);
 		return;
 	}
 	c = reg_conn_get(r, flow);
-	if (c == NULL || !adopt_impi(c, &q) || !check_state(r, c, req, &q, &why)) {
+	if (c == NULL || !adopt_impi(c, &q) || !check_order(r, c, req, &q, &why) ||
+	    (q.scheme != REG_SCHEME_BEARER && !reg_check_limits(r, c, &q, &why))) {
 		reg_refuse(r, server, &why, flow);
 		reg_request_fini(&q);
 		return;
@@ -240,6 +271,13 @@ static void fill_row(struct cscf_registrar_row *row, const struct reg_assoc *a,
 	    .n_impus = a->n_impus,
 	    .service_route = b->grant.service_route,
 	    .n_service_route = b->grant.n_service_route,
+	    .scenario = a->grant == NULL ? "1"
+			: a->grant->pool ? "3"
+					 : "2",
+	    .issuer = a->grant != NULL ? a->grant->issuer : "",
+	    .wwsf = a->grant != NULL ? a->grant->client_id : "",
+	    .token_expires_in =
+		a->grant != NULL ? cscf_authz_grant_left(a->r->parts.authz, a->grant) : 0,
 	};
 }
 

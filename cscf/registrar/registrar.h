@@ -19,6 +19,7 @@
 #include "common/err.h"
 #include "common/handle.h"
 #include "common/slice.h"
+#include "cscf/authz/authz.h"
 #include "cscf/sip/flow_token.h"
 #include "cscf/sip/stack.h"
 
@@ -29,6 +30,13 @@
 
 struct cscf_registrar;
 struct event_base;
+
+/* token.lifetime_policy (TOK-22) */
+enum cscf_registrar_lifetime {
+	CSCF_REGISTRAR_LIFETIME_CAP,
+	CSCF_REGISTRAR_LIFETIME_INDEPENDENT,
+	CSCF_REGISTRAR_LIFETIME_TERMINATE
+};
 
 /* Named as the knobs; times in ms. Texts and lists are borrowed: outlive the registrar. */
 struct cscf_registrar_config {
@@ -49,6 +57,15 @@ struct cscf_registrar_config {
 	int64_t expiry_grace;                    /* reg.expiry_grace */
 	int64_t flow_grace;                      /* flow.grace */
 	int64_t flow_timer_s;                    /* ws.flow_timer, seconds; 0 = none */
+	const struct gw_conf_list *auth_schemes; /* auth.schemes; NULL or empty = all */
+	bool default_bearer;                     /* auth.default_scheme=bearer */
+	bool aka_allow_v1;                       /* aka.allow_v1 */
+	const struct gw_conf_list *digest_excluded_ranges; /* digest.excluded_ranges; may be NULL */
+	const char *tna_entity_carriage; /* tna.entity_carriage; NULL = authz-param */
+	int lifetime_policy;             /* enum cscf_registrar_lifetime */
+	int64_t token_clock_skew;        /* token.clock_skew */
+	bool allow_expired_dereg;        /* token.allow_expired_dereg */
+	bool token_single_connection;    /* token.single_connection */
 };
 
 /* ---- who is behind a connection --------------------------------------------------------- */
@@ -73,6 +90,7 @@ struct cscf_registrar_identity {
 	size_t n_service_route;     /* 0: no originating service, answer 500 (REG-24) */
 	const char *term_ioi;       /* "" when the core gave none */
 	const char *path_uri;       /* "sip:…;lr" of our Path, flow token removed (REG-82) */
+	const struct cscf_authz_grant *grant; /* of its web token; NULL: scenario 1 */
 };
 
 /**
@@ -165,6 +183,10 @@ struct cscf_registrar_row {
 	size_t n_impus;
 	char *const *service_route;
 	size_t n_service_route;
+	const char *scenario;     /* "1", "2" or "3" (a pool's identity) */
+	const char *issuer;       /* WAF of its token; "" = none */
+	const char *wwsf;         /* client of its token */
+	int64_t token_expires_in; /* seconds; 0 without a token */
 };
 
 struct cscf_registrar_counts cscf_registrar_counts(const struct cscf_registrar *r);
@@ -178,7 +200,12 @@ struct cscf_registrar_parts {
 	struct event_base *base;
 	struct cscf_sip_stack *stack;
 	const struct cscf_sip_flow_token_ctx *tokens;
+	struct cscf_authz *authz; /* NULL: no web tokens, whatever auth.schemes says */
 };
+
+/** What cscf_registrar_new would refuse. @param why  one line naming the key */
+enum gw_err cscf_registrar_check_config(const struct cscf_registrar_config *cfg, char *why,
+					size_t n) GW_MUST_CHECK;
 
 /**
  * @param cfg, parts, cbs  borrowed: outlive the registrar

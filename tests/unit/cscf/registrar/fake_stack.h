@@ -131,6 +131,13 @@ void cscf_sip_conn_set_authenticated(struct cscf_sip_stack *s, uint64_t conn, bo
 	fk.authenticated[conn] = yes;
 }
 
+const char *cscf_sip_conn_origin(const struct cscf_sip_stack *s, uint64_t conn)
+{
+	(void)s;
+	(void)conn;
+	return "https://portal.example.net";
+}
+
 void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
 {
 	(void)s;

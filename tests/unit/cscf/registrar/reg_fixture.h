@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_CSCF_REGISTRAR_REG_FIXTURE_H
 #define TESTS_UNIT_CSCF_REGISTRAR_REG_FIXTURE_H
 
+#include "fake_authz.h"
 #include "fake_stack.h"
 
 #define CONTACT_URI "sip:x1@df7jal23ls0d.invalid;transport=ws"
@@ -31,7 +32,10 @@ static struct {
 	struct cscf_registrar *r;
 	struct cscf_sip_flow_token_ctx tokens;
 	struct cscf_registrar_config cfg;
+	struct cscf_registrar_parts parts;
 	unsigned cseq;
+	bool plain_ws;
+	const char *peer; /* NULL = the usual one */
 	gw_handle next_server;
 	struct {
 		enum cscf_registrar_event event;
@@ -52,17 +56,26 @@ static void fx_on_event(void *arg, enum cscf_registrar_event event, gw_handle as
 	fx.events[fx.n_events++].conn = conn;
 }
 
+/* A registrar by fx.cfg and fx.parts, in the place of the one before. */
+static inline void fx_start(void)
+{
+	static const struct cscf_registrar_cbs cbs = {.on_event = fx_on_event};
+
+	cscf_registrar_free(fx.r);
+	fx.r = NULL;
+	assert_int_equal(cscf_registrar_new(&fx.r, &fx.cfg, &fx.parts, &cbs, NULL), GW_OK);
+}
+
 static inline int fx_setup(void **state)
 {
 	static char home1[] = "ims.example.net", home2[] = "example.org";
 	static char point1[] = "icscf1.ims.example.net", point2[] = "icscf2.ims.example.net";
 	static char *domains[] = {home1, home2}, *points[] = {point1, point2};
 	static struct gw_conf_list home = {domains, 2}, entries = {points, 2};
-	static const struct cscf_registrar_cbs cbs = {fx_on_event};
-	struct cscf_registrar_parts parts;
 
 	(void)state;
 	fk_reset();
+	fa_reset();
 	memset(&fx, 0, sizeof(fx));
 	fx.base = event_base_new();
 	assert_non_null(fx.base);
@@ -82,8 +95,8 @@ static inline int fx_setup(void **state)
 	    .flow_grace = 1,
 	    .flow_timer_s = 120,
 	};
-	parts = (struct cscf_registrar_parts){fx.base, NULL, &fx.tokens};
-	assert_int_equal(cscf_registrar_new(&fx.r, &fx.cfg, &parts, &cbs, NULL), GW_OK);
+	fx.parts = (struct cscf_registrar_parts){.base = fx.base, .tokens = &fx.tokens};
+	fx_start();
 	return 0;
 }
 
@@ -93,6 +106,7 @@ static inline int fx_teardown(void **state)
 	cscf_registrar_free(fx.r);
 	event_base_free(fx.base);
 	fk_reset();
+	fa_assert_nothing_held();
 	return 0;
 }
 
@@ -100,11 +114,16 @@ static inline int fx_teardown(void **state)
 static inline void fx_send(uint64_t conn, const char *uri, const char *from, const char *to,
 			   const char *contact, const char *authorization, const char *more)
 {
-	struct cscf_sip_flow flow = {.side = CSCF_SIP_W2, .transport = CSCF_SIP_WSS, .conn = conn};
+	struct cscf_sip_flow flow = {
+	    .side = CSCF_SIP_W2,
+	    .transport = fx.plain_ws ? CSCF_SIP_WS : CSCF_SIP_WSS,
+	    .conn = conn,
+	};
 	struct cscf_sip_msg *m;
 	char text[8192];
 
-	assert_int_equal(gw_addr_parse(&flow.remote, "203.0.113.7:50123", 0), GW_OK);
+	assert_int_equal(
+	    gw_addr_parse(&flow.remote, fx.peer != NULL ? fx.peer : "203.0.113.7:50123", 0), GW_OK);
 	snprintf(text, sizeof(text),
 		 "REGISTER %s SIP/2.0\r\n"
 		 "Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK%u;received=203.0.113.7;"

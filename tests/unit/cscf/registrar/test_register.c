@@ -27,6 +27,8 @@ static void test_every_row_of_the_integrity_table(void **state)
 	    {REG_SCHEME_DIGEST, true, true, true, "tls-yes"},
 	    {REG_SCHEME_NONE, true, false, false, NULL},
 	    {REG_SCHEME_NONE, true, true, false, NULL},
+	    {REG_SCHEME_BEARER, true, false, false, "auth-done"},
+	    {REG_SCHEME_BEARER, true, true, false, "auth-done"},
 	};
 
 	(void)state;
@@ -202,7 +204,7 @@ static void test_what_is_refused_without_asking_the_core(void **state)
 	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"alice@evil\"", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"alice\",realm=\"evil\"", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Bearer abc=", "", 403},
-	    {HOME, ALICE, ALICE, CONTACT, "Bearer a,b", "", 400},
+	    {HOME, ALICE, ALICE, CONTACT, "Bearer a,b", "", 403}, /* no tokens here at all */
 	    {HOME, ALICE, ALICE, CONTACT, INITIAL, "Require: sec-agree\r\n", 420},
 	};
 
