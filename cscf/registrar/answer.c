@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "cscf/registrar/tna.h"
 #include "cscf/registrar/trust.h"
+#include "cscf/xml/ims3gpp.h"
 
 #include <stdio.h>
 #include <utlist.h>
@@ -146,6 +147,8 @@ void reg_accepted(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 			reg_relay(t, rsp, ob ? "Flow-Timer" : NULL, flow_timer);
 		else
 			reg_reply(t, err == GW_ERR_LIMIT ? 503 : 500);
+		if (err == GW_OK)
+			reg_user_bound(t->r, t->q.impi, t->q.to_aor);
 	} else {
 		reg_metric_inc(REG_M_DEREGISTERED);
 		reg_relay(t, rsp, NULL, NULL);
@@ -173,7 +176,8 @@ static void auth_failed(struct reg_txn *t)
 static bool asks_restoration(const struct cscf_sip_msg *rsp)
 {
 	return cscf_sip_msg_status(rsp) == 504 &&
-	       gw_slice_ieq_str(cscf_sip_msg_content_type(rsp), "application/3gpp-ims+xml");
+	       gw_slice_ieq_str(cscf_sip_msg_content_type(rsp), CSCF_IMS3GPP_MIME) &&
+	       cscf_ims3gpp_is_restoration(cscf_sip_msg_body(rsp));
 }
 
 void reg_refused_by_core(struct reg_txn *t, const struct cscf_sip_msg *rsp)

@@ -26,7 +26,7 @@ int64_t reg_now_ms(void)
 
 /* ---- IMPI index --------------------------------------------------------------------------- */
 
-static struct reg_impi *impi_find(const struct cscf_registrar *r, const char *text)
+struct reg_impi *reg_impi_find(const struct cscf_registrar *r, const char *text)
 {
 	struct reg_impi *i = NULL;
 
@@ -36,7 +36,7 @@ static struct reg_impi *impi_find(const struct cscf_registrar *r, const char *te
 
 static struct reg_impi *impi_get(struct cscf_registrar *r, const char *text)
 {
-	struct reg_impi *i = impi_find(r, text);
+	struct reg_impi *i = reg_impi_find(r, text);
 
 	if (i != NULL)
 		return i;
@@ -57,6 +57,7 @@ static void impi_release(struct cscf_registrar *r, struct reg_impi *i)
 	if (i->assocs != NULL)
 		return;
 	HASH_DELETE(hh, r->impis, i);
+	reg_user_gone(r, i->impi);
 	free(i->impi);
 	free(i);
 }
@@ -80,7 +81,7 @@ bool reg_assoc_is_live(const struct reg_assoc *a)
 
 size_t reg_assoc_count_live(const struct cscf_registrar *r, const char *impi)
 {
-	struct reg_impi *i = impi_find(r, impi);
+	struct reg_impi *i = reg_impi_find(r, impi);
 	struct reg_assoc *a;
 	size_t n = 0;
 
@@ -119,7 +120,7 @@ static bool replaces(const struct reg_request *q, const struct reg_assoc *a)
 struct reg_assoc *reg_assoc_replaced(const struct cscf_registrar *r, const struct reg_request *q,
 				     uint64_t conn)
 {
-	struct reg_impi *i = impi_find(r, q->impi);
+	struct reg_impi *i = reg_impi_find(r, q->impi);
 	struct reg_assoc *a;
 
 	if (i == NULL)
@@ -133,7 +134,7 @@ struct reg_assoc *reg_assoc_replaced(const struct cscf_registrar *r, const struc
 /* ---- bindings ----------------------------------------------------------------------------- */
 
 /* The union of the bindings' identities, default first; strings stay with the bindings. */
-static void rebuild_impus(struct reg_assoc *a)
+void reg_assoc_rebuild_impus(struct reg_assoc *a)
 {
 	struct cscf_registrar_impu *v;
 	struct reg_binding *b;
@@ -174,11 +175,11 @@ static void binding_free(struct reg_binding *b)
 	free(b);
 }
 
-static void drop_binding(struct reg_assoc *a, struct reg_binding *b)
+void reg_assoc_drop_binding(struct reg_assoc *a, struct reg_binding *b)
 {
 	DL_DELETE(a->bindings, b);
 	binding_free(b);
-	rebuild_impus(a);
+	reg_assoc_rebuild_impus(a);
 }
 
 /* At expiry + grace: nothing keeps the record, the connection stays (REG-47). */
@@ -192,12 +193,12 @@ static void on_expiry(evutil_socket_t fd, short what, void *arg)
 	reg_metric_inc(REG_M_EXPIRED);
 	GW_LOG(GW_LOG_INFO, "reg.expired", "impi=\"%s\" to=\"%s\" conn=%llu", a->impi->impi,
 	       b->to_aor, (unsigned long long)a->conn->id);
-	drop_binding(a, b);
+	reg_assoc_drop_binding(a, b);
 	if (a->bindings == NULL)
 		reg_assoc_end(a, "expired", -1);
 }
 
-static enum gw_err arm_expiry(struct reg_binding *b, uint32_t expires_s)
+enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s)
 {
 	int64_t ms = (int64_t)expires_s * 1000;
 	struct timeval tv;
@@ -245,8 +246,9 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	b->grant = *g;
 	*g = (struct reg_grant){0};
 	a->outbound = b->grant.outbound;
-	rebuild_impus(a);
-	return arm_expiry(b, b->grant.expires_s);
+	reg_assoc_rebuild_impus(a);
+	b->bound_at_ms = reg_now_ms();
+	return reg_binding_arm(b, b->grant.expires_s);
 }
 
 /* Does the request speak of this association's contact, not of a stale one of the same user? */
@@ -263,7 +265,7 @@ void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q)
 	struct reg_binding *b = binding_find(a, q->to_aor);
 
 	if (b != NULL && is_about(a, b, q))
-		drop_binding(a, b);
+		reg_assoc_drop_binding(a, b);
 	if (a->bindings == NULL)
 		reg_assoc_end(a, "deregistered", a->r->cfg->dereg_close_delay);
 }
@@ -339,7 +341,7 @@ fail:
 
 void reg_assoc_evict_lost(struct cscf_registrar *r, const char *impi)
 {
-	const struct reg_impi *i = impi_find(r, impi);
+	const struct reg_impi *i = reg_impi_find(r, impi);
 	struct reg_assoc *a, *oldest = NULL;
 	int64_t n = 0;
 

@@ -139,6 +139,32 @@ enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp
 	return err;
 }
 
+enum gw_err reg_grant_add_impu(struct reg_grant *g, struct gw_slice uri)
+{
+	struct reg_impu *v;
+
+	if (g->n_impus >= REG_MAX_IMPUS)
+		return GW_ERR_LIMIT;
+	v = realloc(g->impus, (g->n_impus + 1) * sizeof(*v));
+	if (v == NULL)
+		return GW_ERR_NOMEM;
+	g->impus = v;
+	memset(&v[g->n_impus], 0, sizeof(*v));
+	if (!impu_init(&v[g->n_impus], GW_SLICE_NONE, uri)) {
+		impu_fini(&v[g->n_impus]);
+		return GW_ERR_NOMEM;
+	}
+	g->n_impus++;
+	return GW_OK;
+}
+
+void reg_grant_drop_impu(struct reg_grant *g, size_t i)
+{
+	impu_fini(&g->impus[i]);
+	g->n_impus--;
+	memmove(&g->impus[i], &g->impus[i + 1], (g->n_impus - i) * sizeof(g->impus[0]));
+}
+
 void reg_grant_fini(struct reg_grant *g)
 {
 	for (size_t i = 0; i < g->n_impus; i++)

@@ -73,7 +73,7 @@ static enum gw_err add_path(struct cscf_sip_msg *m, const struct cscf_registrar 
 }
 
 /* One icid per REGISTER, never a term-ioi (REG-06). */
-static enum gw_err add_charging(struct cscf_sip_msg *m, const struct cscf_registrar *r)
+enum gw_err reg_mw_charge(struct cscf_sip_msg *m, const struct cscf_registrar *r)
 {
 	char icid[33], text[600];
 
@@ -95,7 +95,7 @@ static enum gw_err add_ours(struct cscf_sip_msg *m, const struct cscf_registrar 
 	snprintf(visited, sizeof(visited), "\"%s\"", or_home(r, r->cfg->visited_network_id));
 	if (err == GW_OK)
 		err = cscf_sip_msg_hdr_append(m, "P-Visited-Network-ID", visited);
-	return err == GW_OK ? add_charging(m, r) : err;
+	return err == GW_OK ? reg_mw_charge(m, r) : err;
 }
 
 enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,

@@ -116,6 +116,9 @@ bool reg_impu_is_wildcard(const struct reg_impu *u);
 enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp,
 			   const struct reg_request *q) GW_MUST_CHECK;
 void reg_grant_fini(struct reg_grant *g);
+/** One more identity at the end. @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
+enum gw_err reg_grant_add_impu(struct reg_grant *g, struct gw_slice uri) GW_MUST_CHECK;
+void reg_grant_drop_impu(struct reg_grant *g, size_t i);
 
 /* ---- assoc.c: connections, associations, bindings ------------------------------------------ */
 
@@ -136,6 +139,7 @@ struct reg_binding {
 	char *to_aor, *to_uri, *contact; /* owned */
 	struct reg_grant grant;          /* owned content */
 	int64_t expires_at_ms;           /* monotonic, without the grace */
+	int64_t bound_at_ms;             /* monotonic, of the last 2xx */
 	struct event *expiry;            /* owned */
 	struct reg_binding *prev, *next;
 };
@@ -197,6 +201,13 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q,
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q);
 /** End and free it: event, connection's rights; close_ms < 0 leaves the connection open. */
 void reg_assoc_end(struct reg_assoc *a, const char *why, int64_t close_ms);
+/** Remove one binding; the association is left to the caller, also when it was the last. */
+void reg_assoc_drop_binding(struct reg_assoc *a, struct reg_binding *b);
+/** After identities of a binding changed. */
+void reg_assoc_rebuild_impus(struct reg_assoc *a);
+/** Let the binding expire that many seconds (and the grace) from now. */
+enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s) GW_MUST_CHECK;
+struct reg_impi *reg_impi_find(const struct cscf_registrar *r, const char *impi);
 bool reg_assoc_is_live(const struct reg_assoc *a);
 int64_t reg_now_ms(void);
 
@@ -221,6 +232,8 @@ enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 /** Where it goes: the entry points in order, or the Request-URI (REG-09). */
 void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n);
+/** P-Charging-Vector of a request of the registrar's kind. */
+enum gw_err reg_mw_charge(struct cscf_sip_msg *m, const struct cscf_registrar *r) GW_MUST_CHECK;
 bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host);
 /** The home domain as configured; NULL when it is none. */
 const char *reg_home(const struct cscf_registrar *r, struct gw_slice host);
@@ -239,6 +252,13 @@ bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
 		      const struct reg_request *q, struct reg_refusal *why);
 void reg_refuse(struct cscf_registrar *r, gw_handle server, const struct reg_refusal *why,
 		const struct cscf_sip_flow *flow);
+
+/* ---- network.c ------------------------------------------------------------------------------- */
+
+/** Tell that a 2xx bound a contact of this user. */
+void reg_user_bound(const struct cscf_registrar *r, const char *impi, const char *to_aor);
+/** Tell that the last association of this IMPI has gone. */
+void reg_user_gone(const struct cscf_registrar *r, const char *impi);
 
 /* ---- metrics.c --------------------------------------------------------------------------------
  */
@@ -264,6 +284,8 @@ enum reg_metric {
 	REG_M_TOKEN_IN_USE,
 	REG_M_TOKEN_TOO_SHORT,
 	REG_M_TNA_REFUSED,
+	REG_M_NETWORK_ENDED,
+	REG_M_NETWORK_SHORTENED,
 	REG_M_ASSOCS, /* gauge */
 	REG_M_COUNT
 };

@@ -150,11 +150,23 @@ enum cscf_registrar_event {
 	CSCF_REGISTRAR_EV_ENDED
 };
 
+/* Whose contact a 2xx bound; borrowed. */
+struct cscf_registrar_user {
+	const char *impi;
+	const char *impu;   /* default IMPU as a SIP URI (REG-61) */
+	uint32_t expires_s; /* the longest that the core granted to this user */
+};
+
 struct cscf_registrar_cbs {
 	/* old_conn: the connection before; conn: now, 0 = none. Called from the loop, never from
 	 * inside a call of yours. May be NULL. */
 	void (*on_event)(void *arg, enum cscf_registrar_event event, gw_handle assoc,
 			 uint64_t old_conn, uint64_t conn);
+	/* A 2xx bound a contact of this user, and has been relayed; for each 2xx. May be NULL. */
+	void (*on_user)(void *arg, const struct cscf_registrar_user *user);
+	/* Nothing is registered for this IMPI any more. May come from within
+	 * cscf_registrar_apply and _end_user. May be NULL. */
+	void (*on_user_gone)(void *arg, const char *impi);
 };
 
 /* ---- for operators --------------------------------------------------------------------------- */

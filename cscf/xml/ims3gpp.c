@@ -131,3 +131,16 @@ void cscf_ims3gpp_fini(struct cscf_ims3gpp *body)
 	free(body->action);
 	*body = (struct cscf_ims3gpp){NULL, NULL, NULL};
 }
+
+bool cscf_ims3gpp_is_restoration(struct gw_slice text)
+{
+	struct cscf_ims3gpp body;
+	bool yes;
+
+	if (cscf_ims3gpp_parse(&body, text) != GW_OK)
+		return false;
+	yes = strcmp(body.type, CSCF_IMS3GPP_RESTORATION) == 0 && body.action != NULL &&
+	      strcmp(body.action, CSCF_IMS3GPP_INITIAL_REG) == 0;
+	cscf_ims3gpp_fini(&body);
+	return yes;
+}

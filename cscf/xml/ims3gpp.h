@@ -16,6 +16,9 @@
 #include "common/err.h"
 #include "common/slice.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define CSCF_IMS3GPP_MIME          "application/3gpp-ims+xml"
 #define CSCF_IMS3GPP_MAX_OCTETS    ((size_t)16384)
 #define CSCF_IMS3GPP_EMERGENCY     "emergency"              /* type */
@@ -48,5 +51,8 @@ struct cscf_ims3gpp {
  */
 enum gw_err cscf_ims3gpp_parse(struct cscf_ims3gpp *out, struct gw_slice text) GW_MUST_CHECK;
 void cscf_ims3gpp_fini(struct cscf_ims3gpp *body);
+
+/** Does the body ask the user agent to register anew (restoration, initial-registration)? */
+bool cscf_ims3gpp_is_restoration(struct gw_slice text);
 
 #endif

@@ -30,7 +30,8 @@ static struct {
 	gw_handle client;
 	const struct cscf_sip_client_cbs *cbs;
 	void *arg;
-	bool refuse; /* the next request fails at once */
+	bool refuse;      /* the next request fails at once */
+	const char *body; /* of the next answer */
 	/* to the WIC */
 	char *w2; /* owned: last response */
 	int status;
@@ -165,6 +166,7 @@ static inline void fk_answer_as(const char *status, const char *fields, enum csc
 	gw_handle client = fk.client;
 	struct cscf_sip_response_info info = {.local = cause != CSCF_SIP_CAUSE_NONE,
 					      .cause = cause};
+	const char *body = fk.body != NULL ? fk.body : "";
 	struct cscf_sip_msg *m;
 	char text[8192];
 
@@ -172,8 +174,9 @@ static inline void fk_answer_as(const char *status, const char *fields, enum csc
 		 "SIP/2.0 %s\r\nVia: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK1\r\n"
 		 "From: <sip:alice@ims.example.net>;tag=a1\r\n"
 		 "To: <sip:alice@ims.example.net>;tag=core\r\nCall-ID: c1\r\n"
-		 "CSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n",
-		 status, fields);
+		 "CSeq: 1 REGISTER\r\n%sContent-Length: %zu\r\n\r\n%s",
+		 status, fields, strlen(body), body);
+	fk.body = NULL;
 	m = fk_parse(text);
 	assert_non_null(cbs);
 	cbs->on_response(arg, client, m, &info);

@@ -366,12 +366,23 @@ static void test_contact_change_on_the_connection(void **state)
 
 static void test_restoration_forgets_the_route(void **state)
 {
-	REQ("REG-24");
+	REQ("REG-24", "REG-83");
 	struct cscf_registrar_identity id;
 
 	(void)state;
 	fx_registered(1);
 	fx_register(1, ANSWERED);
+	/* another body of that type, and one that is none, change nothing */
+	fk.body = "<ims-3gpp version='1'><alternative-service><type>emergency</type><reason/>"
+		  "</alternative-service></ims-3gpp>";
+	fk_answer("504 Other", "Content-Type: application/3gpp-ims+xml\r\n");
+	fx_register(1, ANSWERED);
+	fk_answer("504 None", "Content-Type: application/3gpp-ims+xml\r\n");
+	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+	assert_int_equal(id.n_service_route, 2);
+	fx_register(1, ANSWERED);
+	fk.body = "<ims-3gpp version='1'><alternative-service><type>restoration</type><reason/>"
+		  "<action>initial-registration</action></alternative-service></ims-3gpp>";
 	fk_answer("504 Restore", "Content-Type: application/3gpp-ims+xml\r\n");
 	assert_int_equal(fk.status, 504);
 	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
