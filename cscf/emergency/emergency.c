@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/metric.h"
+#include "cscf/sip/mask.h"
 #include "cscf/xml/ims3gpp.h"
 
 #include <stdio.h>
@@ -137,7 +138,7 @@ static void note(enum cscf_emergency_decision decision, const struct cscf_sip_ms
 {
 	gw_metric_inc(&metrics[decision * N_CLASSES + (unsigned)match->how - CSCF_EMERGENCY_URN]);
 	GW_LOG(GW_LOG_WARN, "emergency.detected",
-	       "call_id=\"%.*s\" impu=%s conn=%llu method=%.*s class=%s urn=%s country=%s "
+	       "call_id=\"%.*s\" impu=\"%s\" conn=%llu method=%.*s class=%s urn=%s country=%s "
 	       "decision=%s",
 	       GW_SLICE_FMT(cscf_sip_msg_call_id(req)), impu, (unsigned long long)conn,
 	       GW_SLICE_FMT(cscf_sip_msg_method_text(req)), cscf_emergency_class_name(match->how),
@@ -187,7 +188,7 @@ static void answer_380(struct cscf_emergency *e, gw_handle server, const struct 
 
 static const char *impu_of(const struct cscf_registrar_identity *id)
 {
-	return id->n_impus > 0 ? id->impus[0].uri : "";
+	return id->n_impus > 0 ? cscf_sip_mask(id->impus[0].uri) : "";
 }
 
 enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_handle server,
