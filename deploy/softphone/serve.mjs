@@ -30,7 +30,8 @@ const { values: opt } = parseArgs({
     config: { type: 'string', default: '{}' },
   },
 });
-JSON.parse(opt.config);
+const { waf } = JSON.parse(opt.config);
+if (waf) HEADERS['Content-Security-Policy'] = HEADERS['Content-Security-Policy'].replace('wss: ws:', `wss: ws: ${new URL(waf.issuer).origin}`);
 opt.root = resolve(opt.root);
 if (!file('/')) {
   console.error(`softphone: nothing to serve in ${opt.root}: run \`make softphone\` first`);

@@ -3,14 +3,18 @@
  * The page: puts Phone's state on the screen and the person's wishes into Phone. Settings come from
  * config.json beside the page (what the operator set), then from the URL query (what a test or link
  * set): wss, domain, user, password, impi, number, autoregister=1, autocall=1, autoanswer=1, video=1,
- * quiet=1 (no ringing). `window.softphone` is the Phone, for tests.
+ * quiet=1 (no ringing). `window.softphone` is the Phone, for tests. config.json alone says which WAF
+ * signs people in: { waf: { issuer, client_id } }; a link cannot.
  */
+import { Identity, goSignIn, takeReturn } from './identity.js';
 import { Phone } from './phone.js';
 import { drawFigures, resetFigures } from './draw.js';
 import { ring } from './ring.js';
 
 const $ = (id) => document.getElementById(id);
 const phone = new Phone();
+const returned = takeReturn(); // first: it puts the query back as it was
+let identity = null;
 const query = new URLSearchParams(location.search);
 const settings = {
   wss: `wss://${location.hostname || 'localhost'}:8443/sip`,
@@ -93,6 +97,7 @@ function drawNotice() {
   const a = $('notice').querySelector('a');
   a.textContent = error.link?.text ?? '';
   if (error.link) a.href = error.link.href;
+  $('notice-action').textContent = { signin: settings.waf ? 'Sign in again' : '', retry: 'Try again' }[error.action] ?? '';
   if (!signedIn && error.link) $('connection').open = true;
 }
 
@@ -150,6 +155,52 @@ function showStream({ which, kind, stream }) {
   }
 }
 
+/* ---- web identity ---- */
+
+async function signIn({ guest = false } = {}) {
+  await goSignIn(settings.waf, { guest });
+}
+
+function registerWith(one) {
+  identity = one;
+  phone.register({ ...settings, user: one.user, domain: one.domain, identity: one });
+}
+
+/* Signed out of the network first, then of the WAF: the deregistration still needs the token. */
+function signOut() {
+  const one = identity;
+  identity = null;
+  phone.stop();
+  if (!one) return;
+  const done = () => {
+    if (phone.state.connection !== 'off') return;
+    phone.removeEventListener('change', done);
+    one.end().then(() => phone.dispatchEvent(new CustomEvent('event', { detail: { at: new Date(), level: 'info', text: 'signed out of the web identity' } })));
+  };
+  phone.addEventListener('change', done);
+  done();
+}
+
+function leavePage() {
+  phone.stop();
+  identity?.end();
+}
+
+async function comeBack() {
+  try {
+    registerWith(await Identity.finish(settings.waf, returned));
+  } catch (error) {
+    phone.state.error = error.sentence ?? { title: 'Sign-in not completed', text: String(error.message ?? error), code: 0 };
+    draw();
+  }
+}
+
+function noticeAction() {
+  const { action } = phone.state.error ?? {};
+  if (action === 'retry' && identity) registerWith(identity);
+  else if (settings.waf) signIn({ guest: identity?.guest });
+}
+
 /* ---- wishes to phone ---- */
 
 function wire() {
@@ -164,7 +215,10 @@ function wire() {
   });
   $('call-video').addEventListener('click', () => phone.call($('number').value, { video: true }));
   $('erase').addEventListener('click', () => ($('number').value = $('number').value.slice(0, -1)));
-  $('signout').addEventListener('click', () => phone.stop());
+  $('web-signin').addEventListener('click', () => signIn());
+  $('guest-signin').addEventListener('click', () => signIn({ guest: true }));
+  $('notice-action').addEventListener('click', noticeAction);
+  $('signout').addEventListener('click', signOut);
   $('answer').addEventListener('click', () => phone.answer());
   $('answer-video').addEventListener('click', () => phone.answer({ video: true }));
   $('reject').addEventListener('click', () => phone.reject());
@@ -183,7 +237,7 @@ function wire() {
   document.addEventListener('keydown', (e) => {
     if (phone.state.call.phase === 'active' && /^[0-9*#]$/.test(e.key) && e.target === document.body) phone.tone(e.key);
   });
-  addEventListener('pagehide', () => phone.stop());
+  addEventListener('pagehide', leavePage);
   phone.addEventListener('change', draw);
   phone.addEventListener('event', (e) => addEvent(e.detail));
   phone.addEventListener('stream', (e) => showStream(e.detail));
@@ -216,11 +270,13 @@ async function start() {
     clean.delete('password');
     history.replaceState(null, '', `?${clean}`);
   }
+  $('web').hidden = !settings.waf;
   buildKeys();
   wire();
   draw();
   window.softphone = phone;
-  automatic();
+  if (returned && settings.waf) comeBack();
+  else automatic();
 }
 
 start();

@@ -14,6 +14,8 @@ const FIGURES_MS = 1000;
 /* Signing out waits this long for the network's answer. */
 const LEAVE_MS = 4000;
 
+const bearerOf = (ua) => ua.get('authorization_jwt');
+
 const nobody = () => ({
   phase: 'idle', // idle | calling | early | incoming | connecting | active | ended
   direction: '',
@@ -37,6 +39,8 @@ export class Phone extends EventTarget {
   #everConnected = false;
   #ownTracks = [];
   #leaveTimer = 0;
+  #identity = null;
+  #renewedFor401 = false;
   listener = new Listener();
   state = { connection: 'off', registration: 'out', user: '', error: null, call: nobody(), figures: null, lastCall: null };
   log = [];
@@ -58,7 +62,10 @@ export class Phone extends EventTarget {
     this.dispatchEvent(new CustomEvent('event', { detail: entry }));
   }
 
-  /** Connect and register. settings: { wss, domain, user, password, impi, expires } */
+  /**
+   * Connect and register. settings: { wss, domain, user, expires }, and what proves it: { password,
+   * impi }, or { identity } (identity.js), or { token } (a bare access token, never renewed).
+   */
   register(settings) {
     if (this.#ua) {
       this.stop();
@@ -66,15 +73,16 @@ export class Phone extends EventTarget {
     }
     this.#settings = settings;
     this.#everConnected = false;
+    this.#identity = settings.identity ?? null;
+    this.#renewedFor401 = false;
+    const bearer = this.#identity?.credentials ?? (settings.token ? `Bearer ${settings.token}` : null);
     let socket;
     try {
       socket = new JsSIP.WebSocketInterface(settings.wss);
       this.#ua = new JsSIP.UA({
         sockets: [socket],
         uri: `sip:${settings.user}@${settings.domain}`,
-        authorization_user: settings.impi || settings.user,
-        password: settings.password,
-        realm: settings.domain,
+        ...(bearer ? { authorization_jwt: bearer } : { authorization_user: settings.impi || settings.user, password: settings.password, realm: settings.domain }),
         register_expires: settings.expires || 600,
         session_timers: false,
         user_agent: 'wicgate softphone',
@@ -86,7 +94,45 @@ export class Phone extends EventTarget {
     this.#change({ connection: 'connecting', registration: 'registering', user: `${settings.user}@${settings.domain}`, error: null });
     this.#note('info', `connecting to ${settings.wss}`);
     this.#wireAgent(this.#ua);
+    if (this.#identity) this.#wireIdentity(this.#ua, this.#identity);
     this.#ua.start();
+  }
+
+  /* Each new token is registered with at once; none is sent after its half but a fresh one is asked for. */
+  #wireIdentity(ua, identity) {
+    identity.addEventListener('renewed', () => {
+      if (this.#ua !== ua) return;
+      ua.set('authorization_jwt', identity.credentials);
+      this.#note('info', 'sign-in renewed');
+      if (ua.isRegistered() && !this.#renewedFor401) ua.register();
+    });
+    identity.addEventListener('lost', (e) => {
+      if (this.#ua !== ua) return;
+      this.#note('bad', `sign-in not renewed: ${e.detail.text}`);
+      this.#change({ error: e.detail });
+    });
+    ua.on('registrationExpiring', async () => {
+      await identity.fresh().catch(() => {});
+      if (this.#ua === ua) ua.register();
+    });
+  }
+
+  /* The token may have ended while the machine slept: a new one, and once more. */
+  async #tryRenewed(ua, error) {
+    this.#renewedFor401 = true;
+    try {
+      await this.#identity.renew();
+    } catch {
+      if (this.#ua === ua) this.#refused(error);
+      return;
+    }
+    if (this.#ua === ua) ua.register();
+  }
+
+  #refused(error) {
+    this.#change({ registration: 'failed', error: this.#everConnected ? error : this.state.error });
+    /* Wrong credentials do not become right by asking again: leave the gateway alone. */
+    if (error.code >= 400 && error.code < 500) queueMicrotask(() => this.#drop());
   }
 
   #wireAgent(ua) {
@@ -113,6 +159,7 @@ export class Phone extends EventTarget {
     });
     ua.on('registered', () => {
       if (this.#ua !== ua) return;
+      this.#renewedFor401 = false;
       if (this.state.registration !== 'registered') this.#note('good', `registered as ${this.state.user}`);
       this.#change({ registration: 'registered', error: null });
     });
@@ -123,12 +170,10 @@ export class Phone extends EventTarget {
     });
     ua.on('registrationFailed', (e) => {
       if (this.#ua !== ua || this.state.registration === 'leaving') return;
-      const error = registerSentence(e);
+      const error = registerSentence(e, { web: Boolean(bearerOf(ua)) });
       this.#note('bad', `registration failed: ${error.code || e.cause}`);
-      const final = error.code >= 400 && error.code < 500;
-      this.#change({ registration: 'failed', error: this.#everConnected ? error : this.state.error });
-      /* Wrong credentials do not become right by asking again: leave the gateway alone. */
-      if (final) queueMicrotask(() => this.#drop());
+      if (error.code === 401 && this.#identity && !this.#renewedFor401) this.#tryRenewed(ua, error);
+      else this.#refused(error);
     });
     ua.on('newRTCSession', ({ originator, session }) => {
       if (originator !== 'remote') return;

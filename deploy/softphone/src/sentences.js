@@ -41,6 +41,26 @@ const REGISTER = {
   504: ['Core unreachable', 'The gateway cannot reach the IMS core. Try again in a moment.'],
 };
 
+/* A web sign-in that was refused: by the words of the answer, then by its status. */
+const WEB_WORDS = [
+  [/expired/i, ['Sign-in expired', 'The time of your sign-in is over. Sign in again.']],
+  [/not yet valid/i, ['Sign-in not valid yet', 'The clocks of the sign-in service and of the network differ. Sign in again in a minute.']],
+  [/revoked|not active/i, ['Signed out', 'Your sign-in was ended. Sign in again.']],
+  [/issuer/i, ['Sign-in not accepted here', 'The network does not know the service that signed you in. Sign in with the service of this page.']],
+  [/not for this service|audience/i, ['Sign-in for another service', 'Your sign-in was made for another service, not for calls in this network. Sign in again.']],
+  [/scope/i, ['Calls not included', 'Your sign-in does not include phone calls. Ask whoever gave you the account.']],
+  [/origin/i, ['Page not allowed', 'The network does not take this sign-in from this page.']],
+  [/barred/i, ['Sign-in service barred', 'The network takes no sign-ins from this service any more.']],
+  [/range/i, ['Identity not allowed', 'The service that signed you in may not give out this number.']],
+];
+
+const WEB = {
+  400: ['Sign-in not understood', 'The network could not read your sign-in. Sign in again.'],
+  401: ['Sign-in not valid', 'The network does not accept this sign-in: it may be damaged or forged. Sign in again.'],
+  403: ['Not your number', 'Your sign-in does not allow you to use this number. Sign in as its owner.'],
+  503: ['Sign-in cannot be checked', 'The network cannot reach the sign-in service just now. Try again in a moment.'],
+};
+
 const CAUSE = {
   'User Denied Media Access': [
     'No microphone',
@@ -109,10 +129,17 @@ export function callSentence({ cause, response = null, originator = '', directio
   return pick(CAUSE[cause] ?? ['Call failed', cause || 'The call ended for an unknown reason.']);
 }
 
-/** Why the registration failed. */
-export function registerSentence({ cause, response }) {
+function webSentence(response) {
+  const said = [response.reason_phrase, response.getHeader('Warning'), response.getHeader('Reason'), response.getHeader('WWW-Authenticate')].filter(Boolean).join(' ');
+  const [, row] = response.status_code === 503 ? [] : (WEB_WORDS.find(([pattern]) => pattern.test(said)) ?? []);
+  return { ...pick(row ?? WEB[response.status_code], response.status_code), action: response.status_code === 503 ? 'retry' : 'signin' };
+}
+
+/** Why the registration failed. web: it was tried with a web identity. */
+export function registerSentence({ cause, response }, { web = false } = {}) {
   const status = response?.status_code ?? 0;
   if (status === 380) return alternativeService(response);
+  if (web && WEB[status]) return webSentence(response);
   if (status) {
     const row = REGISTER[status] ?? ['Registration failed', `The network answered: ${response.reason_phrase}.`];
     return pick(row, status);
