@@ -63,7 +63,9 @@ static bool refuse_verdict(struct reg_txn *t, const struct cscf_authz_result *re
 		break;
 	case CSCF_AUTHZ_INVALID:
 		reg_metric_inc(REG_M_TOKEN_INVALID);
-		return reg_bearer_challenge(r, res->error, res->word, why);
+		(void)reg_bearer_challenge(r, res->error, res->word, why);
+		why->reason = res->phrase; /* the page tells its user */
+		break;
 	case CSCF_AUTHZ_DENIED:
 		return refuse(why, REG_M_TOKEN_DENIED, res->phrase, res->word);
 	case CSCF_AUTHZ_UNAVAILABLE:
@@ -170,7 +172,9 @@ bool reg_token_take(struct reg_txn *t, const struct cscf_authz_result *res, stru
 		return false;
 	if ((res->expired && !expired_is_fine(t, c)) || !cap(t)) {
 		reg_metric_inc(REG_M_TOKEN_INVALID);
-		return reg_bearer_challenge(t->r, "invalid_token", "expired", why);
+		(void)reg_bearer_challenge(t->r, "invalid_token", "expired", why);
+		why->reason = "Token Expired";
+		return false;
 	}
 	reg_metric_inc(REG_M_TOKEN_GOOD);
 	return true;
