@@ -29,6 +29,11 @@ static const char *const country_policies[] = {"reject", "proceed", NULL};
 static const char *const emergency_actions[] = {"none", "emergency-registration", NULL};
 static const char *const unregistered_words[] = {"380", "403", NULL};
 
+static const char *const default_schemes[] = {"digest", "bearer", NULL};
+static const char *const lifetime_words[] = {"cap", "independent", "terminate", NULL};
+static const char *const on_request_words[] = {"ignore", "verify-if-present", "require", NULL};
+static const char *const from_check_words[] = {"off", "log", "reject", NULL};
+
 /* clang-format off */
 const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("ws.listen", ws_listen, "0.0.0.0:8443", "wss towards WICs; empty = none"),
@@ -88,6 +93,21 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("reg.tls_protected_value", reg_tls_protected_value, "tls-yes", "integrity-protected of a known association"),
 	K_ENUM("reg.contact_policy", reg_contact_policy, "ws-only", contact_policies, "contacts a WIC may register"),
 	K_TIME("reg.expiry_grace", reg_expiry_grace, "32s", 0, HOUR, "after the granted expiry"),
+	K_LIST("auth.schemes", auth_schemes, "digest,aka,bearer", "credentials allowed; \"domain=aka+bearer\" says it for one home domain alone"),
+	K_ENUM("auth.default_scheme", auth_default_scheme, "digest", default_schemes, "a REGISTER without credentials: digest relays it, bearer answers 401"),
+	K_BOOL("aka.allow_v1", aka_allow_v1, "false", "AKAv1 besides AKAv2"),
+	K_LIST("digest.excluded_ranges", digest_excluded_ranges, "", "address ranges (3GPP access) that may not register by Digest"),
+	K_STR("tna.entity_carriage", tna_entity_carriage, "authz-param", "third-party WAF named in: authz-param, none, or header:<name>"),
+	K_ENUM("token.lifetime_policy", token_lifetime_policy, "cap", lifetime_words, "a registration and its token's expiry: cap, independent, terminate"),
+	K_ENUM("token.on_requests", token_on_requests, "verify-if-present", on_request_words, "tokens in requests other than REGISTER: ignore, verify-if-present, require"),
+	K_BOOL("token.allow_expired_dereg", token_allow_expired_dereg, "true", "an expired token may still deregister where it registered"),
+	K_BOOL("token.single_connection", token_single_connection, "false", "one live connection per token"),
+	K_BOOL("pool.exclusive", pool_exclusive, "true", "an identity of a pool is refused while somebody else's token holds it"),
+	K_STR("pool.release_url", pool_release_url, "", "told by POST when an identity of a pool is free again; empty = off"),
+	K_SECRET("pool.release_token", pool_release_token, "", "Bearer credential of ours there"),
+	K_TIME("flow.lost_dereg", flow_lost_dereg, "0", 0, DAY, "a token WIC whose connection is lost is deregistered; 0 = off"),
+	K_TIME("flow.lost_dereg_pool", flow_lost_dereg_pool, "120s", 0, DAY, "the same for identities of a pool"),
+	K_ENUM("identity.from_check", identity_from_check, "off", from_check_words, "From that is neither registered nor anonymous: off, log, reject (403)"),
 	K_TIME("auth.fail_close_delay", auth_fail_close_delay, "2s", 0, MINUTE, "a refused WIC's connection is closed"),
 	K_INT("assoc.max_per_impi", assoc_max_per_impi, "5", 1, 1000, "associations at once"),
 	K_BOOL("assoc.multi_impi", assoc_multi_impi, "false", "several IMPIs on one connection"),

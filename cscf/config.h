@@ -38,6 +38,11 @@ struct cscf_config {
 	int64_t assoc_max_per_impi, assoc_replace_delay;
 	int64_t auth_fail_close_delay, dereg_close_delay, reg_expiry_grace, flow_grace;
 	char *flow_token_key;
+	struct gw_conf_list auth_schemes, digest_excluded_ranges;
+	int auth_default_scheme, token_lifetime_policy, token_on_requests, identity_from_check;
+	bool aka_allow_v1, token_allow_expired_dereg, token_single_connection, pool_exclusive;
+	char *tna_entity_carriage, *pool_release_url, *pool_release_token;
+	int64_t flow_lost_dereg, flow_lost_dereg_pool;
 
 	struct gw_conf_list agw_list;
 	int64_t agw_resolve_interval;

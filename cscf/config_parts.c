@@ -195,6 +195,19 @@ static void fill_registrar(struct cscf_registrar_config *r, const struct cscf_co
 	    .expiry_grace = cfg->reg_expiry_grace,
 	    .flow_grace = cfg->flow_grace,
 	    .flow_timer_s = cfg->ws_flow_timer / 1000,
+	    .auth_schemes = &cfg->auth_schemes,
+	    .default_bearer = cfg->auth_default_scheme == 1,
+	    .aka_allow_v1 = cfg->aka_allow_v1,
+	    .digest_excluded_ranges = &cfg->digest_excluded_ranges,
+	    .tna_entity_carriage = cfg->tna_entity_carriage,
+	    .lifetime_policy = cfg->token_lifetime_policy,
+	    .allow_expired_dereg = cfg->token_allow_expired_dereg,
+	    .token_single_connection = cfg->token_single_connection,
+	    .pool_exclusive = cfg->pool_exclusive,
+	    .pool_release_url = cfg->pool_release_url,
+	    .pool_release_token = cfg->pool_release_token,
+	    .lost_dereg = cfg->flow_lost_dereg,
+	    .lost_dereg_pool = cfg->flow_lost_dereg_pool,
 	};
 }
 
@@ -332,6 +345,9 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 	fill_iq(&parts->iq, cfg);
 	fill_session(&parts->session, cfg);
 	fill_sdp(&parts->sdp, cfg);
+	err = cscf_registrar_check_config(&parts->registrar, why, n);
+	if (err != GW_OK)
+		return err;
 	cscf_config_emergency(&parts->emergency, cfg);
 	return check_emergency(&parts->emergency, why, n);
 }

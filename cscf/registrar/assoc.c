@@ -6,7 +6,8 @@
  * Spec: TS 24.371 §6.4.1, RFC 5626 s4.2; REG-21..28, REG-41..47, DEREG-02..06.
  * Thread: the cscf loop.
  */
-#include "cscf/registrar/reg_int.h"
+#include "cscf/registrar/lost_dereg.h"
+#include "cscf/registrar/pool.h"
 
 #include "common/log.h"
 
@@ -92,7 +93,7 @@ size_t reg_assoc_count_live(const struct cscf_registrar *r, const char *impi)
 	return n;
 }
 
-static struct reg_binding *binding_find(const struct reg_assoc *a, const char *to_aor)
+struct reg_binding *reg_binding_find(const struct reg_assoc *a, const char *to_aor)
 {
 	struct reg_binding *b;
 
@@ -166,6 +167,7 @@ static void binding_free(struct reg_binding *b)
 {
 	if (b == NULL)
 		return;
+	reg_pool_unbound(b->assoc->r, b);
 	if (b->expiry != NULL)
 		event_free(b->expiry);
 	reg_grant_fini(&b->grant);
@@ -214,7 +216,7 @@ enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s)
 
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, struct reg_grant *g)
 {
-	struct reg_binding *b = binding_find(a, q->to_aor);
+	struct reg_binding *b = reg_binding_find(a, q->to_aor);
 	char *contact = strdup(q->contact);
 	unsigned n = 0;
 
@@ -262,7 +264,7 @@ static bool is_about(const struct reg_assoc *a, const struct reg_binding *b,
 
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q)
 {
-	struct reg_binding *b = binding_find(a, q->to_aor);
+	struct reg_binding *b = reg_binding_find(a, q->to_aor);
 
 	if (b != NULL && is_about(a, b, q))
 		reg_assoc_drop_binding(a, b);
@@ -305,6 +307,7 @@ static void assoc_free(struct reg_assoc *a)
 	free(a->instance);
 	free(a->impus);
 	cscf_authz_grant_unref(a->grant);
+	reg_lost_disarm(a);
 	free(a);
 }
 
@@ -343,6 +346,7 @@ void reg_assoc_evict_lost(struct cscf_registrar *r, const char *impi)
 {
 	const struct reg_impi *i = reg_impi_find(r, impi);
 	struct reg_assoc *a, *oldest = NULL;
+	struct reg_binding *b;
 	int64_t n = 0;
 
 	if (i == NULL)
@@ -355,8 +359,11 @@ void reg_assoc_evict_lost(struct cscf_registrar *r, const char *impi)
 			oldest = a;
 		n++;
 	}
-	if (n >= r->cfg->max_per_impi && oldest != NULL)
-		reg_assoc_end(oldest, "evicted", -1);
+	if (n < r->cfg->max_per_impi || oldest == NULL)
+		return;
+	DL_FOREACH (oldest->bindings, b)
+		b->evicted = true;
+	reg_assoc_end(oldest, "evicted", -1);
 }
 
 void reg_assoc_clear_route(struct reg_assoc *a)

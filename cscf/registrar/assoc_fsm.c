@@ -9,7 +9,7 @@
  *
  * Thread: the cscf loop.
  */
-#include "cscf/registrar/reg_int.h"
+#include "cscf/registrar/lost_dereg.h"
 
 #include <stdio.h>
 
@@ -27,12 +27,14 @@ static void lost(struct gw_fsm *fsm, struct reg_assoc *a)
 	reg_metric_inc(REG_M_FLOW_LOST);
 	/* 0 = no grace: still through LOST, so that everybody hears both events in order */
 	gw_fsm_go_timed(fsm, ASSOC_S_LOST, grace > 0 ? (uint32_t)grace : 1);
+	reg_lost_arm(a);
 	reg_emit(a->r, CSCF_REGISTRAR_EV_FLOW_LOST, a->handle, a->conn->id, 0);
 }
 
 static void moved(struct gw_fsm *fsm, struct reg_assoc *a, const uint64_t *old_conn)
 {
 	gw_fsm_go(fsm, ASSOC_S_LIVE);
+	reg_lost_disarm(a);
 	reg_emit(a->r, CSCF_REGISTRAR_EV_REATTACHED, a->handle, *old_conn, a->conn->id);
 }
 

@@ -11,6 +11,8 @@
 #define HELP "REGISTERs from WICs by result"
 #define TOK  "cscf_register_tokens_total"
 #define THLP "REGISTERs with a web token by what came of it"
+#define REL  "cscf_pool_release_notices_total"
+#define RHLP "Notices to the WAF that an identity of a pool is free"
 #define END  "cscf_registration_events_total"
 #define EHLP "Registrations that ended, lost their flow or moved"
 
@@ -33,6 +35,7 @@ static struct gw_metric table[REG_M_COUNT] = {
     [REG_M_TOKEN_IDENTITY] = {.name = TOK, .labels = "outcome=\"identity\"", .help = THLP},
     [REG_M_TOKEN_OTHER_USER] = {.name = TOK, .labels = "outcome=\"other-user\"", .help = THLP},
     [REG_M_TOKEN_IN_USE] = {.name = TOK, .labels = "outcome=\"in-use\"", .help = THLP},
+    [REG_M_TOKEN_POOL] = {.name = TOK, .labels = "outcome=\"pool-in-use\"", .help = THLP},
     [REG_M_TOKEN_TOO_SHORT] = {.name = TOK, .labels = "outcome=\"too-short\"", .help = THLP},
     [REG_M_TNA_REFUSED] = {.name = "cscf_tna_refused_total",
 			   .help = "REGISTERs of the trusted node that the core challenged"},
@@ -40,6 +43,10 @@ static struct gw_metric table[REG_M_COUNT] = {
     [REG_M_NETWORK_SHORTENED] = {.name = END,
 				 .labels = "event=\"network-shortened\"",
 				 .help = EHLP},
+    [REG_M_LOST_DEREG] = {.name = END, .labels = "event=\"lost-deregistered\"", .help = EHLP},
+    [REG_M_RELEASE_TOLD] = {.name = REL, .labels = "result=\"told\"", .help = RHLP},
+    [REG_M_RELEASE_RETRY] = {.name = REL, .labels = "result=\"retry\"", .help = RHLP},
+    [REG_M_RELEASE_FAILED] = {.name = REL, .labels = "result=\"failed\"", .help = RHLP},
     [REG_M_ASSOCS] = {.name = "cscf_associations",
 		      .type = GW_METRIC_GAUGE,
 		      .help = "TLS associations, lost flows included"},

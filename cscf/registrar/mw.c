@@ -84,7 +84,7 @@ enum gw_err reg_mw_charge(struct cscf_sip_msg *m, const struct cscf_registrar *r
 	return cscf_sip_msg_hdr_append(m, "P-Charging-Vector", text);
 }
 
-static enum gw_err add_ours(struct cscf_sip_msg *m, const struct cscf_registrar *r, uint64_t conn,
+enum gw_err reg_mw_add_ours(struct cscf_sip_msg *m, const struct cscf_registrar *r, uint64_t conn,
 			    bool ob)
 {
 	char visited[300];
@@ -118,7 +118,7 @@ enum gw_err reg_mw_build(struct cscf_sip_msg **out, struct cscf_registrar *r,
 	if (err == GW_OK && q->cap_s > 0)
 		err = reg_cap_expires(m, q->cap_s);
 	if (err == GW_OK)
-		err = add_ours(m, r, flow->conn, q->ob);
+		err = reg_mw_add_ours(m, r, flow->conn, q->ob);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(m);
 		return err;

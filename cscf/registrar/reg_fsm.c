@@ -10,6 +10,7 @@
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2; REG-10, SEC-21.
  * Thread: the cscf loop.
  */
+#include "cscf/registrar/pool.h"
 #include "cscf/registrar/reg_txn.h"
 #include "cscf/registrar/tna.h"
 
@@ -38,6 +39,7 @@ static void txn_free(struct reg_txn *t)
 	DL_DELETE(t->r->txns, t);
 	t->r->n_txns--;
 	gw_fsm_fini(&t->fsm);
+	reg_pool_unclaim(t->r, &t->q);
 	reg_request_fini(&t->q);
 	cscf_sip_msg_free(t->req);
 	cscf_sip_msg_free(t->fwd);

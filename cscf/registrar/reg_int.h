@@ -8,6 +8,7 @@
  *   assoc.c      connections and associations     grant.c   what the core's 200 gave
  *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
  *   scheme.c     which credentials count          token.c, tna.c, cap.c  web tokens
+ *   pool.c, release.c  identities of a pool       lost_dereg.c  after a lost flow
  *
  * Thread: the cscf loop.
  */
@@ -58,6 +59,7 @@ struct reg_request {
 	const struct cscf_authz_grant *grant; /* held; NULL: no token */
 	uint32_t cap_s;                       /* TOK-22: seconds the token has left; 0 = no cap */
 	bool is_capped;                       /* the WIC asked for more */
+	bool claimed;                         /* of a pool: reg_pool_unclaim is due */
 	char *contact;  /* owned; URI of the first contact, "" for a query or `*` */
 	char *instance; /* owned; +sip.instance without quotes, "" = none */
 	uint32_t reg_id;
@@ -141,6 +143,8 @@ struct reg_binding {
 	int64_t expires_at_ms;           /* monotonic, without the grace */
 	int64_t bound_at_ms;             /* monotonic, of the last 2xx */
 	struct event *expiry;            /* owned */
+	bool pooled;                     /* counted in pool.c */
+	bool evicted;                    /* it ends here, but not at the core */
 	struct reg_binding *prev, *next;
 };
 
@@ -164,6 +168,7 @@ struct reg_assoc {
 	struct reg_binding *bindings;         /* utlist DL; owned */
 	struct cscf_registrar_impu *impus;    /* owned; cache over the bindings' strings */
 	size_t n_impus;
+	struct event *lost_timer;                /* owned: lost_dereg.c */
 	struct reg_assoc *prev, *next;           /* of the connection */
 	struct reg_assoc *impi_prev, *impi_next; /* of the IMPI */
 };
@@ -197,6 +202,7 @@ void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to);
 /** Add or refresh the binding of the request's To and contact; takes the grant's content. */
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q,
 			   struct reg_grant *g) GW_MUST_CHECK;
+struct reg_binding *reg_binding_find(const struct reg_assoc *a, const char *to_aor);
 /** Remove the bindings that a deregistration names; ends the association with the last. */
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q);
 /** End and free it: event, connection's rights; close_ms < 0 leaves the connection open. */
@@ -234,6 +240,9 @@ void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		 struct cscf_sip_dest *out, const char **uri_slot, char *uri_buf, size_t n);
 /** P-Charging-Vector of a request of the registrar's kind. */
 enum gw_err reg_mw_charge(struct cscf_sip_msg *m, const struct cscf_registrar *r) GW_MUST_CHECK;
+/** Path, Require, visited network and charging vector. */
+enum gw_err reg_mw_add_ours(struct cscf_sip_msg *m, const struct cscf_registrar *r, uint64_t conn,
+			    bool ob) GW_MUST_CHECK;
 bool reg_is_home(const struct cscf_registrar *r, struct gw_slice host);
 /** The home domain as configured; NULL when it is none. */
 const char *reg_home(const struct cscf_registrar *r, struct gw_slice host);
@@ -282,8 +291,13 @@ enum reg_metric {
 	REG_M_TOKEN_IDENTITY,
 	REG_M_TOKEN_OTHER_USER,
 	REG_M_TOKEN_IN_USE,
+	REG_M_TOKEN_POOL,
 	REG_M_TOKEN_TOO_SHORT,
 	REG_M_TNA_REFUSED,
+	REG_M_LOST_DEREG,
+	REG_M_RELEASE_TOLD,
+	REG_M_RELEASE_RETRY,
+	REG_M_RELEASE_FAILED,
 	REG_M_NETWORK_ENDED,
 	REG_M_NETWORK_SHORTENED,
 	REG_M_ASSOCS, /* gauge */
@@ -303,9 +317,11 @@ struct cscf_registrar {
 	struct reg_impi *impis;          /* uthash by text; owned */
 	struct reg_txn *txns;            /* utlist DL; owned */
 	size_t n_txns;
-	char pai[300];      /* an IMPU that a wildcard allowed, for the identity last asked for */
-	char path_uri[300]; /* "sip:host:port;lr" */
-	unsigned *schemes;  /* owned: per home domain (scheme.c) */
+	char pai[300];        /* an IMPU that a wildcard allowed, for the identity last asked for */
+	char path_uri[300];   /* "sip:host:port;lr" */
+	struct reg_own *owns; /* utlist DL; owned: our own REGISTERs (lost_dereg.c) */
+	struct reg_pool *pool;                    /* owned */
+	unsigned *schemes;                        /* owned: per home domain (scheme.c) */
 	char challenge[CSCF_AUTHZ_CHALLENGE_MAX]; /* header value of the refusal under way */
 };
 

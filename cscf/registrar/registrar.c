@@ -4,7 +4,9 @@
  * connection, lists for operators. Who is behind a connection or a token: lookup.c.
  * Spec: REG-14, 18, 45, DEREG-40. Thread: the cscf loop.
  */
-#include "cscf/registrar/reg_int.h"
+#include "cscf/http/http.h"
+#include "cscf/registrar/lost_dereg.h"
+#include "cscf/registrar/pool.h"
 #include "cscf/registrar/scheme.h"
 #include "cscf/registrar/tna.h"
 
@@ -28,10 +30,16 @@ enum gw_err cscf_registrar_check_config(const struct cscf_registrar_config *cfg,
 {
 	unsigned *masks = calloc(cfg->home_domains->n, sizeof(*masks));
 	enum gw_err err = GW_ERR_NOMEM;
+	const char *url_why = "";
 
 	if (masks != NULL)
 		err = reg_schemes_parse(cfg->auth_schemes, cfg->home_domains, masks, why, n);
 	free(masks);
+	if (err == GW_OK && cfg->pool_release_url != NULL && cfg->pool_release_url[0] != '\0' &&
+	    !cscf_http_check_url(cfg->pool_release_url, &url_why)) {
+		snprintf(why, n, "pool.release_url: %s", url_why);
+		err = GW_ERR_INVAL;
+	}
 	return err == GW_OK ? reg_tna_check_config(cfg, why, n) : err;
 }
 
@@ -64,6 +72,8 @@ enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_re
 	err = r->schemes != NULL ? reg_schemes_parse(cfg->auth_schemes, cfg->home_domains,
 						     r->schemes, why, sizeof(why))
 				 : GW_ERR_NOMEM;
+	if (err == GW_OK)
+		err = reg_pool_new(&r->pool, r);
 	if (err != GW_OK) {
 		cscf_registrar_free(r);
 		return err;
@@ -83,6 +93,9 @@ void cscf_registrar_free(struct cscf_registrar *r)
 		return;
 	r->cbs = NULL;
 	reg_txn_drop_all(r);
+	reg_own_drop_all(r);
+	reg_pool_free(r->pool); /* first: what ends now is no release */
+	r->pool = NULL;
 	while ((a = gw_handle_next(r->handles, &cursor)) != NULL)
 		reg_assoc_end(a, "shutdown", -1);
 	while ((c = r->conns) != NULL) { /* no association is left to hold one */

@@ -66,6 +66,12 @@ struct cscf_registrar_config {
 	int64_t token_clock_skew;        /* token.clock_skew */
 	bool allow_expired_dereg;        /* token.allow_expired_dereg */
 	bool token_single_connection;    /* token.single_connection */
+	bool pool_exclusive;             /* pool.exclusive */
+	const char *pool_release_url;    /* pool.release_url; NULL or "" = off */
+	const char *pool_release_token;  /* pool.release_token; "" = none */
+	const char *pool_release_ca;     /* token.tls_ca; "" or NULL = the system's */
+	int64_t lost_dereg;              /* flow.lost_dereg; 0 = off */
+	int64_t lost_dereg_pool;         /* flow.lost_dereg_pool; 0 = off */
 };
 
 /* ---- who is behind a connection --------------------------------------------------------- */
@@ -167,6 +173,8 @@ struct cscf_registrar_cbs {
 	/* Nothing is registered for this IMPI any more. May come from within
 	 * cscf_registrar_apply and _end_user. May be NULL. */
 	void (*on_user_gone)(void *arg, const char *impi);
+	/* Does a call of this association last, also of one that has ended? NULL = none ever. */
+	bool (*has_dialogs)(void *arg, gw_handle assoc);
 };
 
 /* ---- for operators --------------------------------------------------------------------------- */

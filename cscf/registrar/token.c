@@ -6,6 +6,7 @@
  * Not here: the token itself (cscf/authz), what the core gets for it (tna.c), pools (pool.c).
  * Spec: TS 24.371 §6.4.2, RFC 8898; TOK-01..03, 13, 18..24, 33, WS-04. Thread: the cscf loop.
  */
+#include "cscf/registrar/pool.h"
 #include "cscf/registrar/reg_txn.h"
 #include "cscf/registrar/scheme.h"
 #include "cscf/registrar/tna.h"
@@ -176,6 +177,8 @@ bool reg_token_take(struct reg_txn *t, const struct cscf_authz_result *res, stru
 		why->reason = "Token Expired";
 		return false;
 	}
+	if (!reg_pool_claim(t->r, &t->q, why))
+		return false;
 	reg_metric_inc(REG_M_TOKEN_GOOD);
 	return true;
 }
@@ -183,9 +186,13 @@ bool reg_token_take(struct reg_txn *t, const struct cscf_authz_result *res, stru
 void reg_token_bind(struct reg_assoc *a, const struct reg_request *q)
 {
 	const struct cscf_authz_grant *old = a->grant;
+	struct reg_binding *b;
 
 	a->grant = q->grant != NULL ? cscf_authz_grant_ref(q->grant) : NULL;
 	cscf_authz_grant_unref(old);
+	b = reg_binding_find(a, q->to_aor);
+	if (b != NULL)
+		reg_pool_bound(a->r, b, q);
 }
 
 static void challenged(struct reg_txn *t, int status)

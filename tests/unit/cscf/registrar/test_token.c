@@ -160,7 +160,7 @@ static void test_each_verdict_has_its_answer_and_the_core_sees_nothing(void **st
 	    {CSCF_AUTHZ_MALFORMED, "SIP/2.0 400 Phrase\r\n"},
 	    {CSCF_AUTHZ_INVALID, "WWW-Authenticate: Bearer realm=\"ims.example.net\","
 				 "error=\"invalid_token\"\r\n"},
-	    {CSCF_AUTHZ_INVALID, "SIP/2.0 401 Unauthorized\r\n"},
+	    {CSCF_AUTHZ_INVALID, "SIP/2.0 401 Phrase\r\n"},
 	    {CSCF_AUTHZ_DENIED, "SIP/2.0 403 Phrase\r\n"},
 	    {CSCF_AUTHZ_UNAVAILABLE, "SIP/2.0 503 Phrase\r\n"},
 	    {CSCF_AUTHZ_UNAVAILABLE, "Retry-After: 7\r\n"},

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A WIC that registered by a token and lost its connection is deregistered by the trusted node
+ * after a while: REGISTER with expires=0 and auth-done, one per binding. In scenario 1 nobody
+ * here could authenticate that, so the record runs out by itself (DEREG-40).
+ * Spec: TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
+ */
+#include "cscf/registrar/lost_dereg.h"
+
+#include "common/log.h"
+#include "common/rand.h"
+#include "cscf/registrar/tna.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <utlist.h>
+
+#define GW_LOG_MOD "registrar"
+
+struct reg_own {
+	struct reg_own *prev, *next;
+	struct cscf_registrar *r;
+	gw_handle assoc, client;
+	char *to_aor; /* owned */
+};
+
+static void own_free(struct reg_own *o)
+{
+	DL_DELETE(o->r->owns, o);
+	free(o->to_aor);
+	free(o);
+}
+
+void reg_own_drop_all(struct cscf_registrar *r)
+{
+	struct reg_own *o, *next;
+
+	DL_FOREACH_SAFE (r->owns, o, next) {
+		cscf_sip_client_detach(r->parts.stack, o->client);
+		own_free(o);
+	}
+}
+
+/* Gone at the core, or never there: then it is gone here, unless the WIC came back meanwhile. */
+static void forget_binding(const struct reg_own *o, int status)
+{
+	struct reg_assoc *a = gw_handle_find(o->r->handles, o->assoc);
+	struct reg_request q = {.to_aor = o->to_aor, .star = true, .dereg = true};
+
+	if (a == NULL || reg_assoc_is_live(a))
+		return;
+	reg_metric_inc(REG_M_LOST_DEREG);
+	GW_LOG(GW_LOG_INFO, "reg.lost_deregistered", "impi=\"%s\" to=\"%s\" status=%d",
+	       a->impi->impi, o->to_aor, status);
+	reg_assoc_unbind(a, &q);
+}
+
+static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
+			const struct cscf_sip_response_info *info)
+{
+	struct reg_own *o = arg;
+	int status = cscf_sip_msg_status(rsp);
+
+	(void)client;
+	if (status < 200)
+		return;
+	if (!info->local && (status < 300 || status == 404 || status == 481)) {
+		forget_binding(o, status);
+		return;
+	}
+	if (status == 401 && !info->local)
+		reg_metric_inc(REG_M_TNA_REFUSED);
+	GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" status=%d", o->to_aor,
+		       status); /* it stays until it expires */
+}
+
+static void on_done(void *arg, gw_handle client)
+{
+	(void)client;
+	own_free(arg);
+}
+
+static const struct cscf_sip_client_cbs client_cbs = {.on_response = on_response,
+						      .on_done = on_done};
+
+/* The domain of the identity, or of the IMPI for a tel URI. */
+static const char *domain_of(const struct reg_assoc *a, const struct reg_binding *b)
+{
+	const char *at = strrchr(a->impi->impi, '@'), *home = NULL;
+	struct cscf_sip_uri uri;
+
+	if (cscf_sip_uri_parse(&uri, gw_slice_str(b->to_uri)) == GW_OK)
+		home = reg_home(a->r, uri.host);
+	if (home == NULL && at != NULL)
+		home = reg_home(a->r, gw_slice_str(at + 1));
+	return home != NULL ? home : a->r->cfg->home_domains->item[0];
+}
+
+static enum gw_err add_contact(struct cscf_sip_msg *m, const struct reg_assoc *a,
+			       const struct reg_binding *b)
+{
+	bool flow = a->reg_id > 0 && reg_is_quotable(gw_slice_str(a->instance));
+	enum gw_err err;
+	char *text;
+	int n;
+
+	if (flow)
+		n = asprintf(&text, "<%s>;reg-id=%u;+sip.instance=\"%s\";expires=0", b->contact,
+			     a->reg_id, a->instance);
+	else
+		n = asprintf(&text, "<%s>;expires=0", b->contact);
+	if (n < 0)
+		return GW_ERR_NOMEM;
+	err = cscf_sip_msg_hdr_append(m, "Contact", text);
+	free(text);
+	if (err == GW_OK)
+		err = cscf_sip_msg_hdr_append(m, "Supported", flow ? "path, outbound" : "path");
+	return err == GW_OK ? reg_mw_add_ours(m, a->r, a->conn->id, flow) : err;
+}
+
+static enum gw_err build(struct cscf_sip_msg **out, const struct reg_assoc *a,
+			 const struct reg_binding *b)
+{
+	const char *domain = domain_of(a, b);
+	struct reg_request q = {.impi = a->impi->impi, .domain = domain, .grant = a->grant};
+	char tag[17], call_id[33], uri[300], *from = NULL, *to = NULL;
+	struct cscf_sip_request_params p = {
+	    .method = "REGISTER", .uri = uri, .call_id = call_id, .cseq = 1};
+	enum gw_err err = GW_ERR_NOMEM;
+
+	gw_rand_hex(tag, 8);
+	gw_rand_hex(call_id, 16);
+	snprintf(uri, sizeof(uri), "sip:%s", domain);
+	if (asprintf(&from, "<%s>;tag=%s", b->to_uri, tag) >= 0 &&
+	    asprintf(&to, "<%s>", b->to_uri) >= 0) {
+		p.from = from;
+		p.to = to;
+		err = cscf_sip_msg_new_request(out, &p);
+	}
+	free(from);
+	free(to);
+	if (err != GW_OK)
+		return err;
+	err = reg_tna_put(*out, a->r, &q);
+	if (err == GW_OK)
+		err = add_contact(*out, a, b);
+	if (err != GW_OK)
+		cscf_sip_msg_free(*out);
+	return err;
+}
+
+static enum gw_err deregister(struct reg_assoc *a, const struct reg_binding *b)
+{
+	struct reg_own *o = calloc(1, sizeof(*o));
+	struct cscf_sip_msg *m = NULL;
+	struct cscf_sip_dest dest;
+	const char *slot;
+	char uri[1024];
+	enum gw_err err;
+
+	if (o == NULL)
+		return GW_ERR_NOMEM;
+	o->r = a->r;
+	o->assoc = a->handle;
+	DL_APPEND(a->r->owns, o);
+	o->to_aor = strdup(b->to_aor);
+	err = o->to_aor != NULL ? build(&m, a, b) : GW_ERR_NOMEM;
+	if (err == GW_OK) {
+		reg_mw_dest(a->r, m, &dest, &slot, uri, sizeof(uri));
+		err =
+		    cscf_sip_request(a->r->parts.stack, m, &dest, NULL, &client_cbs, o, &o->client);
+	}
+	if (err != GW_OK)
+		own_free(o);
+	return err;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct reg_assoc *a = arg;
+	const struct reg_binding *b;
+
+	(void)fd;
+	(void)what;
+	if (reg_assoc_is_live(a) || a->grant == NULL)
+		return;
+	DL_FOREACH (a->bindings, b) {
+		enum gw_err err = deregister(a, b);
+
+		if (err != GW_OK)
+			GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" err=%s",
+				       b->to_aor, gw_err_name(err));
+	}
+}
+
+void reg_lost_arm(struct reg_assoc *a)
+{
+	int64_t ms = 0;
+	struct timeval tv;
+
+	if (a->grant != NULL)
+		ms = a->grant->pool ? a->r->cfg->lost_dereg_pool : a->r->cfg->lost_dereg;
+	if (ms <= 0)
+		return;
+	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	if (a->lost_timer == NULL)
+		a->lost_timer = evtimer_new(a->r->parts.base, on_timer, a);
+	if (a->lost_timer != NULL)
+		(void)evtimer_add(a->lost_timer, &tv);
+}
+
+void reg_lost_disarm(struct reg_assoc *a)
+{
+	if (a->lost_timer != NULL)
+		event_free(a->lost_timer);
+	a->lost_timer = NULL;
+}

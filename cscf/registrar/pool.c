@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who holds which identity of a pool. One record per identity, from the first REGISTER that
+ * claims it until nothing of its use is left:
+ *
+ *   claimed ─ 200 ─> bound ─ last binding ends ─> ending ─ no dialog, no flow, no binding at the
+ *      └ refused ─> gone      (claimed again ─<)           S-CSCF ─> told to the WAF, gone
+ *
+ * The identity is another token's while it is claimed or bound (pool.exclusive).
+ * Spec: TS 24.371 §6A.3 NOTE; TOK-31, DEREG-30, DEREG-31. Thread: the cscf loop.
+ */
+#include "cscf/registrar/pool.h"
+
+#include "common/log.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <utlist.h>
+
+#define GW_LOG_MOD "registrar"
+#define LOOK_MS    500 /* while a call or connection of an ended binding lasts */
+
+/* What a binding that has ended leaves behind for a while. */
+struct rest {
+	struct rest *next;
+	gw_handle assoc;  /* its calls are being released */
+	uint64_t conn;    /* its WebSocket is being closed */
+	int64_t until_ms; /* the S-CSCF may have it until then; 0 = knows that it is gone */
+};
+
+struct identity {
+	UT_hash_handle hh;
+	char *aor, *impu, *impi; /* owned */
+	char *holder;            /* owned: issuer and subject of the token */
+	unsigned claims, bindings;
+	bool used;          /* was bound: its end is worth telling */
+	struct rest *rests; /* owned */
+};
+
+struct reg_pool {
+	struct cscf_registrar *r;
+	struct identity *all;        /* uthash by aor; owned */
+	struct reg_release *release; /* owned; NULL = off */
+	struct event *look;          /* owned */
+};
+
+static void identity_free(struct reg_pool *p, struct identity *i)
+{
+	struct rest *x, *next;
+
+	if (i->hh.tbl != NULL)
+		HASH_DELETE(hh, p->all, i);
+	LL_FOREACH_SAFE (i->rests, x, next)
+		free(x);
+	free(i->aor);
+	free(i->impu);
+	free(i->impi);
+	free(i->holder);
+	free(i);
+}
+
+static struct identity *find(const struct reg_pool *p, const char *aor)
+{
+	struct identity *i = NULL;
+
+	HASH_FIND_STR(p->all, aor, i);
+	return i;
+}
+
+/* The token's subject, not the token: a refreshed one is the same holder. */
+static char *holder_of(const struct cscf_authz_grant *g)
+{
+	char *text;
+
+	if (asprintf(&text, "%s\n%s", g->issuer, g->subject[0] != '\0' ? g->subject : g->impi) < 0)
+		return NULL;
+	return text;
+}
+
+static struct identity *identity_new(struct reg_pool *p, const struct reg_request *q)
+{
+	struct identity *i = calloc(1, sizeof(*i));
+
+	if (i == NULL)
+		return NULL;
+	i->aor = strdup(q->to_aor);
+	i->impu = strdup(q->to_uri);
+	i->impi = strdup(q->impi);
+	if (i->aor == NULL || i->impu == NULL || i->impi == NULL) {
+		identity_free(p, i);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, p->all, i->aor, strlen(i->aor), i);
+	/* it was on its way back: nobody may lend it to another now */
+	i->used = reg_release_take_back(p->release, i->aor);
+	return i;
+}
+
+bool reg_pool_claim(struct cscf_registrar *r, struct reg_request *q, struct reg_refusal *why)
+{
+	struct reg_pool *p = r->pool;
+	struct identity *i;
+	char *holder;
+
+	if (!q->grant->pool || q->query)
+		return true;
+	i = find(p, q->to_aor);
+	holder = holder_of(q->grant);
+	if (i != NULL && holder != NULL && i->claims + i->bindings > 0 && r->cfg->pool_exclusive &&
+	    strcmp(i->holder, holder) != 0) {
+		free(holder);
+		reg_metric_inc(REG_M_TOKEN_POOL);
+		*why = (struct reg_refusal){403, "Identity In Use", "pool-in-use", NULL, NULL};
+		return false;
+	}
+	if (q->dereg) {
+		free(holder);
+		return true;
+	}
+	if (i == NULL && holder != NULL)
+		i = identity_new(p, q);
+	if (i == NULL || holder == NULL) {
+		free(holder);
+		return false;
+	}
+	free(i->holder);
+	i->holder = holder;
+	i->claims++;
+	q->claimed = true;
+	return true;
+}
+
+void reg_pool_bound(struct cscf_registrar *r, struct reg_binding *b, const struct reg_request *q)
+{
+	struct identity *i = q->claimed && !b->pooled ? find(r->pool, b->to_aor) : NULL;
+
+	if (i == NULL)
+		return;
+	b->pooled = true;
+	i->bindings++;
+	i->used = true;
+}
+
+/* ---- the end of a use ---------------------------------------------------------------------- */
+
+/* A connection that carries another registration is no flow of this identity any more. */
+static bool conn_lasts(const struct cscf_registrar *r, uint64_t conn)
+{
+	const struct reg_conn *c = reg_conn_find(r, conn);
+
+	return c != NULL && c->alive && c->assocs == NULL;
+}
+
+static bool rest_lasts(const struct cscf_registrar *r, const struct rest *x)
+{
+	return x->until_ms > reg_now_ms() || conn_lasts(r, x->conn) ||
+	       (r->cbs != NULL && r->cbs->has_dialogs != NULL &&
+		r->cbs->has_dialogs(r->cbs_arg, x->assoc));
+}
+
+/* @return is something of its use still there? */
+static bool lasts(const struct cscf_registrar *r, struct identity *i)
+{
+	struct rest *x, *next;
+
+	LL_FOREACH_SAFE (i->rests, x, next) {
+		if (rest_lasts(r, x))
+			continue;
+		LL_DELETE(i->rests, x);
+		free(x);
+	}
+	return i->rests != NULL;
+}
+
+static void look_again(struct reg_pool *p)
+{
+	static const struct timeval tv = {.tv_usec = LOOK_MS * 1000};
+
+	if (!evtimer_pending(p->look, NULL))
+		(void)evtimer_add(p->look, &tv);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct reg_pool *p = arg;
+	struct identity *i, *next;
+	bool more = false;
+
+	(void)fd;
+	(void)what;
+	HASH_ITER (hh, p->all, i, next) {
+		if (i->claims + i->bindings > 0)
+			continue;
+		if (lasts(p->r, i)) {
+			more = true;
+			continue;
+		}
+		GW_LOG(GW_LOG_INFO, "pool.free", "impu=\"%s\" impi=\"%s\"", i->impu, i->impi);
+		reg_release_send(p->release, i->aor, i->impu, i->impi, "deregistered");
+		identity_free(p, i);
+	}
+	if (more)
+		look_again(p);
+}
+
+static void maybe_over(struct reg_pool *p, struct identity *i)
+{
+	if (i->claims + i->bindings > 0)
+		return;
+	if (i->used)
+		look_again(p);
+	else
+		identity_free(p, i);
+}
+
+void reg_pool_unclaim(struct cscf_registrar *r, struct reg_request *q)
+{
+	struct identity *i = q->claimed ? find(r->pool, q->to_aor) : NULL;
+
+	q->claimed = false;
+	if (i == NULL)
+		return;
+	i->claims--;
+	maybe_over(r->pool, i);
+}
+
+void reg_pool_unbound(struct cscf_registrar *r, const struct reg_binding *b)
+{
+	struct identity *i = b->pooled && r->pool != NULL ? find(r->pool, b->to_aor) : NULL;
+	struct rest *x;
+
+	if (i == NULL)
+		return;
+	i->bindings--;
+	x = calloc(1, sizeof(*x));
+	if (x != NULL) { /* else it is told a little early */
+		*x = (struct rest){.assoc = b->assoc->handle,
+				   .conn = b->assoc->conn->id,
+				   .until_ms = b->evicted ? b->expires_at_ms : 0};
+		LL_PREPEND(i->rests, x);
+	}
+	maybe_over(r->pool, i);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+enum gw_err reg_pool_new(struct reg_pool **out, struct cscf_registrar *r)
+{
+	struct reg_pool *p = calloc(1, sizeof(*p));
+	enum gw_err err;
+
+	if (p == NULL)
+		return GW_ERR_NOMEM;
+	p->r = r;
+	p->look = evtimer_new(r->parts.base, on_look, p);
+	err = p->look != NULL ? reg_release_new(&p->release, r->parts.base, r->cfg) : GW_ERR_NOMEM;
+	if (err != GW_OK) {
+		reg_pool_free(p);
+		return err;
+	}
+	*out = p;
+	return GW_OK;
+}
+
+void reg_pool_free(struct reg_pool *p)
+{
+	struct identity *i, *next;
+
+	if (p == NULL)
+		return;
+	HASH_ITER (hh, p->all, i, next)
+		identity_free(p, i);
+	reg_release_free(p->release);
+	if (p->look != NULL)
+		event_free(p->look);
+	free(p);
+}

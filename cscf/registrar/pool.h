@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Identities lent out of a pool (scenario 3): who holds one (pool.c), and the notice to the WAF
+ * that one is free (release.c). Thread: the cscf loop.
+ */
+#ifndef CSCF_REGISTRAR_POOL_H
+#define CSCF_REGISTRAR_POOL_H
+
+#include "cscf/registrar/reg_int.h"
+
+/* ---- pool.c ---- */
+
+enum gw_err reg_pool_new(struct reg_pool **out, struct cscf_registrar *r) GW_MUST_CHECK;
+/** Nobody is told anything any more. NULL is legal. */
+void reg_pool_free(struct reg_pool *p);
+/**
+ * May this REGISTER use its To-IMPU? q has a grant. On true a REGISTER that registers has claimed
+ * the identity until reg_pool_unclaim: a second one that comes meanwhile finds it taken.
+ */
+bool reg_pool_claim(struct cscf_registrar *r, struct reg_request *q, struct reg_refusal *why);
+/** The REGISTER is over, whatever came of it. No claim: no effect. */
+void reg_pool_unclaim(struct cscf_registrar *r, struct reg_request *q);
+/** The binding was registered by this claim. */
+void reg_pool_bound(struct cscf_registrar *r, struct reg_binding *b, const struct reg_request *q);
+/** The binding ends; called before it is freed. Without a pool's identity: no effect. */
+void reg_pool_unbound(struct cscf_registrar *r, const struct reg_binding *b);
+
+/* ---- release.c ---- */
+
+struct reg_release;
+
+/** @return GW_OK, *out NULL when pool.release_url is empty; GW_ERR_INVAL; GW_ERR_NOMEM */
+enum gw_err reg_release_new(struct reg_release **out, struct event_base *base,
+			    const struct cscf_registrar_config *cfg) GW_MUST_CHECK;
+void reg_release_free(struct reg_release *rel);
+/** Tell the WAF, as often as it takes. Bounded: with too many waiting the notice is dropped. */
+void reg_release_send(struct reg_release *rel, const char *aor, const char *impu, const char *impi,
+		      const char *reason);
+/** The identity is used again: what has not been said is not said. @return was one waiting? */
+bool reg_release_take_back(struct reg_release *rel, const char *aor);
+
+#endif

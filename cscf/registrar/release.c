@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The notice to the WAF that an identity of a pool may be lent again: one POST per release, until
+ * it is taken, with growing pauses. Each notice has an id that stays the same in every attempt
+ * (Idempotency-Key), so that the WAF may see one twice without harm.
+ *
+ *   POST pool.release_url   {"id": …, "impu": …, "impi": …, "reason": …, "at": …}
+ *
+ * What waits is bounded, and lost when the process ends.
+ * Spec: TS 24.371 §6A.3 NOTE; DEREG-30. Thread: the cscf loop.
+ */
+#include "cscf/registrar/pool.h"
+
+#include "common/log.h"
+#include "common/rand.h"
+#include "cscf/http/http.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+#include <utlist.h>
+
+#define GW_LOG_MOD    "registrar"
+#define MAX_WAITING   1000 /* a WAF that is down for long must not cost all memory */
+#define MAX_ACTIVE    4
+#define FIRST_PAUSE   1000
+#define LONGEST_PAUSE (300 * 1000)
+#define GIVE_UP_MS    (INT64_C(24) * 3600 * 1000)
+#define TIMEOUT_MS    5000
+#define ID_LEN        32
+
+struct notice {
+	struct notice *prev, *next;
+	struct reg_release *rel;
+	char *aor, *body; /* owned */
+	char id[ID_LEN + 1];
+	int64_t since_ms, pause_ms;
+	gw_handle request; /* NONE: waiting */
+	struct event *timer;
+};
+
+struct reg_release {
+	struct event_base *base;
+	const struct cscf_registrar_config *cfg;
+	struct cscf_http *http; /* owned */
+	char *auth;             /* owned: header line; NULL = none */
+	struct notice *notices; /* utlist DL; owned */
+	size_t n;
+};
+
+static void notice_free(struct notice *n)
+{
+	struct reg_release *rel = n->rel;
+
+	DL_DELETE(rel->notices, n);
+	rel->n--;
+	cscf_http_cancel(rel->http, n->request);
+	if (n->timer != NULL)
+		event_free(n->timer);
+	free(n->aor);
+	free(n->body);
+	free(n);
+}
+
+static void pause_then_again(struct notice *n, const char *why, int status)
+{
+	struct timeval tv = {.tv_sec = n->pause_ms / 1000,
+			     .tv_usec = (suseconds_t)(n->pause_ms % 1000) * 1000};
+
+	if (reg_now_ms() - n->since_ms > GIVE_UP_MS) {
+		reg_metric_inc(REG_M_RELEASE_FAILED);
+		GW_LOG(GW_LOG_ERROR, "pool.release_failed", "impu=\"%s\" id=%s why=\"%s\"", n->aor,
+		       n->id, why);
+		notice_free(n);
+		return;
+	}
+	reg_metric_inc(REG_M_RELEASE_RETRY);
+	GW_LOG_LIMITED(GW_LOG_WARN, "pool.release_retry",
+		       "impu=\"%s\" id=%s status=%d why=\"%s\" pause_ms=%lld", n->aor, n->id,
+		       status, why, (long long)n->pause_ms);
+	n->pause_ms = n->pause_ms * 2 < LONGEST_PAUSE ? n->pause_ms * 2 : LONGEST_PAUSE;
+	(void)evtimer_add(n->timer, &tv);
+}
+
+/* Told, or refused for good: a request that is wrong now is wrong the next time. */
+static bool is_final(int status)
+{
+	return status < 500 && status != 408 && status != 425 && status != 429;
+}
+
+static void on_reply(void *arg, const struct cscf_http_reply *reply)
+{
+	struct notice *n = arg;
+	bool told = reply->err == GW_OK && reply->status >= 200 && reply->status < 300;
+
+	n->request = GW_HANDLE_NONE;
+	if (reply->err != GW_OK || !is_final(reply->status)) {
+		pause_then_again(n, reply->err != GW_OK ? reply->why : "refused for now",
+				 reply->status);
+		return;
+	}
+	reg_metric_inc(told ? REG_M_RELEASE_TOLD : REG_M_RELEASE_FAILED);
+	GW_LOG(told ? GW_LOG_INFO : GW_LOG_ERROR, told ? "pool.released" : "pool.release_failed",
+	       "impu=\"%s\" id=%s status=%d", n->aor, n->id, reply->status);
+	notice_free(n);
+}
+
+static void post(struct notice *n)
+{
+	struct reg_release *rel = n->rel;
+	char key[64];
+	const char *headers[] = {key, rel->auth, NULL};
+	struct cscf_http_request req = {
+	    .url = rel->cfg->pool_release_url,
+	    .content_type = "application/json",
+	    .accept = "application/json",
+	    .body = gw_slice_str(n->body),
+	    .headers = headers,
+	    .timeout_ms = TIMEOUT_MS,
+	};
+	enum gw_err err;
+
+	snprintf(key, sizeof(key), "Idempotency-Key: %s", n->id);
+	err = cscf_http_start(rel->http, &req, on_reply, n, &n->request);
+	if (err != GW_OK)
+		pause_then_again(n, gw_err_name(err), 0);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	post(arg);
+}
+
+static char *body_of(const char *id, const char *impu, const char *impi, const char *reason)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char at[32], *text;
+	json_t *o;
+
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id, "impu", impu, "impi", impi, "reason",
+		      reason, "at", at);
+	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return text;
+}
+
+void reg_release_send(struct reg_release *rel, const char *aor, const char *impu, const char *impi,
+		      const char *reason)
+{
+	struct notice *n;
+
+	if (rel == NULL)
+		return;
+	n = rel->n < MAX_WAITING ? calloc(1, sizeof(*n)) : NULL;
+	if (n == NULL) {
+		reg_metric_inc(REG_M_RELEASE_FAILED);
+		GW_LOG_LIMITED(GW_LOG_ERROR, "pool.release_failed",
+			       "impu=\"%s\" why=\"too many notices wait\"", aor);
+		return;
+	}
+	n->rel = rel;
+	DL_APPEND(rel->notices, n);
+	rel->n++;
+	n->since_ms = reg_now_ms();
+	n->pause_ms = FIRST_PAUSE;
+	gw_rand_hex(n->id, ID_LEN / 2);
+	n->aor = strdup(aor);
+	n->body = body_of(n->id, impu, impi, reason);
+	n->timer = evtimer_new(rel->base, on_timer, n);
+	if (n->aor == NULL || n->body == NULL || n->timer == NULL) {
+		reg_metric_inc(REG_M_RELEASE_FAILED);
+		notice_free(n);
+		return;
+	}
+	post(n);
+}
+
+bool reg_release_take_back(struct reg_release *rel, const char *aor)
+{
+	struct notice *n;
+
+	if (rel == NULL)
+		return false;
+	DL_FOREACH (rel->notices, n) {
+		if (strcmp(n->aor, aor) != 0)
+			continue;
+		notice_free(n);
+		return true;
+	}
+	return false;
+}
+
+enum gw_err reg_release_new(struct reg_release **out, struct event_base *base,
+			    const struct cscf_registrar_config *cfg)
+{
+	struct cscf_http_config http = {
+	    .ca_file = cfg->pool_release_ca, .max_body = 4096, .max_active = MAX_ACTIVE};
+	const char *token = cfg->pool_release_token;
+	struct reg_release *rel;
+	enum gw_err err;
+
+	*out = NULL;
+	if (cfg->pool_release_url == NULL || cfg->pool_release_url[0] == '\0')
+		return GW_OK;
+	rel = calloc(1, sizeof(*rel));
+	if (rel == NULL)
+		return GW_ERR_NOMEM;
+	rel->base = base;
+	rel->cfg = cfg;
+	err = cscf_http_new(&rel->http, base, &http);
+	if (err == GW_OK && token != NULL && token[0] != '\0' &&
+	    asprintf(&rel->auth, "Authorization: Bearer %s", token) < 0) {
+		rel->auth = NULL;
+		err = GW_ERR_NOMEM;
+	}
+	if (err != GW_OK) {
+		reg_release_free(rel);
+		return err;
+	}
+	*out = rel;
+	return GW_OK;
+}
+
+void reg_release_free(struct reg_release *rel)
+{
+	struct notice *n, *next;
+
+	if (rel == NULL)
+		return;
+	DL_FOREACH_SAFE (rel->notices, n, next)
+		notice_free(n);
+	cscf_http_free(rel->http);
+	free(rel->auth);
+	free(rel);
+}
