@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real WAF of deploy/waf as a child process, and a browser's part of it spoken by fetch: the
+// The real WAF of deploy/waf as a child process, and a browser's part of it spoken by hand: the
 // authorization request with PKCE, the forms of the sign-in page, the code's exchange. Tokens of
 // any other shape come from the scripted WAF (waf.js).
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { merge } from './conf.js';
@@ -29,8 +31,28 @@ export function readJwt(token) {
 	return { header, payload };
 }
 
+/** What fetch would do, but with a CA of the test's own and no redirect followed. */
+function ask(url, { method = 'GET', headers = {}, body, ca } = {}) {
+	const form = body instanceof URLSearchParams;
+
+	return new Promise((resolve, reject) => {
+		const req = (url.startsWith('https:') ? https : http).request(url, { method, ca, agent: false,
+			headers: { ...form && { 'Content-Type': 'application/x-www-form-urlencoded' }, ...headers } }, (res) => {
+			const parts = [];
+
+			res.on('data', (d) => parts.push(d)).on('error', reject).on('end', () => {
+				const text = Buffer.concat(parts).toString();
+
+				resolve({ status: res.statusCode, headers: res.headers, text, json: () => JSON.parse(text) });
+			});
+		});
+
+		req.on('error', reject).end(body?.toString());
+	});
+}
+
 export class WafServer {
-	/** conf: what differs from the configuration below; tls: { cert, key } for HTTPS. */
+	/** conf: what differs from the configuration below; tls: { cert, key, ca } for HTTPS. */
 	static async start({ port, dir, redirect = 'http://localhost:1/', conf = {}, tls }) {
 		const waf = new WafServer();
 
@@ -40,6 +62,7 @@ export class WafServer {
 			state_dir: join(dir, 'state'), audience: AUDIENCE, clients: [{ client_id: CLIENT, redirect_uris: [redirect] }],
 			resource_server: { client_id: RESOURCE_SERVER, secret_file: join(dir, 'epcscf.secret') },
 			users: USERS, pool: { domain: 'ims.test', size: 3, grace_s: 5 } }, conf);
+		waf.ca = tls && readFileSync(tls.ca);
 		waf.secret = randomBytes(24).toString('base64url');
 		writeFileSync(join(dir, 'epcscf.secret'), `${waf.secret}\n`, { mode: 0o600 });
 		writeFileSync(join(dir, 'waf.json'), JSON.stringify(waf.conf), { mode: 0o600 });
@@ -67,8 +90,13 @@ export class WafServer {
 		return { Authorization: `Basic ${Buffer.from(`${RESOURCE_SERVER}:${this.secret}`).toString('base64')}` };
 	}
 
+	/** { status, headers, text, json() } of a request to this server. */
+	ask(path, options = {}) {
+		return ask(`${this.issuer}${path}`, { ca: this.ca, ...options });
+	}
+
 	post(path, fields, headers = {}) {
-		return fetch(`${this.issuer}${path}`, { method: 'POST', body: new URLSearchParams(fields), headers });
+		return this.ask(path, { method: 'POST', body: new URLSearchParams(fields), headers });
 	}
 
 	/** A sign-in by one browser, up to the page: { uid, jar, page, verifier, state, nonce }. */
@@ -91,10 +119,10 @@ export class WafServer {
 	/** GET or POST with the browser's cookies, and after it wherever this server redirects to. */
 	async follow(flow, url, fields) {
 		for (let hops = 0; hops < 8; hops++) {
-			const res = await fetch(url, { redirect: 'manual', method: fields ? 'POST' : 'GET', body: fields && new URLSearchParams(fields),
+			const res = await ask(url, { ca: this.ca, method: fields ? 'POST' : 'GET', body: fields && new URLSearchParams(fields),
 				headers: { Cookie: [...flow.jar].map(([k, v]) => `${k}=${v}`).join('; ') } });
 
-			for (const line of res.headers.getSetCookie()) {
+			for (const line of res.headers['set-cookie'] ?? []) {
 				const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
 
 				if (value === '' || /expires=Thu, 01 Jan 1970/i.test(line))
@@ -102,10 +130,9 @@ export class WafServer {
 				else
 					flow.jar.set(name, value);
 			}
-			const to = res.headers.get('location') && new URL(res.headers.get('location'), url);
-			const text = await res.text();
+			const to = res.headers.location ? new URL(res.headers.location, url) : null;
 			if (!to || to.origin !== new URL(this.issuer).origin)
-				return { status: res.status, url, text, headers: res.headers, location: to };
+				return { status: res.status, url, text: res.text, headers: res.headers, location: to };
 			url = to.href;
 			fields = undefined;
 		}
@@ -122,7 +149,7 @@ export class WafServer {
 		const res = await this.post('/token', { grant_type: 'authorization_code', client_id: CLIENT, redirect_uri: this.redirect,
 			code: location.searchParams.get('code'), code_verifier: flow.verifier, ...more });
 
-		return { status: res.status, ...await res.json() };
+		return { status: res.status, ...res.json() };
 	}
 
 	async #tokens(flow, answer) {
@@ -148,7 +175,7 @@ export class WafServer {
 	async refresh(refresh_token) {
 		const res = await this.post('/token', { grant_type: 'refresh_token', client_id: CLIENT, refresh_token });
 
-		return { status: res.status, ...await res.json() };
+		return { status: res.status, ...res.json() };
 	}
 
 	revoke(token) {
@@ -158,23 +185,23 @@ export class WafServer {
 	async introspect(token, headers = this.basic) {
 		const res = await this.post('/token/introspection', { token }, headers);
 
-		return { status: res.status, ...await res.json() };
+		return { status: res.status, ...res.json() };
 	}
 
 	/** What an eP-CSCF says when a pool identity has no binding left. */
 	async released(notice, headers = this.basic) {
-		const res = await fetch(`${this.issuer}/impu-released`, { method: 'POST', body: JSON.stringify(notice),
+		const res = await this.ask('/impu-released', { method: 'POST', body: JSON.stringify(notice),
 			headers: { 'Content-Type': 'application/json', ...headers } });
 
-		return { status: res.status, ...await res.json() };
+		return { status: res.status, ...res.json() };
 	}
 
 	async jwks() {
-		return (await (await fetch(`${this.issuer}/jwks`)).json()).keys;
+		return (await this.ask('/jwks')).json().keys;
 	}
 
 	async pool() {
-		return (await (await fetch(`${this.issuer}/healthz`)).json()).pool;
+		return (await this.ask('/healthz')).json().pool;
 	}
 
 	stop() {
