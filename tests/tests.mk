@@ -92,6 +92,11 @@ fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
 
 check: lint unit-asan unit-tsan ## what to run before each push
 
+.PHONY: bench-signalling
+bench-signalling: deps-npm release ## registrations per CPU-second and memory per WIC, beside Kamailio
+	@deploy/setup/install.sh bench
+	@node tests/bench/signalling.mjs
+
 .PHONY: run
 run: ## install, build, start everything, place one call, keep running with a softphone page
 	@deploy/run/run.sh
