@@ -8,7 +8,9 @@
  *  - "WS" and "WSS" count as unreliable in it: the skeleton says TCP for whatever is reliable;
  *  - lists of all transactions: left at once (see machine.h);
  *  - its ACK (no Max-Forwards): never sent, the owner builds its own;
- *  - no Accepted state, no timer C: the owner's.
+ *  - no Accepted state, no timer C: the owner's;
+ *  - some 200 allocations and a parse or four per transaction: machines that ended, and their
+ *    skeletons, are used again (spare_*). They hold nothing of a peer.
  */
 #include "cscf/sip/machine.h"
 
@@ -24,7 +26,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPARE_MACHINES 128 /* kept per kind, 16 kB each */
+#define SPARE_MESSAGES 256 /* kept per kind of skeleton */
+
 struct cscf_sip_machine {
+	struct cscf_sip_machine *next; /* spare */
 	enum cscf_sip_machine_kind kind;
 	bool reliable;
 	bool over;
@@ -35,7 +41,19 @@ struct cscf_sip_machine {
 	osip_transaction_t *tr;
 };
 
+enum skeleton { SKELETON_INVITE, SKELETON_OTHER, SKELETON_ACK, SKELETON_COUNT };
+
 static osip_t *osip; /* one per process, made at first use, never freed */
+
+/* What ended and may serve again, per reliability; loop thread only. */
+static struct {
+	struct cscf_sip_machine *first;
+	unsigned n;
+} spare_machines[4][2];
+static struct {
+	osip_message_t *msg[SPARE_MESSAGES];
+	unsigned n;
+} spare_messages[SKELETON_COUNT][2][2]; /* [][reliable][is a response] */
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libosip2's */
 static int on_send(osip_transaction_t *tr, osip_message_t *sip, char *host, int port, int sock)
@@ -90,27 +108,28 @@ static enum gw_err init_once(void)
 
 /* --- skeletons --- */
 
-static const char *method_of(const struct cscf_sip_machine *m)
+static enum skeleton skeleton_of(const struct cscf_sip_machine *m)
 {
-	return m->kind == CSCF_SIP_ICT || m->kind == CSCF_SIP_IST ? "INVITE" : "OPTIONS";
+	return m->kind == CSCF_SIP_ICT || m->kind == CSCF_SIP_IST ? SKELETON_INVITE
+								  : SKELETON_OTHER;
 }
 
-/* status 0: a request of that method */
-static osip_message_t *skeleton(const struct cscf_sip_machine *m, const char *method, int status)
+static osip_message_t *skeleton_new(enum skeleton which, bool reliable, int status)
 {
+	static const char *const methods[] = {"INVITE", "OPTIONS", "ACK"};
 	osip_message_t *sip = NULL;
 	char text[256];
 	char first[64];
 	int n;
 
 	if (status == 0)
-		snprintf(first, sizeof(first), "%s sip:x SIP/2.0", method);
+		snprintf(first, sizeof(first), "%s sip:x SIP/2.0", methods[which]);
 	else
 		snprintf(first, sizeof(first), "SIP/2.0 %d x", status);
 	n = snprintf(text, sizeof(text),
 		     "%s\r\nVia: SIP/2.0/%s x;branch=z9hG4bKx\r\nFrom: <sip:a@x.invalid>;tag=x\r\n"
 		     "To: <sip:b@x.invalid>;tag=y\r\nCall-ID: x\r\nCSeq: 1 %s\r\n\r\n",
-		     first, m->reliable ? "TCP" : "UDP", method);
+		     first, reliable ? "TCP" : "UDP", methods[which]);
 	if (osip_message_init(&sip) != 0)
 		return NULL;
 	if (osip_message_parse(sip, text, (size_t)n) != 0) {
@@ -118,6 +137,33 @@ static osip_message_t *skeleton(const struct cscf_sip_machine *m, const char *me
 		return NULL;
 	}
 	return sip;
+}
+
+/* status 0: a request of that method */
+static osip_message_t *skeleton(const struct cscf_sip_machine *m, enum skeleton which, int status)
+{
+	osip_message_t *sip;
+
+	if (spare_messages[which][m->reliable][status != 0].n == 0)
+		return skeleton_new(which, m->reliable, status);
+	sip = spare_messages[which][m->reliable][status != 0]
+		  .msg[--spare_messages[which][m->reliable][status != 0].n];
+	if (status != 0)
+		osip_message_set_status_code(sip, status);
+	return sip;
+}
+
+static void skeleton_keep(const struct cscf_sip_machine *m, enum skeleton which,
+			  osip_message_t **sip)
+{
+	bool response = *sip != NULL && MSG_IS_RESPONSE(*sip);
+
+	if (*sip != NULL && spare_messages[which][m->reliable][response].n < SPARE_MESSAGES)
+		spare_messages[which][m->reliable][response]
+		    .msg[spare_messages[which][m->reliable][response].n++] = *sip;
+	else
+		osip_message_free(*sip);
+	*sip = NULL;
 }
 
 /* --- life --- */
@@ -164,32 +210,62 @@ static void set_server_timers(struct cscf_sip_machine *m, const struct cscf_sip_
 	m->tr->nist_context->timer_j_length = m->reliable ? 0 : 64 * t->t1_ms;
 }
 
-enum gw_err cscf_sip_machine_new(struct cscf_sip_machine **out, enum cscf_sip_machine_kind kind,
-				 bool reliable, const struct cscf_sip_machine_timers *timers,
-				 const struct cscf_sip_machine_ops *ops, void *owner)
+static enum gw_err machine_make(struct cscf_sip_machine **out, enum cscf_sip_machine_kind kind,
+				bool reliable)
 {
 	static const osip_fsm_type_t types[] = {ICT, IST, NICT, NIST};
-	struct cscf_sip_machine *m;
+	struct cscf_sip_machine *m = calloc(1, sizeof(*m));
 	osip_message_t *sip;
 	int rc;
 
-	*out = NULL;
-	if (init_once() != GW_OK)
-		return GW_ERR_NOMEM;
-	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return GW_ERR_NOMEM;
-	*m = (struct cscf_sip_machine){
-	    .kind = kind, .reliable = reliable, .ops = ops, .owner = owner, .t2_ms = timers->t2_ms};
-	sip = skeleton(m, method_of(m), 0);
+	m->kind = kind;
+	m->reliable = reliable;
+	sip = skeleton(m, skeleton_of(m), 0);
 	rc = sip != NULL ? osip_transaction_init(&m->tr, types[kind], osip, sip) : OSIP_NOMEM;
-	osip_message_free(sip);
+	skeleton_keep(m, skeleton_of(m), &sip);
 	if (rc != 0) {
 		free(m);
 		return GW_ERR_NOMEM;
 	}
 	osip_remove_transaction(osip, m->tr); /* its list holds this one alone */
 	osip_transaction_set_your_instance(m->tr, m);
+	*out = m;
+	return GW_OK;
+}
+
+static struct cscf_sip_machine *machine_reuse(enum cscf_sip_machine_kind kind, bool reliable)
+{
+	static const state_t initial[] = {ICT_PRE_CALLING, IST_PRE_PROCEEDING, NICT_PRE_TRYING,
+					  NIST_PRE_TRYING};
+	struct cscf_sip_machine *m = spare_machines[kind][reliable].first;
+
+	if (m == NULL)
+		return NULL;
+	spare_machines[kind][reliable].first = m->next;
+	spare_machines[kind][reliable].n--;
+	m->next = NULL;
+	m->over = m->broke = false;
+	m->tr->state = initial[kind];
+	return m;
+}
+
+enum gw_err cscf_sip_machine_new(struct cscf_sip_machine **out, enum cscf_sip_machine_kind kind,
+				 bool reliable, const struct cscf_sip_machine_timers *timers,
+				 const struct cscf_sip_machine_ops *ops, void *owner)
+{
+	struct cscf_sip_machine *m;
+
+	*out = NULL;
+	if (init_once() != GW_OK)
+		return GW_ERR_NOMEM;
+	m = machine_reuse(kind, reliable);
+	if (m == NULL && machine_make(&m, kind, reliable) != GW_OK)
+		return GW_ERR_NOMEM;
+	m->ops = ops;
+	m->owner = owner;
+	m->t2_ms = timers->t2_ms;
 	if (kind == CSCF_SIP_ICT || kind == CSCF_SIP_NICT)
 		set_client_timers(m, timers);
 	else
@@ -202,8 +278,19 @@ void cscf_sip_machine_free(struct cscf_sip_machine *m)
 {
 	if (m == NULL)
 		return;
-	osip_transaction_free2(m->tr);
-	free(m);
+	skeleton_keep(m, skeleton_of(m), &m->tr->orig_request);
+	skeleton_keep(m, skeleton_of(m), &m->tr->last_response);
+	if (spare_machines[m->kind][m->reliable].n >= SPARE_MACHINES) {
+		osip_transaction_free2(m->tr);
+		free(m);
+		return;
+	}
+	skeleton_keep(m, SKELETON_ACK, &m->tr->ack);
+	m->ops = NULL;
+	m->owner = NULL;
+	m->next = spare_machines[m->kind][m->reliable].first;
+	spare_machines[m->kind][m->reliable].first = m;
+	spare_machines[m->kind][m->reliable].n++;
 }
 
 /* Timer E doubles up to T2, and is T2 once there was a provisional response. */
@@ -261,7 +348,7 @@ enum gw_err cscf_sip_machine_request(struct cscf_sip_machine *m)
 
 	if (m->over)
 		return GW_ERR_STATE;
-	sip = skeleton(m, method_of(m), 0);
+	sip = skeleton(m, skeleton_of(m), 0);
 	return sip != NULL ? feed(m, types[m->kind], sip) : GW_ERR_NOMEM;
 }
 
@@ -276,7 +363,7 @@ enum gw_err cscf_sip_machine_response(struct cscf_sip_machine *m, int status)
 		type = is_client(m) ? RCV_STATUS_1XX : SND_STATUS_1XX;
 	else if (status < 300)
 		type = is_client(m) ? RCV_STATUS_2XX : SND_STATUS_2XX;
-	sip = skeleton(m, method_of(m), status);
+	sip = skeleton(m, skeleton_of(m), status);
 	if (sip == NULL || feed(m, type, sip) != GW_OK)
 		return GW_ERR_NOMEM;
 	if (m->kind == CSCF_SIP_NICT && status < 200)
@@ -290,7 +377,7 @@ enum gw_err cscf_sip_machine_ack(struct cscf_sip_machine *m)
 
 	if (m->over)
 		return GW_ERR_STATE;
-	sip = skeleton(m, "ACK", 0);
+	sip = skeleton(m, SKELETON_ACK, 0);
 	return sip != NULL ? feed(m, RCV_REQACK, sip) : GW_ERR_NOMEM;
 }
 

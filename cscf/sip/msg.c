@@ -6,55 +6,118 @@
 #include "cscf/sip/msg_int.h"
 #include "cscf/sip/words.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out)
+#define TEXT_MORE 512 /* octets of text taken at a time */
+
+enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out, size_t text_n)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out != NULL ? GW_OK : GW_ERR_NOMEM;
+	struct cscf_sip_msg *m = malloc(sizeof(*m));
+	struct cscf_sip_text *t = malloc(sizeof(*t) + text_n);
+
+	*out = NULL;
+	if (m == NULL || t == NULL) {
+		free(m);
+		free(t);
+		return GW_ERR_NOMEM;
+	}
+	memset(m, 0, offsetof(struct cscf_sip_msg, first));
+	t->next = NULL;
+	t->used = 0;
+	t->size = text_n;
+	m->text = t;
+	m->hdr = m->first;
+	m->cap_hdr = CSCF_SIP_FIRST_HDRS;
+	*out = m;
+	return GW_OK;
+}
+
+static struct cscf_sip_text *more_text(struct cscf_sip_msg *msg, size_t n)
+{
+	size_t size = n > TEXT_MORE ? n : TEXT_MORE;
+	struct cscf_sip_text *t = malloc(sizeof(*t) + size);
+
+	if (t == NULL)
+		return NULL;
+	t->used = 0;
+	t->size = size;
+	t->next = msg->text;
+	msg->text = t;
+	return t;
+}
+
+const char *cscf_sip_msg_keep(struct cscf_sip_msg *msg, struct gw_slice s)
+{
+	struct cscf_sip_text *t = msg->text;
+	char *to;
+
+	if (t->size - t->used <= s.n) {
+		t = more_text(msg, s.n + 1);
+		if (t == NULL)
+			return NULL;
+	}
+	to = t->bytes + t->used;
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	to[s.n] = '\0';
+	t->used += s.n + 1;
+	return to;
 }
 
 void cscf_sip_msg_free(struct cscf_sip_msg *msg)
 {
 	if (msg == NULL)
 		return;
-	for (size_t i = 0; i < msg->n_hdr; i++)
-		free(msg->hdr[i].name);
-	free(msg->hdr);
-	free(msg->method_text);
-	free(msg->uri);
-	free(msg->reason);
+	while (msg->text != NULL) {
+		struct cscf_sip_text *next = msg->text->next;
+
+		free(msg->text);
+		msg->text = next;
+	}
+	if (msg->hdr != msg->first)
+		free(msg->hdr);
 	free(msg->body);
 	free(msg);
 }
 
-static bool dup_text(char **to, const char *from)
+static bool dup_text(struct cscf_sip_msg *m, const char **to, const char *from)
 {
 	if (from == NULL)
 		return true;
-	*to = strdup(from);
+	*to = cscf_sip_msg_keep(m, gw_slice_str(from));
 	return *to != NULL;
+}
+
+/* Octets of text in use, and some more for what a relay adds. */
+static size_t text_needed(const struct cscf_sip_msg *msg)
+{
+	size_t n = TEXT_MORE;
+
+	for (const struct cscf_sip_text *t = msg->text; t != NULL; t = t->next)
+		n += t->used;
+	return n;
 }
 
 enum gw_err cscf_sip_msg_clone(struct cscf_sip_msg **out, const struct cscf_sip_msg *msg)
 {
 	struct cscf_sip_msg *m;
-	enum gw_err err = cscf_sip_msg_new(&m);
+	enum gw_err err = cscf_sip_msg_new(&m, text_needed(msg));
 
 	*out = NULL;
 	if (err != GW_OK)
 		return err;
 	err = GW_ERR_NOMEM;
 	m->status = msg->status;
-	if (!dup_text(&m->method_text, msg->method_text) || !dup_text(&m->uri, msg->uri) ||
-	    !dup_text(&m->reason, msg->reason))
+	if (!dup_text(m, &m->method_text, msg->method_text) || !dup_text(m, &m->uri, msg->uri) ||
+	    !dup_text(m, &m->reason, msg->reason))
 		goto out;
 	for (size_t i = 0; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
 
-		err = cscf_sip_hdr_insert(m, i, (struct gw_slice){h->name, h->name_n},
-					  (struct gw_slice){h->value, h->value_n});
+		err = cscf_sip_hdr_put(m, i, h->key, (struct gw_slice){h->name, h->name_n},
+				       (struct gw_slice){h->value, h->value_n});
 		if (err != GW_OK)
 			goto out;
 	}
@@ -131,7 +194,7 @@ static char *put_first_line(char *p, const struct cscf_sip_msg *msg)
 
 char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 {
-	static const struct gw_slice length_name = {"Content-Length", 14};
+	uint32_t length_key = cscf_sip_hdr_key(GW_SLICE_LIT("Content-Length"));
 	size_t size = first_line_size(msg) + msg->body_n + 48;
 	bool has_length = false;
 	char length[32];
@@ -147,7 +210,9 @@ char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 	for (size_t i = 0; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
 
-		if (cscf_sip_hdr_name_eq((struct gw_slice){h->name, h->name_n}, length_name)) {
+		if (h->key == length_key &&
+		    cscf_sip_hdr_name_eq((struct gw_slice){h->name, h->name_n},
+					 GW_SLICE_LIT("Content-Length"))) {
 			if (has_length)
 				continue;
 			has_length = true;
@@ -209,16 +274,15 @@ struct gw_slice cscf_sip_msg_reason(const struct cscf_sip_msg *msg)
 	return gw_slice_str(msg->reason);
 }
 
-static enum gw_err set_text(char **to, const char *text)
+static enum gw_err set_text(struct cscf_sip_msg *msg, const char **to, const char *text)
 {
-	char *copy;
+	const char *copy;
 
 	if (!cscf_sip_text_safe(gw_slice_str(text)))
 		return GW_ERR_INVAL;
-	copy = strdup(text);
+	copy = cscf_sip_msg_keep(msg, gw_slice_str(text));
 	if (copy == NULL)
 		return GW_ERR_NOMEM;
-	free(*to);
 	*to = copy;
 	return GW_OK;
 }
@@ -229,7 +293,7 @@ enum gw_err cscf_sip_msg_set_status(struct cscf_sip_msg *msg, int status, const 
 
 	if (msg->status == 0 || status < 100 || status > 699)
 		return GW_ERR_INVAL;
-	err = set_text(&msg->reason, reason != NULL ? reason : cscf_sip_reason_phrase(status));
+	err = set_text(msg, &msg->reason, reason != NULL ? reason : cscf_sip_reason_phrase(status));
 	if (err == GW_OK)
 		msg->status = status;
 	return err;
@@ -244,5 +308,5 @@ enum gw_err cscf_sip_msg_set_uri(struct cscf_sip_msg *msg, const char *uri)
 {
 	if (msg->status != 0 || uri[0] == '\0' || strpbrk(uri, " \t<>") != NULL)
 		return GW_ERR_INVAL;
-	return set_text(&msg->uri, uri);
+	return set_text(msg, &msg->uri, uri);
 }

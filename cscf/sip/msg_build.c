@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TEXT_EXPECTED 1024 /* octets */
+
 static enum gw_err copy_fields(struct cscf_sip_msg *to, const struct cscf_sip_msg *from,
 			       const char *name)
 {
@@ -30,7 +32,7 @@ enum gw_err cscf_sip_msg_new_response(struct cscf_sip_msg **out, const struct cs
 	*out = NULL;
 	if (req->status != 0 || status < 100 || status > 699)
 		return GW_ERR_INVAL;
-	err = cscf_sip_msg_new(&m);
+	err = cscf_sip_msg_new(&m, TEXT_EXPECTED);
 	if (err != GW_OK)
 		return err;
 	m->status = status;
@@ -53,10 +55,10 @@ static enum gw_err start_request(struct cscf_sip_msg **out, const char *method, 
 	*out = NULL;
 	if (!cscf_sip_is_token(gw_slice_str(method)))
 		return err;
-	err = cscf_sip_msg_new(&m);
+	err = cscf_sip_msg_new(&m, TEXT_EXPECTED);
 	if (err != GW_OK)
 		return err;
-	m->method_text = strdup(method);
+	m->method_text = cscf_sip_msg_keep(m, gw_slice_str(method));
 	err = m->method_text != NULL ? cscf_sip_msg_set_uri(m, uri) : GW_ERR_NOMEM;
 	if (err != GW_OK) {
 		cscf_sip_msg_free(m);

@@ -23,60 +23,55 @@ bool cscf_sip_hdr_name_eq(struct gw_slice a, struct gw_slice b)
 	return gw_slice_ieq(cscf_sip_hdr_long_name(a), cscf_sip_hdr_long_name(b));
 }
 
+uint32_t cscf_sip_hdr_key(struct gw_slice name)
+{
+	struct gw_slice full = cscf_sip_hdr_long_name(name);
+	uint32_t h = (uint32_t)full.n;
+
+	for (size_t i = 0; i < full.n; i++)
+		h = h * 31 + ((unsigned char)full.p[i] | 0x20u);
+	return h;
+}
+
 size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, size_t from)
 {
-	struct gw_slice want = cscf_sip_hdr_long_name(name);
+	uint32_t key = cscf_sip_hdr_key(name);
 
 	for (size_t i = from; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
-		struct gw_slice have =
-		    cscf_sip_hdr_long_name((struct gw_slice){h->name, h->name_n});
 
-		if (gw_slice_ieq(have, want))
+		if (h->key == key &&
+		    cscf_sip_hdr_name_eq((struct gw_slice){h->name, h->name_n}, name))
 			return i;
 	}
 	return CSCF_SIP_NO_HDR;
 }
 
-static bool make_field(struct cscf_sip_hdr *h, struct gw_slice name, struct gw_slice value)
-{
-	h->name = malloc(name.n + value.n + 2);
-	if (h->name == NULL)
-		return false;
-	h->value = h->name + name.n + 1;
-	h->name_n = name.n;
-	h->value_n = value.n;
-	if (name.n > 0)
-		memcpy(h->name, name.p, name.n);
-	h->name[name.n] = '\0';
-	if (value.n > 0)
-		memcpy(h->value, value.p, value.n);
-	h->value[value.n] = '\0';
-	return true;
-}
-
 static enum gw_err grow(struct cscf_sip_msg *msg)
 {
-	size_t cap = msg->cap_hdr == 0 ? 24 : msg->cap_hdr * 2;
-	struct cscf_sip_hdr *bigger = reallocarray(msg->hdr, cap, sizeof(*bigger));
+	size_t cap = msg->cap_hdr * 2;
+	struct cscf_sip_hdr *old = msg->hdr != msg->first ? msg->hdr : NULL;
+	struct cscf_sip_hdr *bigger = reallocarray(old, cap, sizeof(*bigger));
 
 	if (bigger == NULL)
 		return GW_ERR_NOMEM;
+	if (old == NULL)
+		memcpy(bigger, msg->first, msg->n_hdr * sizeof(*bigger));
 	msg->hdr = bigger;
 	msg->cap_hdr = cap;
 	return GW_OK;
 }
 
-enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_slice name,
-				struct gw_slice value)
+enum gw_err cscf_sip_hdr_put(struct cscf_sip_msg *msg, size_t at, uint32_t key,
+			     struct gw_slice name, struct gw_slice value)
 {
-	struct cscf_sip_hdr h;
+	struct cscf_sip_hdr h = {.name_n = name.n, .value_n = value.n, .key = key};
 
-	if (at > msg->n_hdr || !cscf_sip_is_token(name) || !cscf_sip_text_safe(value))
-		return GW_ERR_INVAL;
 	if (msg->n_hdr == msg->cap_hdr && grow(msg) != GW_OK)
 		return GW_ERR_NOMEM;
-	if (!make_field(&h, name, value))
+	h.name = cscf_sip_msg_keep(msg, name);
+	h.value = h.name != NULL ? cscf_sip_msg_keep(msg, value) : NULL;
+	if (h.value == NULL)
 		return GW_ERR_NOMEM;
 	memmove(&msg->hdr[at + 1], &msg->hdr[at], (msg->n_hdr - at) * sizeof(h));
 	msg->hdr[at] = h;
@@ -84,17 +79,26 @@ enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_s
 	return GW_OK;
 }
 
+enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_slice name,
+				struct gw_slice value)
+{
+	if (at > msg->n_hdr || !cscf_sip_is_token(name) || !cscf_sip_text_safe(value))
+		return GW_ERR_INVAL;
+	return cscf_sip_hdr_put(msg, at, cscf_sip_hdr_key(name), name, value);
+}
+
 enum gw_err cscf_sip_hdr_replace(struct cscf_sip_msg *msg, size_t at, struct gw_slice value)
 {
-	struct cscf_sip_hdr h;
-	struct cscf_sip_hdr *old = &msg->hdr[at];
+	struct cscf_sip_hdr *h = &msg->hdr[at];
+	const char *copy;
 
 	if (!cscf_sip_text_safe(value))
 		return GW_ERR_INVAL;
-	if (!make_field(&h, (struct gw_slice){old->name, old->name_n}, value))
+	copy = cscf_sip_msg_keep(msg, value);
+	if (copy == NULL)
 		return GW_ERR_NOMEM;
-	free(old->name);
-	*old = h;
+	h->value = copy;
+	h->value_n = value.n;
 	return GW_OK;
 }
 
@@ -147,7 +151,6 @@ bool cscf_sip_msg_hdr(const struct cscf_sip_msg *msg, const char *name, struct g
 void cscf_sip_msg_hdr_del_at(struct cscf_sip_msg *msg, size_t i)
 {
 	GW_ASSERT(i < msg->n_hdr);
-	free(msg->hdr[i].name);
 	msg->n_hdr--;
 	memmove(&msg->hdr[i], &msg->hdr[i + 1], (msg->n_hdr - i) * sizeof(msg->hdr[0]));
 }

@@ -7,33 +7,56 @@
 
 #include "cscf/sip/msg.h"
 
-/* One field; name and value stand in one block: free(name). */
+/* One field; name and value stand in the message's text, each with a NUL behind it. */
 struct cscf_sip_hdr {
-	char *name;
-	char *value;
+	const char *name;
+	const char *value;
 	size_t name_n;
 	size_t value_n;
+	uint32_t key; /* of the name: cscf_sip_hdr_key */
 };
 
+/*
+ * Text of a message: first lines and fields, put one behind the other and given back with the
+ * message. What is replaced stays until then, so a slice is good as long as its message lives.
+ */
+struct cscf_sip_text {
+	struct cscf_sip_text *next;
+	size_t used, size;
+	char bytes[];
+};
+
+#define CSCF_SIP_FIRST_HDRS 24
+
 struct cscf_sip_msg {
-	char *method_text; /* requests; NULL in responses */
-	char *uri;         /* requests */
-	char *reason;      /* responses */
-	int status;        /* 0 = request */
-	struct cscf_sip_hdr *hdr;
+	const char *method_text;  /* requests; NULL in responses */
+	const char *uri;          /* requests */
+	const char *reason;       /* responses */
+	int status;               /* 0 = request */
+	struct cscf_sip_hdr *hdr; /* `first`, or on the heap when there are more */
 	size_t n_hdr;
 	size_t cap_hdr;
-	char *body;
+	char *body; /* owned */
 	size_t body_n;
+	struct cscf_sip_text *text; /* newest first; owned */
+	struct cscf_sip_hdr first[CSCF_SIP_FIRST_HDRS];
 };
 
 #define CSCF_SIP_NO_HDR ((size_t)-1)
 
-enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out) GW_MUST_CHECK;
+/** @param text_n  octets of text expected; more is taken when needed */
+enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out, size_t text_n) GW_MUST_CHECK;
+/** Copy into the message's text, with a NUL behind it. @return NULL: out of memory */
+const char *cscf_sip_msg_keep(struct cscf_sip_msg *msg, struct gw_slice s);
+/** A number for a header name: equal for equal names, whatever their case and form. */
+uint32_t cscf_sip_hdr_key(struct gw_slice name);
 /** Index of the first field of that name at or after `from`, or CSCF_SIP_NO_HDR. */
 size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, size_t from);
 /** Same header? Without case, compact forms expanded. */
 bool cscf_sip_hdr_name_eq(struct gw_slice a, struct gw_slice b);
+/** The same without looking at the texts, for what was checked before. */
+enum gw_err cscf_sip_hdr_put(struct cscf_sip_msg *msg, size_t at, uint32_t key,
+			     struct gw_slice name, struct gw_slice value) GW_MUST_CHECK;
 /** Insert a field at an index; texts are copied. @return GW_ERR_INVAL: CR, LF, NUL or no token */
 enum gw_err cscf_sip_hdr_insert(struct cscf_sip_msg *msg, size_t at, struct gw_slice name,
 				struct gw_slice value) GW_MUST_CHECK;

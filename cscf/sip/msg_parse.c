@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define TEXT_MORE 384 /* for what is marked and added on the way; octets */
+
 struct scan {
 	const char *p;
 	size_t n;
@@ -17,7 +19,8 @@ struct scan {
 	const struct cscf_sip_limits *limits;
 	struct cscf_sip_fault *fault;
 	struct cscf_sip_msg *msg;
-	char *line; /* one logical line, unfolded; limits->max_line + 1 octets */
+	char *line; /* an unfolded or corrected line; limits->max_line + 1 octets, NULL before first
+		       use */
 };
 
 static void set_fault(struct scan *s, int status, const char *reason)
@@ -29,10 +32,36 @@ static void set_fault(struct scan *s, int status, const char *reason)
 }
 
 /*
- * Next logical line, folds joined by one blank. The line is cut off at max_line and the fault
- * named, but reading goes on. @return false when the text ended before the empty line.
+ * The line as it stands in the text, when nothing is to be joined, replaced or cut off in it.
+ * @return false: the slow way has to look at it
  */
-static bool next_line(struct scan *s, bool first, struct gw_slice *line)
+static bool plain_line(struct scan *s, struct gw_slice *line)
+{
+	const char *at = s->p + s->i;
+	const char *end = memchr(at, '\n', s->n - s->i);
+	size_t n;
+
+	if (end == NULL)
+		return false;
+	n = (size_t)(end - at);
+	if (n > 0 && at[n - 1] == '\r')
+		n--;
+	if (n > s->limits->max_line ||
+	    (n > 0 && end + 1 < s->p + s->n && (end[1] == ' ' || end[1] == '\t')))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)at[i] < ' ' && at[i] != '\t')
+			return false;
+	*line = (struct gw_slice){at, n};
+	s->i = (size_t)(end + 1 - s->p);
+	return true;
+}
+
+/*
+ * Folds joined by one blank, control characters made blanks. The line is cut off at max_line and
+ * the fault named, but reading goes on. @return false when the text ended before the line.
+ */
+static bool odd_line(struct scan *s, bool first, struct gw_slice *line)
 {
 	size_t n = 0;
 	bool ended = false;
@@ -65,6 +94,18 @@ static bool next_line(struct scan *s, bool first, struct gw_slice *line)
 	return ended;
 }
 
+/* Next logical line. @return GW_ERR_AGAIN: the text ended before the line did */
+static enum gw_err next_line(struct scan *s, bool first, struct gw_slice *line)
+{
+	if (plain_line(s, line))
+		return GW_OK;
+	if (s->line == NULL)
+		s->line = malloc(s->limits->max_line + 1);
+	if (s->line == NULL)
+		return GW_ERR_NOMEM;
+	return odd_line(s, first, line) ? GW_OK : GW_ERR_AGAIN;
+}
+
 /* --- first line --- */
 
 static bool is_version(struct gw_slice v)
@@ -94,8 +135,8 @@ static enum gw_err parse_status_line(struct scan *s, struct gw_slice line)
 	    status < 100 || (rest.n > 3 && rest.p[3] != ' '))
 		return GW_ERR_PARSE;
 	s->msg->status = (int)status;
-	s->msg->reason =
-	    gw_slice_dup(rest.n > 4 ? (struct gw_slice){rest.p + 4, rest.n - 4} : GW_SLICE_NONE);
+	s->msg->reason = cscf_sip_msg_keep(
+	    s->msg, rest.n > 4 ? (struct gw_slice){rest.p + 4, rest.n - 4} : GW_SLICE_NONE);
 	return s->msg->reason != NULL ? GW_OK : GW_ERR_NOMEM;
 }
 
@@ -103,11 +144,13 @@ static enum gw_err parse_first_line(struct scan *s)
 {
 	struct gw_slice line, method, uri, version;
 	const char *sp1, *sp2;
+	enum gw_err err;
 
 	while (s->i < s->n && (s->p[s->i] == '\r' || s->p[s->i] == '\n'))
 		s->i++;
-	if (!next_line(s, true, &line))
-		return GW_ERR_PARSE;
+	err = next_line(s, true, &line);
+	if (err != GW_OK)
+		return err == GW_ERR_AGAIN ? GW_ERR_PARSE : err;
 	if (line.n > 8 && strncasecmp(line.p, "SIP/2.0 ", 8) == 0)
 		return parse_status_line(s, line);
 	sp1 = memchr(line.p, ' ', line.n);
@@ -120,8 +163,8 @@ static enum gw_err parse_first_line(struct scan *s)
 	if (!cscf_sip_is_token(method))
 		return GW_ERR_PARSE;
 	s->fault->is_request = true;
-	s->msg->method_text = gw_slice_dup(method);
-	s->msg->uri = gw_slice_dup(uri);
+	s->msg->method_text = cscf_sip_msg_keep(s->msg, method);
+	s->msg->uri = cscf_sip_msg_keep(s->msg, uri);
 	if (s->msg->method_text == NULL || s->msg->uri == NULL)
 		return GW_ERR_NOMEM;
 	if (!is_version(version))
@@ -139,11 +182,12 @@ static enum gw_err parse_fields(struct scan *s)
 	for (;;) {
 		struct gw_slice line, name;
 		const char *colon;
-		bool ended = next_line(s, false, &line);
-		enum gw_err err;
+		enum gw_err err = next_line(s, false, &line);
 
+		if (err == GW_ERR_NOMEM)
+			return err;
 		if (line.n == 0) {
-			if (!ended)
+			if (err != GW_OK)
 				set_fault(s, 400, "No empty line after the headers");
 			return GW_OK;
 		}
@@ -356,8 +400,8 @@ enum gw_err cscf_sip_msg_parse(struct cscf_sip_msg **out, const char *text, size
 		set_fault(&s, 513, "Message Too Large");
 		s.n = limits->max_message; /* enough to answer from */
 	}
-	s.line = malloc(limits->max_line + 1);
-	err = s.line != NULL ? cscf_sip_msg_new(&s.msg) : GW_ERR_NOMEM;
+	/* name, value and two NULs never need more than "name: value" with its end of line */
+	err = cscf_sip_msg_new(&s.msg, s.n + TEXT_MORE);
 	if (err == GW_OK)
 		err = scan_all(&s, strict_length);
 	free(s.line);

@@ -73,8 +73,9 @@ void cscf_sip_osip_init(void)
 		return;
 	done = true;
 	parser_init();
-	/* By default it prints what it refuses, headers and all, to standard output (SEC-10). */
-	osip_trace_initialize_func(END_TRACE_LEVEL, no_trace);
+	/* By default it prints what it refuses, headers and all, to standard output (SEC-10). With
+	 * level 0 nothing is on, and no text is made for nobody. */
+	osip_trace_initialize_func(TRACE_LEVEL0, no_trace);
 }
 
 static char *put(char *to, const char *p, size_t n)

@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static size_t find_any(struct gw_slice s, const char *stops)
+static size_t find(struct gw_slice s, char stop)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (strchr(stops, s.p[i]) != NULL)
-			return i;
-	return s.n;
+	const char *at = s.n > 0 ? memchr(s.p, stop, s.n) : NULL;
+
+	return at != NULL ? (size_t)(at - s.p) : s.n;
 }
 
 static struct gw_slice cut(struct gw_slice s, size_t from, size_t to)
@@ -39,7 +38,7 @@ static bool parse_host(struct cscf_sip_uri *out, struct gw_slice hp)
 	uint32_t port;
 
 	if (hp.n > 0 && hp.p[0] == '[') {
-		end = find_any(hp, "]");
+		end = find(hp, ']');
 		if (end == hp.n || end < 3)
 			return false;
 		out->host = cut(hp, 1, end);
@@ -50,7 +49,7 @@ static bool parse_host(struct cscf_sip_uri *out, struct gw_slice hp)
 				return false;
 		end++;
 	} else {
-		end = find_any(hp, ":");
+		end = find(hp, ':');
 		out->host = cut(hp, 0, end);
 		for (size_t i = 0; i < out->host.n; i++)
 			if (!isalnum((unsigned char)out->host.p[i]) &&
@@ -69,15 +68,15 @@ static bool parse_host(struct cscf_sip_uri *out, struct gw_slice hp)
 
 static bool parse_sip(struct cscf_sip_uri *out, struct gw_slice rest)
 {
-	size_t at = find_any(rest, "@");
+	size_t at = find(rest, '@');
 	size_t end;
 
 	if (at < rest.n) {
 		struct gw_slice userinfo = cut(rest, 0, at);
-		size_t colon = find_any(userinfo, ":");
+		size_t colon = find(userinfo, ':');
 
 		rest = cut(rest, at + 1, rest.n);
-		if (find_any(rest, "@") < rest.n || colon == 0)
+		if (find(rest, '@') < rest.n || colon == 0)
 			return false;
 		out->user = cut(userinfo, 0, colon);
 		if (out->user.n == 0)
@@ -85,11 +84,11 @@ static bool parse_sip(struct cscf_sip_uri *out, struct gw_slice rest)
 		if (colon < userinfo.n)
 			out->password = cut(userinfo, colon + 1, userinfo.n);
 	}
-	end = find_any(rest, "?");
+	end = find(rest, '?');
 	if (end < rest.n)
 		out->headers = cut(rest, end + 1, rest.n);
 	rest.n = end;
-	end = find_any(rest, ";");
+	end = find(rest, ';');
 	if (end < rest.n)
 		out->params = cut(rest, end + 1, rest.n);
 	rest.n = end;
@@ -104,7 +103,7 @@ enum gw_err cscf_sip_uri_parse(struct cscf_sip_uri *out, struct gw_slice text)
 	*out = (struct cscf_sip_uri){.text = text};
 	if (!is_clean(text))
 		return GW_ERR_PARSE;
-	colon = find_any(text, ":");
+	colon = find(text, ':');
 	if (colon == 0 || colon + 1 >= text.n || !isalpha((unsigned char)text.p[0]))
 		return GW_ERR_PARSE;
 	scheme = cut(text, 0, colon);
@@ -117,7 +116,7 @@ enum gw_err cscf_sip_uri_parse(struct cscf_sip_uri *out, struct gw_slice text)
 		return parse_sip(out, rest) ? GW_OK : GW_ERR_PARSE;
 	}
 	if (gw_slice_ieq_str(scheme, "tel")) {
-		size_t semi = find_any(rest, ";");
+		size_t semi = find(rest, ';');
 
 		out->scheme = CSCF_SIP_SCHEME_TEL;
 		out->user = cut(rest, 0, semi);

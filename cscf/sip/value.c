@@ -5,7 +5,7 @@
  */
 #include "cscf/sip/value.h"
 
-#include <ctype.h>
+#include <stdint.h>
 
 static bool is_blank(char c)
 {
@@ -40,42 +40,53 @@ bool cscf_sip_uint(struct gw_slice s, uint32_t max, uint32_t *out)
 	return true;
 }
 
-bool cscf_sip_is_token(struct gw_slice s)
+/* RFC 3261 s25.1 token */
+static bool is_token_char(unsigned char c)
 {
-	if (s.n == 0)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	static const bool others[128] = {
+	    ['-'] = true, ['.'] = true, ['!'] = true, ['%'] = true,  ['*'] = true,
+	    ['_'] = true, ['+'] = true, ['`'] = true, ['\''] = true, ['~'] = true};
 
-		if (c == '\0' || c > 126 || (!isalnum(c) && strchr("-.!%*_+`'~", c) == NULL))
-			return false;
-	}
-	return true;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c < 128 && others[c]);
 }
 
-/* Position of the first of `stops` outside quotes (and outside <> when angles), else s.n. */
-static size_t find_stop(struct gw_slice s, size_t from, const char *stops, bool angles)
+bool cscf_sip_is_token(struct gw_slice s)
 {
-	bool quoted = false;
-	bool in_angle = false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_token_char((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+/* What ends a piece of a value; a set of these. */
+enum { COMMA = 1, SEMICOLON = 2, EQUALS = 4, ANGLE = 8, QUOTE = 16 };
+static const uint8_t marks[256] = {
+    [','] = COMMA, [';'] = SEMICOLON, ['='] = EQUALS, ['<'] = ANGLE, ['"'] = QUOTE};
+
+/* Position of the first of `stops` outside quotes (and outside <> when angles), else s.n. */
+static size_t find_stop(struct gw_slice s, size_t from, unsigned stops, bool angles)
+{
+	unsigned look_at = stops | QUOTE | (angles ? ANGLE : 0u);
+	const char *gt;
 
 	for (size_t i = from; i < s.n; i++) {
-		char c = s.p[i];
+		unsigned mark = marks[(unsigned char)s.p[i]] & look_at;
 
-		if (quoted) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-		} else if (in_angle) {
-			in_angle = c != '>';
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c != '\0' && strchr(stops, c) != NULL) {
+		if (mark == 0)
+			continue;
+		if ((mark & stops) != 0)
 			return i;
-		} else if (angles && c == '<') {
-			in_angle = true;
+		if (mark == ANGLE) {
+			gt = memchr(s.p + i, '>', s.n - i);
+			if (gt == NULL)
+				return s.n;
+			i = (size_t)(gt - s.p);
+			continue;
 		}
+		for (i++; i < s.n && s.p[i] != '"'; i++)
+			if (s.p[i] == '\\')
+				i++;
 	}
 	return s.n;
 }
@@ -88,7 +99,7 @@ static struct gw_slice cut(struct gw_slice s, size_t from, size_t to)
 bool cscf_sip_list_next(struct gw_slice value, size_t *cursor, struct gw_slice *member)
 {
 	while (*cursor < value.n) {
-		size_t end = find_stop(value, *cursor, ",", true);
+		size_t end = find_stop(value, *cursor, COMMA, true);
 
 		*member = cscf_sip_trim(cut(value, *cursor, end));
 		*cursor = end < value.n ? end + 1 : value.n;
@@ -103,7 +114,7 @@ bool cscf_sip_list_has(struct gw_slice value, const char *token)
 	size_t from = 0;
 
 	while (from < value.n) {
-		size_t end = find_stop(value, from, ",;", true);
+		size_t end = find_stop(value, from, COMMA | SEMICOLON, true);
 
 		if (gw_slice_ieq_str(cscf_sip_trim(cut(value, from, end)), token))
 			return true;
@@ -116,14 +127,14 @@ bool cscf_sip_param_next(struct gw_slice params, size_t *cursor, struct gw_slice
 			 struct gw_slice *value)
 {
 	while (*cursor < params.n) {
-		size_t end = find_stop(params, *cursor, ";", true);
+		size_t end = find_stop(params, *cursor, SEMICOLON, true);
 		struct gw_slice one = cscf_sip_trim(cut(params, *cursor, end));
 		size_t eq;
 
 		*cursor = end < params.n ? end + 1 : params.n;
 		if (one.n == 0)
 			continue;
-		eq = find_stop(one, 0, "=", false);
+		eq = find_stop(one, 0, EQUALS, false);
 		*name = cscf_sip_trim(cut(one, 0, eq));
 		*value = eq < one.n ? cscf_sip_trim(cut(one, eq + 1, one.n)) : GW_SLICE_NONE;
 		return true;
@@ -159,9 +170,9 @@ enum gw_err cscf_sip_name_addr_parse(struct cscf_sip_name_addr *out, struct gw_s
 		out->star = true;
 		return GW_OK;
 	}
-	lt = find_stop(value, 0, "<", false);
+	lt = find_stop(value, 0, ANGLE, false);
 	if (lt == value.n) {
-		semi = find_stop(value, 0, ";", false);
+		semi = find_stop(value, 0, SEMICOLON, false);
 		out->uri = cscf_sip_trim(cut(value, 0, semi));
 		if (semi < value.n)
 			out->params = cscf_sip_trim(cut(value, semi + 1, value.n));

@@ -232,7 +232,7 @@ static bool wants_read(const struct cscf_ws_conn *c)
 
 static enum gw_err read_once(struct cscf_ws_conn *c)
 {
-	uint8_t bytes[READ_CHUNK];
+	static uint8_t bytes[READ_CHUNK]; /* one loop thread, and nobody reads inside a callback */
 	size_t n = 0;
 	enum gw_err err;
 
