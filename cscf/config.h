@@ -36,6 +36,7 @@ struct cscf_config {
 	int reg_contact_policy;
 	bool assoc_multi_impi;
 	int64_t assoc_max_per_impi, assoc_replace_delay;
+	int64_t auth_max_failures, auth_block_time, reg_max_initial_rate;
 	int64_t auth_fail_close_delay, dereg_close_delay, reg_expiry_grace, flow_grace;
 	char *flow_token_key;
 	struct gw_conf_list auth_schemes, digest_excluded_ranges;

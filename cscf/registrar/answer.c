@@ -7,6 +7,8 @@
  */
 #include "cscf/registrar/reg_txn.h"
 
+#include "cscf/sip/mask.h"
+
 #include "common/log.h"
 #include "cscf/registrar/tna.h"
 #include "cscf/registrar/trust.h"
@@ -102,7 +104,8 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 	else if (old != NULL)
 		reg_assoc_end(old, "replaced", t->r->cfg->replace_delay);
 	GW_LOG(GW_LOG_INFO, "reg.accepted", "impi=\"%s\" to=\"%s\" conn=%llu impus=%zu ob=%d",
-	       t->q.impi, t->q.to_aor, (unsigned long long)t->flow.conn, a->n_impus, a->outbound);
+	       cscf_sip_mask(t->q.impi), cscf_sip_mask(t->q.to_aor),
+	       (unsigned long long)t->flow.conn, a->n_impus, a->outbound);
 	return GW_OK;
 }
 
@@ -138,7 +141,7 @@ void reg_accepted(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 
 		if (g.n_service_route == 0)
 			GW_LOG_LIMITED(GW_LOG_WARN, "reg.no_service_route", "impi=\"%s\"",
-				       t->q.impi);
+				       cscf_sip_mask(t->q.impi));
 		err = bind_contact(t, &g);
 		reg_metric_inc(REG_M_ACCEPTED);
 		snprintf(flow_timer, sizeof(flow_timer), "%lld",
@@ -166,8 +169,8 @@ static void auth_failed(struct reg_txn *t)
 	struct reg_conn *c = reg_conn_find(t->r, t->flow.conn);
 
 	reg_metric_inc(REG_M_AUTH_FAILED);
-	GW_LOG_LIMITED(GW_LOG_WARN, "reg.auth_failed", "impi=\"%s\" conn=%llu", t->q.impi,
-		       (unsigned long long)t->flow.conn);
+	GW_LOG_LIMITED(GW_LOG_WARN, "reg.auth_failed", "impi=\"%s\" conn=%llu",
+		       cscf_sip_mask(t->q.impi), (unsigned long long)t->flow.conn);
 	if (c != NULL && c->assocs == NULL)
 		reg_conn_close_after(c, t->r->cfg->fail_close_delay);
 }
@@ -190,9 +193,9 @@ void reg_refused_by_core(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 		return;
 	if (status == 439 || status == 494)
 		GW_LOG_LIMITED(GW_LOG_WARN, "reg.unexpected", "status=%d impi=\"%s\"", status,
-			       t->q.impi);
+			       cscf_sip_mask(t->q.impi));
 	reg_relay(t, rsp, NULL, NULL);
-	if (status == 403 && t->q.has_response)
+	if (t->q.has_response && (status == 403 || (status == 404 && !t->q.dereg)))
 		auth_failed(t);
 	if (a != NULL && asks_restoration(rsp))
 		reg_assoc_clear_route(a);

@@ -9,6 +9,8 @@
 #include "cscf/registrar/lost_dereg.h"
 #include "cscf/registrar/pool.h"
 
+#include "cscf/sip/mask.h"
+
 #include "common/log.h"
 
 #include <event2/event.h>
@@ -193,8 +195,9 @@ static void on_expiry(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	reg_metric_inc(REG_M_EXPIRED);
-	GW_LOG(GW_LOG_INFO, "reg.expired", "impi=\"%s\" to=\"%s\" conn=%llu", a->impi->impi,
-	       b->to_aor, (unsigned long long)a->conn->id);
+	GW_LOG(GW_LOG_INFO, "reg.expired", "impi=\"%s\" to=\"%s\" conn=%llu",
+	       cscf_sip_mask(a->impi->impi), cscf_sip_mask(b->to_aor),
+	       (unsigned long long)a->conn->id);
 	reg_assoc_drop_binding(a, b);
 	if (a->bindings == NULL)
 		reg_assoc_end(a, "expired", -1);
@@ -386,8 +389,8 @@ void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to)
 	take_off(a, a->r->cfg->replace_delay);
 	put_on(a, to);
 	reg_metric_inc(REG_M_REPLACED);
-	GW_LOG(GW_LOG_INFO, "reg.moved", "impi=\"%s\" from_conn=%llu conn=%llu", a->impi->impi,
-	       (unsigned long long)old, (unsigned long long)to->id);
+	GW_LOG(GW_LOG_INFO, "reg.moved", "impi=\"%s\" from_conn=%llu conn=%llu",
+	       cscf_sip_mask(a->impi->impi), (unsigned long long)old, (unsigned long long)to->id);
 	reg_conn_release(from);
 	err = gw_fsm_dispatch(&a->fsm, ASSOC_E_MOVED, &old);
 	(void)err; /* every living state takes it */
@@ -401,8 +404,8 @@ void reg_assoc_end(struct reg_assoc *a, const char *why, int64_t close_ms)
 	enum gw_err err = gw_fsm_dispatch(&a->fsm, ASSOC_E_END, NULL);
 
 	(void)err; /* every living state takes it */
-	GW_LOG(GW_LOG_INFO, "reg.ended", "impi=\"%s\" conn=%llu why=%s", a->impi->impi,
-	       (unsigned long long)c->id, why);
+	GW_LOG(GW_LOG_INFO, "reg.ended", "impi=\"%s\" conn=%llu why=%s",
+	       cscf_sip_mask(a->impi->impi), (unsigned long long)c->id, why);
 	DL_FOREACH_SAFE (a->bindings, b, next) {
 		DL_DELETE(a->bindings, b);
 		binding_free(b);

@@ -105,6 +105,7 @@ static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 	if (cscf_sip_auth_param_str(auth, "realm", text, sizeof(text)) && text[0] != '\0' &&
 	    !reg_is_home(r, gw_slice_str(text)))
 		return refuse(why, 403, "Foreign Realm", "foreign-realm");
+	q->resync = cscf_sip_auth_param(auth, "auts", &raw) && raw.n > 2;
 	q->has_response = cscf_sip_auth_param(auth, "response", &raw) && raw.n > 0 &&
 			  !gw_slice_eq_str(raw, "\"\"");
 	return q->impi != NULL || no_memory(why);

@@ -7,3 +7,5 @@ CSCF_SRC += cscf/registrar/answer.c cscf/registrar/assoc.c cscf/registrar/assoc_
 	cscf/registrar/registrar.c cscf/registrar/release.c cscf/registrar/scheme.c \
 	cscf/registrar/tna.c cscf/registrar/token.c cscf/registrar/trust.c \
 	cscf/registrar/zz_authz_stub.c
+# limits before the core is asked
+CSCF_SRC += cscf/registrar/gate.c cscf/registrar/throttle.c

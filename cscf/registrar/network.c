@@ -7,6 +7,8 @@
  */
 #include "cscf/registrar/network.h"
 
+#include "cscf/sip/mask.h"
+
 #include "common/log.h"
 #include "cscf/registrar/reg_int.h"
 
@@ -168,7 +170,8 @@ static void log_change(const struct reg_assoc *a, const struct reg_binding *b, c
 		       const char *why)
 {
 	GW_LOG(GW_LOG_INFO, "reg.network", "impi=\"%s\" to=\"%s\" conn=%llu change=%s why=%s",
-	       a->impi->impi, b->to_aor, (unsigned long long)a->conn->id, what, why);
+	       cscf_sip_mask(a->impi->impi), cscf_sip_mask(b->to_aor),
+	       (unsigned long long)a->conn->id, what, why);
 }
 
 /* @return true when the association has gone */

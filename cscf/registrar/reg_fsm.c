@@ -10,9 +10,12 @@
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2; REG-10, SEC-21.
  * Thread: the cscf loop.
  */
+#include "cscf/registrar/gate.h"
 #include "cscf/registrar/pool.h"
 #include "cscf/registrar/reg_txn.h"
 #include "cscf/registrar/tna.h"
+
+#include "cscf/sip/mask.h"
 
 #include "common/log.h"
 
@@ -157,7 +160,8 @@ static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)
 	case REG_E_NO_CORE: /* never the core's 503 verbatim (SEC-21) */
 		gw_fsm_go(fsm, REG_S_DONE);
 		reg_metric_inc(REG_M_CORE_GONE);
-		GW_LOG_LIMITED(GW_LOG_ERROR, "reg.core_unreachable", "impi=\"%s\"", t->q.impi);
+		GW_LOG_LIMITED(GW_LOG_ERROR, "reg.core_unreachable", "impi=\"%s\"",
+			       cscf_sip_mask(t->q.impi));
 		reg_reply(t, 504);
 		break;
 	case REG_E_REQUEST:
@@ -203,7 +207,8 @@ static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
 {
 	const struct reg_txn *t = fsm->owner;
 
-	snprintf(buf, n, "impi=\"%s\" conn=%llu", t->q.impi, (unsigned long long)t->flow.conn);
+	snprintf(buf, n, "impi=\"%s\" conn=%llu", cscf_sip_mask(t->q.impi),
+		 (unsigned long long)t->flow.conn);
 	return buf;
 }
 
@@ -240,6 +245,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 
 	if (status < 200 || client != t->client)
 		return;
+	if (!info->local && t->q.grant == NULL)
+		reg_gate_answered(t->r, &t->q, &t->flow, rsp);
 	err = gw_fsm_dispatch(&t->fsm, classify(status, info), (void *)(uintptr_t)data);
 	(void)err; /* a second final answer: refused and logged by the engine */
 }

@@ -66,6 +66,7 @@ struct reg_request {
 	uint32_t expires_s; /* asked for */
 	enum reg_scheme scheme;
 	bool has_response; /* the credentials answer a challenge */
+	bool resync;       /* AKA: by asking for another one (auts) */
 	bool query;        /* no Contact (REG-12) */
 	bool star;         /* Contact: * */
 	bool dereg;        /* expiry 0 */
@@ -127,6 +128,7 @@ void reg_grant_drop_impu(struct reg_grant *g, size_t i);
 struct reg_conn {
 	uint64_t id;
 	bool alive;
+	bool challenged;           /* a 401 of the core was relayed; its answer is still to come */
 	struct reg_assoc *assocs;  /* utlist DL; borrowed */
 	struct event *close_timer; /* owned; NULL before first use */
 	struct cscf_registrar *r;
@@ -307,7 +309,10 @@ void reg_metric_inc(enum reg_metric m);
 void reg_metric_set(enum reg_metric m, int64_t v);
 void reg_metrics_register(void);
 
+struct reg_gate;
+
 struct cscf_registrar {
+	struct reg_gate *gate;                   /* owned; gate.h */
 	const struct cscf_registrar_config *cfg; /* borrowed: outlives us */
 	struct cscf_registrar_parts parts;
 	const struct cscf_registrar_cbs *cbs;

@@ -5,6 +5,7 @@
  * Spec: REG-14, 18, 45, DEREG-40. Thread: the cscf loop.
  */
 #include "cscf/http/http.h"
+#include "cscf/registrar/gate.h"
 #include "cscf/registrar/lost_dereg.h"
 #include "cscf/registrar/pool.h"
 #include "cscf/registrar/scheme.h"
@@ -68,6 +69,11 @@ enum gw_err cscf_registrar_new(struct cscf_registrar **out, const struct cscf_re
 		free(r);
 		return err;
 	}
+	err = reg_gate_new(&r->gate, cfg);
+	if (err != GW_OK) {
+		cscf_registrar_free(r);
+		return err;
+	}
 	r->schemes = calloc(cfg->home_domains->n, sizeof(*r->schemes));
 	err = r->schemes != NULL ? reg_schemes_parse(cfg->auth_schemes, cfg->home_domains,
 						     r->schemes, why, sizeof(why))
@@ -103,6 +109,7 @@ void cscf_registrar_free(struct cscf_registrar *r)
 		reg_conn_release(c);
 	}
 	gw_handle_table_free(r->handles);
+	reg_gate_free(r->gate);
 	free(r->schemes);
 	free(r);
 }
@@ -221,7 +228,8 @@ void cscf_registrar_on_register(struct cscf_registrar *r, gw_handle server,
 	}
 	c = reg_conn_get(r, flow);
 	if (c == NULL || !adopt_impi(c, &q) || !check_order(r, c, req, &q, &why) ||
-	    (q.scheme != REG_SCHEME_BEARER && !reg_check_limits(r, c, &q, &why))) {
+	    (q.scheme != REG_SCHEME_BEARER && !reg_check_limits(r, c, &q, &why)) ||
+	    !reg_gate_open(r, c, &q, flow, &why)) {
 		reg_refuse(r, server, &why, flow);
 		reg_request_fini(&q);
 		return;

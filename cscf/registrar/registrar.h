@@ -49,6 +49,11 @@ struct cscf_registrar_config {
 	const char *tls_protected_value;         /* reg.tls_protected_value, "tls-yes" */
 	bool contact_ws_only;                    /* reg.contact_policy=ws-only */
 	bool multi_impi;                         /* assoc.multi_impi */
+	int64_t max_failures;                    /* auth.max_failures; 0 = off */
+	int64_t block_time;                      /* auth.block_time */
+	int64_t max_initial_rate;                /* reg.max_initial_rate, per second; 0 = off */
+	int64_t retry_after_s;                   /* overload.retry_after, seconds */
+	int64_t retry_after_max_s;               /* overload.retry_after_max, seconds */
 	int64_t max_per_impi;                    /* assoc.max_per_impi */
 	int64_t max_associations;                /* bound of the whole table */
 	int64_t fail_close_delay;                /* auth.fail_close_delay */

@@ -11,6 +11,8 @@
 #include "cscf/registrar/scheme.h"
 #include "cscf/registrar/tna.h"
 
+#include "cscf/sip/mask.h"
+
 #include "common/log.h"
 
 #include <stdio.h>
@@ -203,7 +205,7 @@ static void challenged(struct reg_txn *t, int status)
 	reg_metric_inc(REG_M_TNA_REFUSED);
 	GW_LOG_LIMITED(GW_LOG_ERROR, "reg.tna_not_accepted",
 		       "status=%d impi=\"%s\" issuer=\"%s\" why=\"the core does not trust us\"",
-		       status, t->q.impi, t->q.grant->issuer);
+		       status, cscf_sip_mask(t->q.impi), t->q.grant->issuer);
 	snprintf(warning, sizeof(warning), "399 %.200s \"core requires authentication\"",
 		 t->r->cfg->mw_name);
 	err = cscf_sip_reply(t->r->parts.stack, t->server, 403, NULL, "Warning", warning,

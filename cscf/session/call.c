@@ -36,7 +36,7 @@ void call_ident_update(struct call *c)
 {
 	snprintf(c->ident, sizeof(c->ident),
 		 "call_id=\"%.255s\" icid=%.128s impu=\"%.128s\" agw=%s ctx=%s", c->call_id,
-		 c->icid != NULL ? c->icid : "", c->impu != NULL ? c->impu : "",
+		 c->icid != NULL ? c->icid : "", cscf_sip_mask(c->impu),
 		 cscf_iq_ctx_agw(c->s->p.iq, c->media.ctx),
 		 cscf_iq_ctx_id(c->s->p.iq, c->media.ctx));
 }

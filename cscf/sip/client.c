@@ -459,8 +459,8 @@ static void on_failure(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp
 	if (!pending || c->final)
 		return;
 	c->timer_c_at = CSCF_SIP_NEVER;
-	elsewhere = rsp->status == 503 ||
-		    (c->opt.exit_points && (rsp->status < 400 || rsp->status == 480));
+	elsewhere =
+	    rsp->status == 503 || (c->opt.exit_points && (rsp->status < 400 || rsp->status == 480));
 	if (elsewhere)
 		cscf_sip_health_failed(c->stack->health, &c->flow, retry_after(rsp));
 	if (elsewhere && !c->cancel_wanted && cscf_sip_client_has_next(c)) {

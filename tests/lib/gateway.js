@@ -158,6 +158,9 @@ export class Gateway {
 				log: { level: 'debug' },
 				// A machine that is busy with other tests is no overload of ours.
 				overload: { max_lag: '30s' },
+				// All clients of a test come from one address, and many at once.
+				auth: { max_failures: 1000 },
+				reg: { max_initial_rate: 0 },
 			}, cscf));
 			gw.wsUrl = `ws://${HOST}:${wsPort}/sip`;
 			gw.wssUrl = `wss://${HOST}:${wssPort}/sip`;

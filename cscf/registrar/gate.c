@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See gate.h. Spec: SEC-14, SEC-26, REG-85.
+ */
+#include "cscf/registrar/gate.h"
+
+#include "cscf/registrar/throttle.h"
+#include "cscf/sip/auth.h"
+#include "cscf/sip/mask.h"
+#include "cscf/ws/bucket.h"
+
+#include "common/log.h"
+#include "common/metric.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define GW_LOG_MOD "registrar"
+
+enum gate_metric { GM_PAIR, GM_SOURCE, GM_RATE, GM_COUNT };
+
+#define NAME "cscf_registers_kept_from_core_total"
+#define HELP "REGISTERs refused without asking the core"
+
+static struct gw_metric metrics[GM_COUNT] = {
+    [GM_PAIR] = {.name = NAME, .labels = "reason=\"failed-identity\"", .help = HELP},
+    [GM_SOURCE] = {.name = NAME, .labels = "reason=\"failed-source\"", .help = HELP},
+    [GM_RATE] = {.name = NAME, .labels = "reason=\"initial-rate\"", .help = HELP},
+};
+
+struct reg_gate {
+	struct reg_throttle *throttle; /* owned */
+	struct cscf_ws_bucket initial;
+};
+
+enum gw_err reg_gate_new(struct reg_gate **out, const struct cscf_registrar_config *cfg)
+{
+	struct reg_gate *g = calloc(1, sizeof(*g));
+	enum gw_err err = GW_ERR_NOMEM;
+
+	if (g != NULL)
+		err = reg_throttle_new(&g->throttle, cfg->max_failures, cfg->block_time);
+	if (err != GW_OK) {
+		free(g);
+		return err;
+	}
+	/* a second's worth at once */
+	cscf_ws_bucket_init(&g->initial, cfg->max_initial_rate, cfg->max_initial_rate,
+			    reg_now_ms());
+	gw_metric_register(metrics, GM_COUNT);
+	*out = g;
+	return GW_OK;
+}
+
+void reg_gate_free(struct reg_gate *g)
+{
+	if (g == NULL)
+		return;
+	reg_throttle_free(g->throttle);
+	free(g);
+}
+
+/* The device, if we hold a registration of it for this IMPI: its +sip.instance is a secret of
+ * its own towards other users. */
+static const char *known_instance(const struct cscf_registrar *r, const struct reg_request *q)
+{
+	const struct reg_impi *impi = NULL;
+	const struct reg_assoc *a;
+
+	if (q->impi == NULL || q->instance == NULL || q->instance[0] == '\0')
+		return NULL;
+	HASH_FIND(hh, r->impis, q->impi, strlen(q->impi), impi);
+	if (impi == NULL)
+		return NULL;
+	DL_FOREACH2(impi->assocs, a, impi_next)
+	if (a->instance != NULL && strcmp(a->instance, q->instance) == 0)
+		return q->instance;
+	return NULL;
+}
+
+static struct reg_throttle_who who_is(const struct cscf_registrar *r, const struct reg_request *q,
+				      const struct cscf_sip_flow *flow)
+{
+	struct reg_throttle_who who = {.source = &flow->remote};
+
+	if (q->scheme != REG_SCHEME_BEARER) { /* else nobody knows yet who it is */
+		who.impi = q->impi;
+		who.to_aor = q->to_aor;
+		who.instance = known_instance(r, q);
+	}
+	return who;
+}
+
+/* One line for every security event here: connection, source, Origin, masked user (SEC-26). */
+static void log_event(const struct cscf_registrar *r, const char *what, const struct reg_request *q,
+		      const struct cscf_sip_flow *flow)
+{
+	char addr[GW_ADDR_STRLEN];
+
+	GW_LOG_LIMITED(
+	    GW_LOG_WARN, "reg.security", "what=%s conn=%llu source=%s origin=\"%s\" impi=\"%s\"",
+	    what, (unsigned long long)flow->conn, gw_addr_str(&flow->remote, addr, sizeof(addr)),
+	    cscf_sip_conn_origin(r->parts.stack, flow->conn), cscf_sip_mask(q->impi));
+}
+
+static bool throttled(struct cscf_registrar *r, const struct reg_request *q,
+		      const struct cscf_sip_flow *flow, struct reg_refusal *why)
+{
+	struct reg_throttle_who who = who_is(r, q, flow);
+
+	switch (reg_throttle_check(r->gate->throttle, &who, reg_now_ms())) {
+	case REG_THROTTLE_PASS:
+		return false;
+	case REG_THROTTLE_PAIR:
+		gw_metric_inc(&metrics[GM_PAIR]);
+		log_event(r, "throttled-identity", q, flow);
+		break;
+	case REG_THROTTLE_SOURCE:
+		gw_metric_inc(&metrics[GM_SOURCE]);
+		log_event(r, "throttled-source", q, flow);
+		break;
+	}
+	*why = (struct reg_refusal){403, "Too Many Failed Attempts", "throttled", NULL, NULL};
+	return true;
+}
+
+static bool over_rate(struct cscf_registrar *r, struct reg_conn *c, const struct reg_request *q,
+		      struct reg_refusal *why)
+{
+	static char seconds[16]; /* good until the refusal is sent, in this turn */
+
+	if (q->has_response && c->challenged) {
+		c->challenged = false;
+		return false;
+	}
+	if (cscf_ws_bucket_take(&r->gate->initial, reg_now_ms()))
+		return false;
+	gw_metric_inc(&metrics[GM_RATE]);
+	snprintf(seconds, sizeof(seconds), "%u",
+		 cscf_sip_retry_after(r->cfg->retry_after_s, r->cfg->retry_after_max_s));
+	*why = (struct reg_refusal){503, "Too Many Registrations", "rate", "Retry-After", seconds};
+	return true;
+}
+
+bool reg_gate_open(struct cscf_registrar *r, struct reg_conn *c, const struct reg_request *q,
+		   const struct cscf_sip_flow *flow, struct reg_refusal *why)
+{
+	if (c->assocs != NULL)
+		return true;
+	if (throttled(r, q, flow, why)) {
+		reg_conn_close_after(c, r->cfg->fail_close_delay);
+		return false;
+	}
+	return !over_rate(r, c, q, why);
+}
+
+static bool is_stale(const struct cscf_sip_msg *rsp)
+{
+	struct gw_slice value, stale;
+	struct cscf_sip_auth auth;
+	size_t cursor = 0;
+
+	while (cscf_sip_msg_hdr_next(rsp, "WWW-Authenticate", &cursor, &value))
+		if (cscf_sip_auth_parse(&auth, value) == GW_OK &&
+		    cscf_sip_auth_param(&auth, "stale", &stale) &&
+		    (gw_slice_ieq_str(stale, "true") || gw_slice_ieq_str(stale, "\"true\"")))
+			return true;
+	return false;
+}
+
+void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
+		       const struct cscf_sip_flow *flow, const struct cscf_sip_msg *rsp)
+{
+	int status = cscf_sip_msg_status(rsp);
+	struct reg_conn *c = reg_conn_find(r, flow->conn);
+	struct reg_throttle_who who;
+
+	if (c != NULL && status == 401)
+		c->challenged = true;
+	if (!q->has_response || status < 200)
+		return;
+	who = who_is(r, q, flow);
+	if (status < 300) {
+		reg_throttle_succeeded(r->gate->throttle, &who);
+		return;
+	}
+	/* who is registered here has proven himself; an old nonce, or a card that asks for
+	 * another challenge (RFC 3310 s3.4), is no wrong answer (SEC-13) */
+	if ((c != NULL && c->assocs != NULL) || (status != 401 && status != 403 && status != 404) ||
+	    (status == 401 && (q->resync || is_stale(rsp))))
+		return;
+	log_event(r, "authentication-failed", q, flow);
+	reg_throttle_failed(r->gate->throttle, &who, reg_now_ms());
+}

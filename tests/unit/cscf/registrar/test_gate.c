@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What never reaches the core: wrong passwords again and again, and too many at once. */
+#include "reg_fixture.h"
+
+#include "tests/lib/req.h"
+
+static void start(int64_t max_failures, int64_t rate)
+{
+	fx.cfg.max_failures = max_failures;
+	fx.cfg.block_time = 60000;
+	fx.cfg.max_initial_rate = rate;
+	fx.cfg.retry_after_s = 10;
+	fx.cfg.retry_after_max_s = 60;
+	fx.cfg.fail_close_delay = 60000;
+	fx_start();
+}
+
+/* One wrong password on a connection; the core says so with this answer. */
+static void guess(uint64_t conn, const char *answer, const char *fields)
+{
+	fx_register(conn, ANSWERED);
+	if (fk.status == 0)
+		fk_answer(answer, fields);
+}
+
+static void test_after_five_wrong_passwords_the_core_is_not_asked(void **state)
+{
+	REQ("SEC-14");
+	(void)state;
+	start(5, 0);
+	for (int i = 0; i < 5; i++)
+		guess(3, "403 Forbidden", "");
+	assert_int_equal(fk.n_requests, 5);
+	guess(3, "403 Forbidden", "");
+	assert_int_equal(fk.status, 403);
+	guess(4, "200 OK", OK_200); /* another connection, same address, right or wrong */
+	assert_int_equal(fk.status, 403);
+	fx_register(4, INITIAL); /* the question is not passed on either */
+	assert_int_equal(fk.status, 403);
+	fx_register(4, NULL); /* nor with the IMPI left out */
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 5);
+	fx.peer = "203.0.113.8:5000";
+	guess(5, "200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+static void test_a_challenge_instead_of_a_refusal_is_a_failure_too(void **state)
+{
+	REQ("SEC-14");
+	(void)state;
+	start(5, 0);
+	for (int i = 0; i < 5; i++)
+		guess(3, "401 Unauthorized", CHALLENGE);
+	guess(3, "401 Unauthorized", CHALLENGE);
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 5);
+}
+
+static void test_what_is_no_failure(void **state)
+{
+	REQ("SEC-13", "SEC-14");
+	static const char auts[] =
+	    DIGEST(",uri=\"sip:ims.example.net\",nonce=\"N1\",response=\"66\","
+		   "algorithm=AKAv2-SHA-256,auts=\"CjkyMzRiOiB5CjE=\"");
+	(void)state;
+	start(1, 0);
+	guess(3, "401 Unauthorized",
+	      "WWW-Authenticate: Digest realm=\"ims.example.net\",nonce=\"N2\",stale=TRUE\r\n");
+	guess(3, "500 Server Internal Error", "");
+	guess(3, "423 Interval Too Brief", "Min-Expires: 60\r\n");
+	fx_register(3, auts);
+	fk_answer("401 Unauthorized", CHALLENGE);
+	fx_register(3, INITIAL);
+	fk_answer("403 Forbidden", ""); /* there was no password in it */
+	fx_register(3, ANSWERED);
+	fk_answer_as("503 Service Unavailable", "", CSCF_SIP_CAUSE_TRANSPORT);
+	guess(3, "200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+static void test_who_is_registered_is_not_throttled(void **state)
+{
+	REQ("SEC-12", "SEC-14");
+	unsigned asked;
+
+	(void)state;
+	start(1, 0);
+	fx_registered(2);
+	/* an outsider at the same address, by another device */
+	fx_send(3, "sip:ims.example.net", "sip:alice@ims.example.net", "sip:alice@ims.example.net",
+		"<sip:evil@d.invalid;transport=ws>;expires=600", ANSWERED, "");
+	fk_answer("403 Forbidden", "");
+	asked = fk.n_requests;
+	fx_send(3, "sip:ims.example.net", "sip:alice@ims.example.net", "sip:alice@ims.example.net",
+		"<sip:evil@d.invalid;transport=ws>;expires=600", ANSWERED, "");
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, asked);
+	/* alice refreshes, fails on a bad day, and is still let through */
+	for (int i = 0; i < 3; i++) {
+		fx_register(2, ANSWERED);
+		fk_answer("403 Forbidden", "");
+	}
+	fx_register(2, ANSWERED);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+	/* and so is her device on a new connection */
+	fx_register(4, ANSWERED);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+static void test_initial_registrations_over_the_rate_are_503(void **state)
+{
+	REQ("REG-85");
+	const char *after;
+
+	(void)state;
+	start(0, 1);
+	fx_register(2, INITIAL);
+	fk_answer("401 Unauthorized", CHALLENGE);
+	fx_register(3, INITIAL);
+	assert_int_equal(fk.status, 503);
+	after = strstr(fk.w2, "Retry-After: ");
+	assert_non_null(after);
+	assert_in_range(atoi(after + strlen("Retry-After: ")), 10, 60);
+	assert_int_equal(fk.n_requests, 1);
+	fx_register(3, ANSWERED); /* an answer that nobody asked for is no way round */
+	assert_int_equal(fk.status, 503);
+	fx_register(2, ANSWERED); /* that of who was let in passes */
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+	fx_register(2, ANSWERED); /* and so do refreshes, as many as there are */
+	fk_answer("200 OK", OK_200);
+	fx_register(2, ANSWERED);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+	assert_int_equal(fk.n_requests, 4);
+}
+
+static void test_one_challenge_lets_one_answer_in(void **state)
+{
+	REQ("REG-85");
+	(void)state;
+	start(0, 1);
+	fx_register(2, INITIAL);
+	fk_answer("401 Unauthorized", CHALLENGE);
+	fx_register(2, ANSWERED);
+	fk_answer("403 Forbidden", "");
+	fx_register(2, ANSWERED);
+	assert_int_equal(fk.status, 503);
+	assert_int_equal(fk.n_requests, 2);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_after_five_wrong_passwords_the_core_is_not_asked),
+	    T(test_a_challenge_instead_of_a_refusal_is_a_failure_too),
+	    T(test_what_is_no_failure),
+	    T(test_who_is_registered_is_not_throttled),
+	    T(test_initial_registrations_over_the_rate_are_503),
+	    T(test_one_challenge_lets_one_answer_in),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
