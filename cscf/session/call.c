@@ -200,6 +200,7 @@ void call_free(struct call *c)
 	free(c->impu);
 	free(c->icid);
 	free(c->pcv);
+	emergency_free(c->emergency);
 	free(c->winner);
 	free(c);
 }
@@ -272,6 +273,7 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 		return;
 	}
 	x->initial = true;
+	x->timeout_ms = c->emergency != NULL ? emergency_patience_ms(c->s) : 0;
 	c->invite = x;
 	err = gw_fsm_dispatch(&c->fsm, CALL_E_START, NULL);
 	if (err == GW_OK)
@@ -283,7 +285,7 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 }
 
 void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
-			 const struct cscf_sip_flow *flow)
+			 const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order)
 {
 	struct cscf_registrar_identity id;
 	struct gw_slice preferred[MAX_PREFERRED];
@@ -302,16 +304,18 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;
 	}
-	if (route_token_foreign(s, msg, flow->conn)) {
+	if (order == NULL && route_token_foreign(s, msg, flow->conn)) {
 		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
 		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
 	}
-	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
+	if (order == NULL && gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
 		answer_busy(s, server, msg);
 		return;
 	}
 	err = call_new(&c, s, msg, true);
+	if (err == GW_OK && order != NULL)
+		err = emergency_new(&c->emergency, order);
 	if (err == GW_OK)
 		err = cscf_sip_msg_clone(&out, msg);
 	if (err == GW_OK) {
@@ -327,6 +331,10 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 	}
 	cscf_sip_msg_free(out);
 	call_free(c);
+	if (order != NULL) {
+		cscf_emergency_not_reached(s->p.emergency, server, msg, &order->match);
+		return;
+	}
 	status = err == GW_ERR_PARSE || err == GW_ERR_DENIED ? 400 : 500;
 	session_refuse(s, server, msg, status, refusal_of(status, err), NULL);
 }

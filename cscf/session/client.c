@@ -72,6 +72,8 @@ static void invite_failed(struct xact *x, const struct cscf_sip_msg *rsp,
 	struct release_order order = {.cause = CAUSE_REJECTED, .status = cscf_sip_msg_status(rsp)};
 	struct cscf_sip_msg *copy = NULL;
 
+	if (c->emergency != NULL && emergency_call_failed(x, rsp, info))
+		return;
 	if (info->local) {
 		order = (struct release_order){.cause = local_cause(c, info)};
 		order.outbound = order.cause == CAUSE_WIC_GONE && c->conn != 0 &&

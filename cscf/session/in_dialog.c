@@ -29,7 +29,7 @@ static void no_call(struct cscf_session *s, gw_handle server, const struct cscf_
 		return;
 	}
 	if (flow->side == CSCF_SIP_W2)
-		proxy_from_wic(s, server, msg, flow);
+		proxy_from_wic(s, server, msg, flow, NULL);
 	else
 		proxy_from_core(s, server, msg, true);
 }

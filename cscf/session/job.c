@@ -191,7 +191,11 @@ static void send_request(struct call *c, struct job *j)
 		cscf_sip_msg_free(msg);
 		return;
 	}
-	err = leg_send(c, to, msg, j->x);
+	err = c->emergency != NULL && j->x->initial ? emergency_keep(c->emergency, msg) : GW_OK;
+	if (err == GW_OK)
+		err = leg_send(c, to, msg, j->x);
+	else
+		cscf_sip_msg_free(msg);
 	if (err == GW_OK) {
 		if (j->x->initial)
 			(void)gw_fsm_dispatch(&c->fsm, CALL_E_SENT, NULL);

@@ -53,6 +53,7 @@ static enum gw_err find_dest(struct call *c, enum side to, const struct cscf_sip
 
 enum gw_err leg_send(struct call *c, enum side to, struct cscf_sip_msg *msg, struct xact *x)
 {
+	struct cscf_sip_client_opt opt = {.timeout_ms = x->timeout_ms};
 	struct cscf_sip_flow flow;
 	struct cscf_sip_dest dest;
 	char *uri;
@@ -66,7 +67,7 @@ enum gw_err leg_send(struct call *c, enum side to, struct cscf_sip_msg *msg, str
 		dest.uris = (const char *const *)&uri;
 		dest.n_uris = 1;
 	}
-	err = cscf_sip_request(c->s->p.stack, msg, &dest, NULL, &xact_client_cbs, x, &x->client);
+	err = cscf_sip_request(c->s->p.stack, msg, &dest, &opt, &xact_client_cbs, x, &x->client);
 	free(uri);
 	x->client_live = err == GW_OK;
 	return err;

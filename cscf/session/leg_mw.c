@@ -43,9 +43,11 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 	if (err == GW_OK)
 		err = leg_add_pcv(c, msg);
 	route_pop_own(c->s, msg, SIDE_WIC);
-	if (err == GW_OK && id->n_service_route == 0)
+	if (err == GW_OK && c->emergency != NULL)
+		err = emergency_address(c->emergency, msg);
+	else if (err == GW_OK && id->n_service_route == 0)
 		err = GW_ERR_STATE; /* REG-24: no originating service */
-	if (err == GW_OK)
+	else if (err == GW_OK)
 		err = route_enforce(c->s, msg, id->service_route, id->n_service_route);
 	return err == GW_OK ? route_record(c->s, msg, c->conn, true) : err;
 }

@@ -184,7 +184,8 @@ static enum media_rc reserve(struct call *c)
 {
 	struct cscf_iq *iq = c->s->p.iq;
 	char call_id[CALL_ID_MAX + 1];
-	struct cscf_iq_ident ident = {.call_id = call_id, .icid = c->icid};
+	struct cscf_iq_ident ident = {
+	    .call_id = call_id, .icid = c->icid, .priority = c->emergency != NULL};
 	struct media_params *params = NULL;
 	IqStreamRequest **streams;
 	enum gw_err err = media_params_new(&params, c, true, false);

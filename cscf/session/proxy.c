@@ -19,14 +19,16 @@ struct proxied {
 	struct cscf_session *s; /* borrowed */
 	gw_handle server, client;
 	enum side from;
-	uint64_t conn; /* the WIC's connection */
-	char *pcv;     /* owned: towards the core */
+	uint64_t conn;               /* the WIC's connection */
+	char *pcv;                   /* owned: towards the core */
+	struct emergency *emergency; /* owned; NULL = an ordinary request */
 };
 
 static void proxied_free(struct proxied *p)
 {
 	DL_DELETE(p->s->proxied, p);
 	p->s->n_proxied--;
+	emergency_free(p->emergency);
 	free(p->pcv);
 	free(p);
 }
@@ -52,6 +54,9 @@ static enum gw_err prepare_response(struct proxied *p, struct cscf_sip_msg *rsp)
 	return err;
 }
 
+static bool try_next_ecscf(struct proxied *p, const struct cscf_sip_msg *rsp,
+			   const struct cscf_sip_response_info *info);
+
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
 			const struct cscf_sip_response_info *info)
 {
@@ -61,6 +66,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	enum gw_err err;
 
 	(void)client;
+	if (p->emergency != NULL && try_next_ecscf(p, rsp, info))
+		return;
 	if (info->local) { /* 4.12: what an unreachable side means to the other */
 		if (p->from == SIDE_CORE)
 			status = status == 408 ? 408 : 480;
@@ -93,39 +100,77 @@ static void on_done(void *arg, gw_handle client)
 static const struct cscf_sip_client_cbs client_cbs = {.on_response = on_response,
 						      .on_done = on_done};
 
+/* On to the next hop of its Route; msg is consumed. */
+static enum gw_err send_to_core(struct proxied *p, struct cscf_sip_msg *msg)
+{
+	struct cscf_sip_client_opt opt = {
+	    .timeout_ms = p->emergency != NULL ? emergency_patience_ms(p->s) : 0};
+	char *uri = gw_slice_dup(cscf_sip_msg_next_hop(msg));
+	struct cscf_sip_dest dest = {.uris = (const char *const *)&uri, .n_uris = 1};
+	enum gw_err err = uri != NULL ? GW_OK : GW_ERR_NOMEM;
+
+	if (err == GW_OK && p->emergency != NULL && p->emergency->sent == NULL)
+		err = emergency_keep(p->emergency, msg);
+	if (err == GW_OK)
+		err = cscf_sip_request(p->s->p.stack, msg, &dest, &opt, &client_cbs, p, &p->client);
+	else
+		cscf_sip_msg_free(msg);
+	free(uri);
+	return err;
+}
+
+/* @return true: the answer is not the WIC's; another E-CSCF has the request, or it got 380 */
+static bool try_next_ecscf(struct proxied *p, const struct cscf_sip_msg *rsp,
+			   const struct cscf_sip_response_info *info)
+{
+	const struct cscf_sip_msg *req = cscf_sip_server_request(p->s->p.stack, p->server);
+	gw_handle before = p->client;
+	struct cscf_sip_msg *next;
+
+	if (!emergency_next(p->emergency, rsp, info, &next))
+		return false;
+	if (next != NULL && send_to_core(p, next) == GW_OK) {
+		cscf_sip_client_detach(p->s->p.stack, before);
+		return true;
+	}
+	p->client = before; /* its end frees us */
+	if (req != NULL)
+		cscf_emergency_not_reached(p->s->p.emergency, p->server, req, &p->emergency->match);
+	return true;
+}
+
 /* msg is ready; consumed. Nothing is answered on an error (GW_ERR_GONE: no way to the WIC). */
 static enum gw_err forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg *msg,
-			   enum side from, uint64_t conn, char *pcv)
+			   enum side from, uint64_t conn, char *pcv, struct emergency *emergency)
 {
 	bool full = s->n_proxied >= MAX_PROXIED;
 	struct proxied *p = full ? NULL : calloc(1, sizeof(*p));
 	struct cscf_sip_dest dest = {0};
 	struct cscf_sip_flow flow;
-	char *uri = NULL;
 	enum gw_err err = GW_ERR_GONE;
 
 	if (p == NULL) {
 		cscf_sip_msg_free(msg);
+		emergency_free(emergency);
 		free(pcv);
 		return full ? GW_ERR_LIMIT : GW_ERR_NOMEM;
 	}
-	*p = (struct proxied){.s = s, .server = server, .from = from, .conn = conn, .pcv = pcv};
+	*p = (struct proxied){.s = s,
+			      .server = server,
+			      .from = from,
+			      .conn = conn,
+			      .pcv = pcv,
+			      .emergency = emergency};
 	DL_APPEND(s->proxied, p);
 	s->n_proxied++;
 	if (from == SIDE_WIC) {
-		uri = gw_slice_dup(cscf_sip_msg_next_hop(msg));
-		dest.uris = (const char *const *)&uri;
-		dest.n_uris = 1;
-		err = uri != NULL ? GW_OK : GW_ERR_NOMEM;
+		err = send_to_core(p, msg);
 	} else if (cscf_sip_conn_alive(s->p.stack, conn, &flow)) {
 		dest.flow = &flow;
-		err = GW_OK;
-	}
-	if (err == GW_OK)
 		err = cscf_sip_request(s->p.stack, msg, &dest, NULL, &client_cbs, p, &p->client);
-	else
+	} else {
 		cscf_sip_msg_free(msg);
-	free(uri);
+	}
 	if (err == GW_OK) {
 		gw_metric_inc(&session_metrics[SM_PROXIED]);
 		return GW_OK;
@@ -142,7 +187,7 @@ static void refuse(struct cscf_session *s, gw_handle server, const struct cscf_s
 
 static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg *msg,
 				    const struct cscf_registrar_identity *id, bool in_dialog,
-				    const char *pcv)
+				    const char *pcv, const struct emergency *emergency)
 {
 	enum gw_err err = cscf_trust_strip_from_wic(msg);
 	unsigned own;
@@ -158,6 +203,8 @@ static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg 
 		err = cscf_sip_msg_hdr_append(msg, "P-Asserted-Identity", id->pai[i]);
 	if (err == GW_OK)
 		err = cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", pcv);
+	if (err == GW_OK && emergency != NULL)
+		return emergency_address(emergency, msg);
 	if (err == GW_OK && id->n_service_route == 0)
 		err = GW_ERR_STATE;
 	if (err == GW_OK)
@@ -172,14 +219,25 @@ static int status_of(enum gw_err err)
 	return err == GW_ERR_NOT_FOUND ? 481 : 500;
 }
 
+/* No request came of it: an emergency is told so in its own way. */
+static void not_sent(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		     const struct cscf_emergency_order *order, int status, enum gw_err err)
+{
+	if (order != NULL)
+		cscf_emergency_not_reached(s->p.emergency, server, msg, &order->match);
+	else
+		refuse(s, server, msg, status, err);
+}
+
 void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
-		    const struct cscf_sip_flow *flow)
+		    const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order)
 {
 	bool in_dialog = cscf_sip_msg_to_tag(msg).n > 0;
 	struct gw_slice preferred[MAX_PREFERRED];
 	struct cscf_sip_values_cursor cursor = {0};
 	struct cscf_registrar_identity id;
 	struct cscf_sip_msg *copy = NULL;
+	struct emergency *emergency = NULL;
 	char *icid = NULL, *pcv;
 	enum gw_err err;
 	size_t n = 0;
@@ -192,7 +250,7 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;
 	}
-	if (route_token_foreign(s, msg, flow->conn)) {
+	if (order == NULL && route_token_foreign(s, msg, flow->conn)) {
 		gw_metric_inc(&session_metrics[SM_NOT_YOURS]);
 		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
@@ -200,19 +258,22 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 	pcv = leg_new_pcv(s, &icid);
 	free(icid);
 	err = pcv != NULL ? cscf_sip_msg_clone(&copy, msg) : GW_ERR_NOMEM;
+	if (err == GW_OK && order != NULL)
+		err = emergency_new(&emergency, order);
 	if (err == GW_OK)
-		err = prepare_from_wic(s, copy, &id, in_dialog, pcv);
+		err = prepare_from_wic(s, copy, &id, in_dialog, pcv, emergency);
 	if (err == GW_OK && forms_dialog(cscf_sip_msg_method(msg)))
 		err = route_record(s, copy, flow->conn, true);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(copy);
+		emergency_free(emergency);
 		free(pcv);
-		refuse(s, server, msg, status_of(err), err);
+		not_sent(s, server, msg, order, status_of(err), err);
 		return;
 	}
-	err = forward(s, server, copy, SIDE_WIC, flow->conn, pcv);
+	err = forward(s, server, copy, SIDE_WIC, flow->conn, pcv, emergency);
 	if (err != GW_OK)
-		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
+		not_sent(s, server, msg, order, err == GW_ERR_GONE ? 480 : 500, err);
 }
 
 void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
@@ -254,7 +315,7 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 		refuse(s, server, msg, status_of(err), err);
 		return;
 	}
-	err = forward(s, server, copy, SIDE_CORE, target.conn, pcv);
+	err = forward(s, server, copy, SIDE_CORE, target.conn, pcv, NULL);
 	if (err != GW_OK)
 		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
 }

@@ -140,6 +140,10 @@ static void answer_caller(struct call *c, const struct release_order *order)
 
 	if (x == NULL || x->server_final)
 		return;
+	if (c->emergency != NULL && order->cause != CAUSE_CANCELLED) {
+		emergency_call_give_up(x);
+		return;
+	}
 	c->status = status;
 	if (order->cause == CAUSE_NO_MEDIA || status == 503) {
 		snprintf(

@@ -160,11 +160,11 @@ void cscf_session_on_request(struct cscf_session *s, gw_handle server,
 	else if (is_for_us(s, msg))
 		cscf_sip_reply(s->p.stack, server, 200, NULL, (char *)NULL);
 	else if (cscf_sip_msg_method(msg) == CSCF_SIP_INVITE && from_wic)
-		call_start_from_wic(s, server, msg, flow);
+		call_start_from_wic(s, server, msg, flow, NULL);
 	else if (cscf_sip_msg_method(msg) == CSCF_SIP_INVITE)
 		call_start_from_core(s, server, msg);
 	else if (from_wic)
-		proxy_from_wic(s, server, msg, flow);
+		proxy_from_wic(s, server, msg, flow, NULL);
 	else
 		proxy_from_core(s, server, msg, false);
 }

@@ -131,6 +131,7 @@ struct xact {
 	bool client_live;  /* callbacks may still come */
 	bool client_final;
 	bool cancelled;
+	uint32_t timeout_ms; /* of the client transaction; 0 = 64*T1 */
 	unsigned n_jobs;
 	struct cscf_sip_msg *answer; /* owned: 2xx as relayed, for repeats */
 	struct cscf_sip_msg *ack;    /* owned: ACK as relayed, for repeated 2xx */
@@ -185,8 +186,9 @@ struct call {
 	char *called;      /* MT: P-Called-Party-ID */
 	char *impu;        /* for logs */
 	char *icid;
-	char *pcv;           /* P-Charging-Vector to send to the core */
-	char **record_route; /* MT: list of the INVITE we sent (CALL-11) */
+	char *pcv;                   /* P-Charging-Vector to send to the core */
+	struct emergency *emergency; /* owned: it goes to an E-CSCF; NULL = an ordinary call */
+	char **record_route;         /* MT: list of the INVITE we sent (CALL-11) */
 	size_t n_record_route;
 	struct target caller; /* template of each dialog's caller target */
 	struct dialog *dialogs;
@@ -304,8 +306,10 @@ uint64_t session_now_ms(void);
 struct call *call_find_dialog(struct cscf_session *s, const struct cscf_sip_msg *msg,
 			      enum side from, struct dialog **dialog);
 struct call *call_find_id(const struct cscf_session *s, struct gw_slice call_id);
+/** @param order  an emergency call that may proceed; NULL = any other */
 void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
-			 const struct cscf_sip_flow *flow);
+			 const struct cscf_sip_flow *flow,
+			 const struct cscf_emergency_order *order);
 void call_start_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg);
 
 /* ---- call_fsm.c */
@@ -430,9 +434,37 @@ void release_fork(struct call *c, const struct cscf_sip_msg *rsp);
 bool release_is_quiet(const struct call *c);
 
 /* ---- emergency_call.c */
+/* An emergency request on its way to one of the E-CSCFs (EMG-14, EMG-15). */
+struct emergency {
+	struct cscf_emergency_match match;
+	char **ecscf; /* owned: Route values */
+	size_t n, at;
+	struct cscf_sip_msg *sent; /* owned: as it went to the first, for the next */
+};
 /** Screen a request of a WIC. @return true when it was taken: answered, or on to an E-CSCF */
 bool emergency_take(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		    const struct cscf_sip_flow *flow);
+enum gw_err emergency_new(struct emergency **out,
+			  const struct cscf_emergency_order *order) GW_MUST_CHECK;
+void emergency_free(struct emergency *e);
+/** The service as Request-URI, the first E-CSCF as the only Route. */
+enum gw_err emergency_address(const struct emergency *e, struct cscf_sip_msg *msg) GW_MUST_CHECK;
+/** It goes out now: keep what the next E-CSCF would get. */
+enum gw_err emergency_keep(struct emergency *e, const struct cscf_sip_msg *msg) GW_MUST_CHECK;
+/**
+ * Does this answer mean that the E-CSCF is not to be had, and is there another?
+ * @param next  the request for that one, to be sent; NULL when there is none left
+ * @return true: the answer is not the caller's
+ */
+bool emergency_next(struct emergency *e, const struct cscf_sip_msg *rsp,
+		    const struct cscf_sip_response_info *info, struct cscf_sip_msg **next);
+/** An E-CSCF that says nothing at all is given up after this. */
+uint32_t emergency_patience_ms(const struct cscf_session *s);
+/** The initial INVITE failed. @return true: another E-CSCF has it now, or the caller got 380 */
+bool emergency_call_failed(struct xact *x, const struct cscf_sip_msg *rsp,
+			   const struct cscf_sip_response_info *info);
+/** The call cannot be: tell the caller so, with 380. */
+void emergency_call_give_up(struct xact *x);
 
 /* ---- client.c: callbacks of client transactions */
 extern const struct cscf_sip_client_cbs xact_client_cbs;
@@ -440,8 +472,9 @@ extern const struct cscf_sip_client_cbs xact_client_cbs;
 /* ---- in_dialog.c, proxy.c, record.c, session_json.c */
 void in_dialog_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		       const struct cscf_sip_flow *flow);
+/** @param order  an emergency that may proceed; NULL = anything else */
 void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
-		    const struct cscf_sip_flow *flow);
+		    const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order);
 void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		     bool in_dialog);
 void proxy_free_all(struct cscf_session *s);

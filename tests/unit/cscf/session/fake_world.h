@@ -71,7 +71,7 @@ static struct world {
 	size_t n_servers;
 	bool conn_open, other_open;
 	/* iq */
-	bool no_agw;
+	bool no_agw, priority; /* of the context reserved last */
 	struct w_iq iq[W_MAX];
 	size_t n_iq;
 	unsigned reserved, released, streams_released;
@@ -244,6 +244,7 @@ enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *ctx, gw_handle call, 
 		return GW_ERR_LIMIT;
 	w_iq_streams(w_iq_add(call, tag, done, W_RESERVE), streams, n);
 	w.reserved++;
+	w.priority = ident->priority;
 	*ctx = call;
 	return GW_OK;
 }
