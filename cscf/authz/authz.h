@@ -247,7 +247,7 @@ typedef void cscf_authz_on_revoked(void *arg);
 void cscf_authz_set_on_revoked(struct cscf_authz *a, cscf_authz_on_revoked *fn, void *arg);
 
 /**
- * Refuse a token from now on (403), until it would have expired anyway.
+ * Refuse a token from now on (403), for a day: access tokens live shorter.
  * @param id  its jti, or its SHA-256 in lower-case hex
  * @return GW_OK; GW_ERR_INVAL empty or too long; GW_ERR_LIMIT list full; GW_ERR_NOMEM
  */
