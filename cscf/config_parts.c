@@ -267,6 +267,8 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 							  : cfg->home_domains.item[0],
 	    .ioi_prefix = cfg->charging_ioi_prefix,
 	    .mw_name = cfg->sip.mw_name,
+	    .token_on_requests = cfg->token_on_requests,
+	    .from_check = cfg->identity_from_check,
 	    .access_realm = cfg->access_realm,
 	    .core_realm = cfg->core_realm,
 	};

@@ -87,7 +87,15 @@ static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle a
 		cscf_session_on_reg_event(c->session, event, assoc, old_conn, conn);
 }
 
-static const struct cscf_registrar_cbs registrar_cbs = {.on_event = on_reg_event};
+static bool has_dialogs(void *arg, gw_handle assoc)
+{
+	const struct cscf *c = arg;
+
+	return c->session != NULL && cscf_session_has_calls(c->session, assoc);
+}
+
+static const struct cscf_registrar_cbs registrar_cbs = {.has_dialogs = has_dialogs,
+							.on_event = on_reg_event};
 
 /* ---- the beginning
  * --------------------------------------------------------------------------------- */

@@ -96,6 +96,7 @@ static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
 	    .term_ioi = b != NULL ? b->grant.term_ioi : "",
 	    .path_uri = r->path_uri,
 	    .grant = a->grant,
+	    .token_over = reg_token_is_over(a),
 	};
 	if (b != NULL) {
 		out->service_route = b->grant.service_route;

@@ -219,6 +219,9 @@ struct reg_impi *reg_impi_find(const struct cscf_registrar *r, const char *impi)
 bool reg_assoc_is_live(const struct reg_assoc *a);
 int64_t reg_now_ms(void);
 
+/** token.c: is the association blocked, its token being over (lifetime_policy=terminate)? */
+bool reg_token_is_over(const struct reg_assoc *a);
+
 /* ---- assoc_fsm.c --------------------------------------------------------------------------- */
 
 enum assoc_state { ASSOC_S_LIVE, ASSOC_S_LOST, ASSOC_S_STRANDED, ASSOC_S_ENDED, ASSOC_S_COUNT };

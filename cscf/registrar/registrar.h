@@ -102,6 +102,7 @@ struct cscf_registrar_identity {
 	const char *term_ioi;       /* "" when the core gave none */
 	const char *path_uri;       /* "sip:…;lr" of our Path, flow token removed (REG-82) */
 	const struct cscf_authz_grant *grant; /* of its web token; NULL: scenario 1 */
+	bool token_over; /* expired under token.lifetime_policy=terminate: 401 (TOK-22) */
 };
 
 /**

@@ -197,6 +197,15 @@ void reg_token_bind(struct reg_assoc *a, const struct reg_request *q)
 		reg_pool_bound(a->r, b, q);
 }
 
+/* The skew is the grace: until then the token itself would still have been good. */
+bool reg_token_is_over(const struct reg_assoc *a)
+{
+	return a->grant != NULL &&
+	       a->r->cfg->lifetime_policy == CSCF_REGISTRAR_LIFETIME_TERMINATE &&
+	       cscf_authz_grant_left(a->r->parts.authz, a->grant) * 1000 <=
+		   -a->r->cfg->token_clock_skew;
+}
+
 static void challenged(struct reg_txn *t, int status)
 {
 	char warning[320];

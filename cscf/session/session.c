@@ -45,6 +45,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
       "2xx that lost or came too late"),
     M(SM_PROXIED, "cscf_session_proxied_total", GW_METRIC_COUNTER,
       "Requests relayed outside of calls"),
+    M(SM_FROM_MISMATCH, "cscf_session_from_mismatch_total", GW_METRIC_COUNTER,
+      "Initial requests whose From is nobody of the connection"),
     M(SM_RR_REPAIRED, "cscf_session_record_route_repaired_total", GW_METRIC_COUNTER,
       "Answers of WICs without our Record-Route"),
     ENDED(CAUSE_BYE, "bye"),
@@ -129,6 +131,7 @@ void cscf_session_free(struct cscf_session *s)
 	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
 		call_free(c);
 	proxy_free_all(s);
+	token_free_all(s);
 	gw_metric_unregister(session_metrics);
 	gw_handle_table_free(s->calls);
 	event_free(s->reaper);
@@ -152,6 +155,17 @@ void cscf_session_on_request(struct cscf_session *s, gw_handle server,
 	bool from_wic = flow->side == CSCF_SIP_W2;
 
 	if (from_wic && s->p.emergency != NULL && emergency_take(s, server, msg, flow))
+		return;
+	if (!from_wic || !token_gate(s, server, msg, flow))
+		session_take_request(s, server, msg, flow);
+}
+
+void session_take_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+			  const struct cscf_sip_flow *flow)
+{
+	bool from_wic = flow->side == CSCF_SIP_W2;
+
+	if (from_wic && from_check_refused(s, server, msg, flow))
 		return;
 	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER) /* the registrar takes those of W2 */
 		session_refuse(s, server, msg, 403, REFUSAL_NOT_FROM_CORE, NULL);
@@ -177,7 +191,7 @@ void cscf_session_on_cancel(struct cscf_session *s, gw_handle server,
 	char *text = NULL;
 	struct call *c;
 
-	if (x == NULL || x->server_final)
+	if (token_cancelled(s, server) || x == NULL || x->server_final)
 		return;
 	c = x->call;
 	if (cscf_sip_msg_hdr(cancel, "Reason", &reason))
@@ -200,6 +214,7 @@ void cscf_session_on_server_done(struct cscf_session *s, gw_handle server, bool 
 	struct xact *x = xact_find_server(s, server);
 
 	(void)acked;
+	token_server_done(s, server);
 	if (x == NULL)
 		return;
 	x->server_final = true;
@@ -278,6 +293,17 @@ void cscf_session_release_all(struct cscf_session *s)
 	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
 		if (!c->released)
 			call_release_cause(c, CAUSE_SHUTDOWN);
+}
+
+bool cscf_session_has_calls(const struct cscf_session *s, gw_handle assoc)
+{
+	uint32_t cursor = 0;
+	const struct call *c;
+
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
+		if (c->assoc == assoc && c->fsm.state != CALL_S_ENDED)
+			return true;
+	return false;
 }
 
 void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out)

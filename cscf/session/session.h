@@ -58,7 +58,21 @@ struct cscf_session_config {
 	const char *orig_ioi;                  /* charging.orig_ioi */
 	const char *ioi_prefix;                /* charging.ioi_prefix */
 	const char *mw_name;                   /* icid-generated-at */
+	int token_on_requests;                 /* enum cscf_session_token_policy */
+	int from_check;                        /* enum cscf_session_from_policy */
 	const char *access_realm, *core_realm; /* names of the AGWs' realms */
+};
+
+enum cscf_session_token_policy { /* token.on_requests */
+				 CSCF_SESSION_TOKEN_IGNORE,
+				 CSCF_SESSION_TOKEN_IF_PRESENT,
+				 CSCF_SESSION_TOKEN_REQUIRE
+};
+
+enum cscf_session_from_policy { /* identity.from_check */
+				CSCF_SESSION_FROM_OFF,
+				CSCF_SESSION_FROM_LOG,
+				CSCF_SESSION_FROM_REJECT
 };
 
 struct cscf_session_parts {
@@ -68,6 +82,7 @@ struct cscf_session_parts {
 	struct cscf_iq *iq;
 	const struct cscf_sip_flow_token_ctx *tokens;
 	const struct cscf_sdp_policy *sdp_policy;
+	struct cscf_authz *authz;         /* NULL: tokens in requests are not looked at */
 	struct cscf_emergency *emergency; /* the first look at what WICs send; NULL = none */
 };
 
@@ -97,6 +112,8 @@ struct cscf_session_counts {
 	size_t dialogs;   /* early and confirmed */
 	size_t proxied;   /* requests outside of calls under way */
 };
+/** Does a call of this association last, also of one that has ended? (DEREG-31) */
+bool cscf_session_has_calls(const struct cscf_session *s, gw_handle assoc);
 void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out);
 /** `call list`; new reference. */
 json_t *cscf_session_list(const struct cscf_session *s);

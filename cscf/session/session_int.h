@@ -229,6 +229,8 @@ struct cscf_session {
 	struct xact *servers;
 	struct proxied *proxied;
 	size_t n_proxied;
+	struct token_wait *token_waits; /* utlist DL; owned */
+	size_t n_token_waits;
 	struct call *dead; /* freed at the end of the loop turn */
 	struct event *reaper;
 	bool rr_tcp; /* Mw speaks TCP only: say so in our Record-Route */
@@ -244,6 +246,8 @@ struct cscf_session {
 	X(GLARE, "glare")                                                                          \
 	X(BAD_REQUEST, "bad-request")                                                              \
 	X(NOT_FROM_CORE, "not-from-core") /* REGISTER on Mw */                                     \
+	X(TOKEN, "token")                                                                          \
+	X(FROM, "from")                                                                            \
 	X(LIMIT, "limit")                                                                          \
 	X(INTERNAL, "internal")
 
@@ -269,6 +273,7 @@ enum session_metric {
 	SM_FORK_DROPPED,
 	SM_PROXIED,
 	SM_RR_REPAIRED,
+	SM_FROM_MISMATCH,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT
@@ -284,6 +289,22 @@ const char *side_name(enum side side);
 /* ---- session.c */
 /** Was that lost flow registered with outbound? The core then knows others (RFC 5626 s5.3). */
 bool session_flow_outbound(const struct cscf_session *s, uint64_t conn);
+
+/** A request that passed all screening. */
+void session_take_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+			  const struct cscf_sip_flow *flow);
+
+/* ---- token.c, from_check.c */
+/** @return true when the request was answered, or waits for its token to be checked */
+bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		const struct cscf_sip_flow *flow);
+/** @return true when that INVITE waited here: it is answered 487 */
+bool token_cancelled(struct cscf_session *s, gw_handle server);
+void token_server_done(struct cscf_session *s, gw_handle server);
+void token_free_all(struct cscf_session *s);
+/** @return true when it was answered 403 (identity.from_check) */
+bool from_check_refused(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+			const struct cscf_sip_flow *flow);
 
 /* ---- refuse.c */
 /** The reason behind a status, where an error led to it. */

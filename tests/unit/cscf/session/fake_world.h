@@ -78,7 +78,8 @@ static struct world {
 	struct cscf_iq_cbs iq_cbs;
 	void *iq_arg;
 	/* registrar */
-	bool registered;
+	bool registered, token_over;
+	const struct cscf_authz_grant *grant;
 	char preferred[128]; /* first value asked for last */
 	enum cscf_registrar_reach reach;
 	uint64_t reg_conn;
@@ -189,6 +190,13 @@ bool cscf_sip_conn_alive(const struct cscf_sip_stack *s, uint64_t conn, struct c
 	if (open && flow != NULL)
 		*flow = (struct cscf_sip_flow){.side = CSCF_SIP_W2, .conn = conn};
 	return open;
+}
+
+const char *cscf_sip_conn_origin(const struct cscf_sip_stack *s, uint64_t conn)
+{
+	(void)s;
+	(void)conn;
+	return "https://portal.test";
 }
 
 bool cscf_sip_stack_mw_addr(const struct cscf_sip_stack *s, enum cscf_sip_transport transport,
@@ -333,8 +341,17 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 						.pai = {"<sip:alice@ims.test>", NULL},
 						.n_pai = 1,
 						.service_route = routes,
-						.n_service_route = 1};
+						.n_service_route = 1,
+						.grant = w.grant,
+						.token_over = w.token_over};
 	return true;
+}
+
+bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct gw_slice uri)
+{
+	(void)r;
+	(void)assoc;
+	return gw_slice_eq_str(uri, "sip:alice@ims.test");
 }
 
 enum cscf_registrar_reach cscf_registrar_reach(struct cscf_registrar *r, struct gw_slice token,
