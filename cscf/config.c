@@ -34,6 +34,8 @@ static const char *const lifetime_words[] = {"cap", "independent", "terminate", 
 static const char *const on_request_words[] = {"ignore", "verify-if-present", "require", NULL};
 static const char *const from_check_words[] = {"off", "log", "reject", NULL};
 
+static const char *const entity_words[] = {"waf", "wwsf", "both", NULL};
+
 /* clang-format off */
 const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("ws.listen", ws_listen, "0.0.0.0:8443", "wss towards WICs; empty = none"),
@@ -105,6 +107,30 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("token.on_requests", token_on_requests, "verify-if-present", on_request_words, "tokens in requests other than REGISTER: ignore, verify-if-present, require"),
 	K_BOOL("token.allow_expired_dereg", token_allow_expired_dereg, "true", "an expired token may still deregister where it registered"),
 	K_BOOL("token.single_connection", token_single_connection, "false", "one live connection per token"),
+	K_MAPS("token.issuers", token.issuers, &cscf_authz_issuer_map, "WAFs whose tokens are accepted; empty = none"),
+	K_LIST("token.algs", token.algs, "ES256,RS256,PS256", "signature algorithms accepted (ES*, RS*, PS* of 256, 384, 512)"),
+	K_BOOL("token.require_typ", token.require_typ, "true", "typ at+jwt only, so that no ID token passes"),
+	K_STR("token.required_scope", token.required_scope, "ims.register", "words that must be in scope; empty = none"),
+	K_STR("token.claim_impi", token.claim_impi, "ims_impi", "claim with the IMPI"),
+	K_STR("token.claim_impus", token.claim_impus, "ims_impus", "claim with the IMPUs: array or text"),
+	K_STR("token.claim_wwsf", token.claim_wwsf, "client_id", "claim with the WWSF; azp is looked at as well"),
+	K_STR("token.claim_pool", token.claim_pool, "ims_pool", "claim that is true when the identity is lent out of a pool"),
+	K_TIME("token.clock_skew", token.clock_skew, "30s", 0, HOUR, "tolerance of exp, nbf, iat"),
+	K_SIZE("token.max_size", token.max_size, "8192", 256, 65536, "longer tokens: 400"),
+	K_TIME("token.cache_ttl", token.cache_ttl, "60s", 0, HOUR, "a verified token is not checked again for so long; 0 = always"),
+	K_TIME("token.negative_ttl", token.negative_ttl, "5s", 0, 5 * MINUTE, "what introspection refused is not asked again"),
+	K_INT("token.cache_max", token.cache_max, "20000", 1, 10000000, "verified tokens kept"),
+	K_INT("token.max_waiting", token.max_waiting, "1000", 1, 100000, "requests that wait for a WAF; more: 503"),
+	K_TIME("token.jwks_ttl", token.jwks_ttl, "3600s", SECOND, DAY, "keys are fetched again"),
+	K_TIME("token.jwks_max_stale", token.jwks_max_stale, "86400s", SECOND, 30 * DAY, "old keys serve so long when that fails"),
+	K_TIME("token.jwks_min_refetch", token.jwks_min_refetch, "30s", 100, HOUR, "between fetches for unknown keys, per issuer"),
+	K_TIME("token.http_timeout", token.http_timeout, "3s", 100, MINUTE, "JWKS and introspection"),
+	K_STR("token.tls_ca", token.tls_ca, "", "PEM certificates that sign the WAFs'; empty = the system's"),
+	K_BOOL("token.accept_access_token_param", token.accept_access_token_param, "true", "Bearer access_token=\"…\" besides Bearer …"),
+	K_STR("token.challenge_authz_server", token.challenge_authz_server, "", "authz_server in 401; empty = first issuer"),
+	K_LIST("token.barred_entities", token.barred_entities, "", "WAF names, issuers and WWSF ids refused with 403"),
+	K_STR("token.jwe_key", token.jwe_key, "", "file with private keys (JWK, JWK set, PEM) for encrypted tokens; empty = refuse those"),
+	K_ENUM("tna.entity_value", token.entity_value, "waf", entity_words, "authorization entity of third-party WAFs"),
 	K_BOOL("pool.exclusive", pool_exclusive, "true", "an identity of a pool is refused while somebody else's token holds it"),
 	K_STR("pool.release_url", pool_release_url, "", "told by POST when an identity of a pool is free again; empty = off"),
 	K_SECRET("pool.release_token", pool_release_token, "", "Bearer credential of ours there"),

@@ -9,6 +9,7 @@
 #define CSCF_CONFIG_H
 
 #include "common/conf.h"
+#include "cscf/authz/authz.h"
 #include "cscf/emergency/plan.h"
 #include "cscf/iq/procedures.h"
 #include "cscf/registrar/registrar.h"
@@ -19,6 +20,7 @@
 
 struct cscf_config {
 	struct cscf_sip_config sip; /* the table points into it */
+	struct cscf_authz_config token; /* and into this */
 
 	char *ws_listen, *ws_insecure_listen, *ws_path;
 	char *ws_tls_cert, *ws_tls_key, *ws_tls_min_version;

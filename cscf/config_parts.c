@@ -352,7 +352,10 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 	fill_iq(&parts->iq, cfg);
 	fill_session(&parts->session, cfg);
 	fill_sdp(&parts->sdp, cfg);
+	cfg->token.realm = cfg->home_domains.item[0];
 	err = cscf_registrar_check_config(&parts->registrar, why, n);
+	if (err == GW_OK)
+		err = cscf_authz_check_config(&cfg->token, why, n);
 	if (err != GW_OK)
 		return err;
 	cscf_config_emergency(&parts->emergency, cfg);

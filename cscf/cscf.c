@@ -113,7 +113,7 @@ static void raise_fd_limit(const struct cscf_config *cfg)
 static enum gw_err start_registrar(struct cscf *c)
 {
 	struct cscf_registrar_parts parts = {
-	    .base = c->base, .stack = c->stack, .tokens = &c->tokens};
+	    .base = c->base, .stack = c->stack, .tokens = &c->tokens, .authz = c->authz};
 
 	return cscf_registrar_new(&c->registrar, &c->parts.registrar, &parts, &registrar_cbs, c);
 }
@@ -187,6 +187,10 @@ static enum gw_err start_parts(struct cscf *c)
 					 NULL, why, sizeof(why));
 	}
 	if (err == GW_OK) {
+		part = "token";
+		err = cscf_authz_new(&c->authz, c->base, &c->cfg->token, NULL, why, sizeof(why));
+	}
+	if (err == GW_OK) {
 		part = "registrar";
 		err = start_registrar(c);
 	}
@@ -248,6 +252,7 @@ void cscf_free(struct cscf *c)
 	if (c->stack != NULL)
 		cscf_sip_stack_attach_ws(c->stack, NULL);
 	cscf_registrar_free(c->registrar);
+	cscf_authz_free(c->authz);
 	cscf_sip_stack_free(c->stack);
 	cscf_emergency_free(c->emergency);
 	cscf_iq_free(c->iq);

@@ -26,6 +26,7 @@ struct cscf {
 	struct event_base *base; /* owned, like all below */
 	struct cscf_iq *iq;
 	struct cscf_sip_stack *stack;
+	struct cscf_authz *authz;
 	struct cscf_registrar *registrar;
 	struct cscf_emergency *emergency;
 	struct cscf_session *session;
