@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 
 #define BODY_LEN 17 /* boot 8, connection 8, direction 1 */
@@ -47,13 +47,34 @@ static uint64_t get_u64(const uint8_t *from)
 	return v;
 }
 
+/* HMAC-SHA256, cut. The library's context is made once and kept for the key it has. */
 static void make_mac(const struct cscf_sip_flow_token_ctx *ctx, const uint8_t *body, uint8_t *mac)
 {
+	static EVP_MAC_CTX *hmac; /* one per process, never freed; loop thread only */
+	static uint8_t key[sizeof(ctx->key)];
 	uint8_t full[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	size_t n = 0;
+	bool again = hmac != NULL && memcmp(key, ctx->key, sizeof(key)) == 0;
 
+	if (hmac == NULL) {
+		EVP_MAC *fetched = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+		hmac = EVP_MAC_CTX_new(fetched);
+		EVP_MAC_free(fetched);
+	}
 	/* Fails only when the library itself is broken. */
-	GW_ASSERT(HMAC(EVP_sha256(), ctx->key, sizeof(ctx->key), body, BODY_LEN, full, &n) != NULL);
+	if (again) {
+		GW_ASSERT(EVP_MAC_init(hmac, NULL, 0, NULL) == 1);
+	} else {
+		char digest[] = "SHA256";
+		OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+				       OSSL_PARAM_construct_end()};
+
+		memcpy(key, ctx->key, sizeof(key));
+		GW_ASSERT(EVP_MAC_init(hmac, key, sizeof(key), params) == 1);
+	}
+	GW_ASSERT(EVP_MAC_update(hmac, body, BODY_LEN) == 1 &&
+		  EVP_MAC_final(hmac, full, &n, sizeof(full)) == 1 && n >= MAC_LEN);
 	memcpy(mac, full, MAC_LEN);
 }
 

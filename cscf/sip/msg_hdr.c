@@ -37,6 +37,8 @@ size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, s
 {
 	uint32_t key = cscf_sip_hdr_key(name);
 
+	if ((msg->names >> (key & 63) & 1) == 0)
+		return CSCF_SIP_NO_HDR;
 	for (size_t i = from; i < msg->n_hdr; i++) {
 		const struct cscf_sip_hdr *h = &msg->hdr[i];
 
@@ -75,6 +77,7 @@ enum gw_err cscf_sip_hdr_put(struct cscf_sip_msg *msg, size_t at, uint32_t key,
 		return GW_ERR_NOMEM;
 	memmove(&msg->hdr[at + 1], &msg->hdr[at], (msg->n_hdr - at) * sizeof(h));
 	msg->hdr[at] = h;
+	msg->names |= UINT64_C(1) << (key & 63);
 	msg->n_hdr++;
 	return GW_OK;
 }

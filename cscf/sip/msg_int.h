@@ -36,7 +36,8 @@ struct cscf_sip_msg {
 	struct cscf_sip_hdr *hdr; /* `first`, or on the heap when there are more */
 	size_t n_hdr;
 	size_t cap_hdr;
-	char *body; /* owned */
+	uint64_t names; /* a bit per key of a field that is or was there */
+	char *body;     /* owned */
 	size_t body_n;
 	struct cscf_sip_text *text; /* newest first; owned */
 	struct cscf_sip_hdr first[CSCF_SIP_FIRST_HDRS];

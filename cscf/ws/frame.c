@@ -20,7 +20,6 @@
 /* A buffer this small is kept for the next message; a larger one is given back. */
 #define KEEP_MAX   4096
 #define FIRST_SIZE 1024
-#define PIECE      4096 /* unmasked at a time */
 
 struct cscf_ws_frames {
 	struct cscf_ws_frame_cbs cbs;
@@ -164,25 +163,45 @@ static enum gw_err append(struct cscf_ws_frames *f, const uint8_t *bytes, size_t
 	return GW_OK;
 }
 
-/* Unmask what has come of the payload, and keep it. */
+/* RFC 6455 s5.3; `at` is the place of the first octet in the payload. */
+static void unmask(uint8_t *p, size_t n, const uint8_t mask[MASK_LEN], uint64_t at)
+{
+	uint8_t turned[8];
+	uint64_t key, eight;
+	size_t i = 0;
+
+	for (unsigned k = 0; k < sizeof(turned); k++)
+		turned[k] = mask[(at + k) % MASK_LEN];
+	memcpy(&key, turned, sizeof(key));
+	for (; n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, p + i, sizeof(eight));
+		eight ^= key;
+		memcpy(p + i, &eight, sizeof(eight));
+	}
+	for (; i < n; i++)
+		p[i] ^= turned[i % sizeof(turned)];
+}
+
+/* Keep what has come of the payload, and unmask it. */
 static enum gw_err take_payload(struct cscf_ws_frames *f, const uint8_t **in, size_t *n)
 {
-	uint8_t piece[PIECE];
 	uint64_t at = f->len - f->left;
-	size_t k = *n < PIECE ? *n : PIECE;
+	size_t k = *n < f->left ? *n : (size_t)f->left;
+	const uint8_t *from = *in;
 
-	if (k > f->left)
-		k = (size_t)f->left;
-	for (size_t i = 0; i < k; i++)
-		piece[i] = (*in)[i] ^ f->mask[(at + i) % MASK_LEN];
 	*in += k;
 	*n -= k;
 	f->left -= k;
 	if (k == 0)
 		return GW_OK;
-	if (!is_control(f->op))
-		return append(f, piece, k);
-	memcpy(f->control + f->control_len, piece, k);
+	if (!is_control(f->op)) {
+		if (append(f, from, k) != GW_OK)
+			return GW_ERR_NOMEM;
+		unmask(f->msg + f->msg_len - k, k, f->mask, at);
+		return GW_OK;
+	}
+	memcpy(f->control + f->control_len, from, k);
+	unmask(f->control + f->control_len, k, f->mask, at);
 	f->control_len += k;
 	return GW_OK;
 }

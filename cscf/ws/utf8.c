@@ -5,6 +5,8 @@
  */
 #include "cscf/ws/conn.h"
 
+#include <string.h>
+
 /* Octets of the sequence that starts with `lead`, and the bounds of its second octet; 0 = none. */
 static unsigned sequence(uint8_t lead, uint8_t *lo, uint8_t *hi)
 {
@@ -29,6 +31,22 @@ static unsigned sequence(uint8_t lead, uint8_t *lo, uint8_t *hi)
 	return 0;
 }
 
+/* Octets below 0x80 from here on, eight at a time; one at least. */
+static size_t ascii_run(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+	uint64_t eight;
+
+	for (; n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, p + i, sizeof(eight));
+		if ((eight & 0x8080808080808080) != 0)
+			break;
+	}
+	while (i < n && p[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool cscf_ws_utf8_valid(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
@@ -39,7 +57,7 @@ bool cscf_ws_utf8_valid(const void *bytes, size_t len)
 		unsigned n;
 
 		if (p[i] < 0x80) {
-			i++;
+			i += ascii_run(p + i, len - i);
 			continue;
 		}
 		n = sequence(p[i], &lo, &hi);
