@@ -5,7 +5,6 @@ CSCF_SRC += cscf/registrar/answer.c cscf/registrar/assoc.c cscf/registrar/assoc_
 	cscf/registrar/lost_dereg.c cscf/registrar/metrics.c cscf/registrar/mw.c \
 	cscf/registrar/network.c cscf/registrar/pool.c cscf/registrar/reg_fsm.c \
 	cscf/registrar/registrar.c cscf/registrar/release.c cscf/registrar/scheme.c \
-	cscf/registrar/tna.c cscf/registrar/token.c cscf/registrar/trust.c \
-	cscf/registrar/zz_authz_stub.c
+	cscf/registrar/tna.c cscf/registrar/token.c cscf/registrar/trust.c
 # limits before the core is asked
 CSCF_SRC += cscf/registrar/gate.c cscf/registrar/throttle.c
