@@ -12,6 +12,7 @@
 #include "cscf/authz/authz.h"
 #include "cscf/emergency/plan.h"
 #include "cscf/iq/procedures.h"
+#include "cscf/regevent/regevent.h"
 #include "cscf/registrar/registrar.h"
 #include "cscf/sdp/alg.h"
 #include "cscf/session/session.h"
@@ -39,6 +40,8 @@ struct cscf_config {
 	bool assoc_multi_impi;
 	int64_t assoc_max_per_impi, assoc_replace_delay;
 	int64_t auth_max_failures, auth_block_time, reg_max_initial_rate;
+	bool regevent_enable;
+	int64_t regevent_expires, regevent_max_failures, regevent_backoff;
 	int64_t auth_fail_close_delay, dereg_close_delay, reg_expiry_grace, flow_grace;
 	char *flow_token_key;
 	struct gw_conf_list auth_schemes, digest_excluded_ranges;
@@ -85,6 +88,7 @@ extern const size_t cscf_config_n_keys;
 struct cscf_config_parts {
 	struct cscf_ws_config ws;
 	struct cscf_registrar_config registrar;
+	struct cscf_regevent_config regevent;
 	struct cscf_iq_config iq;
 	struct cscf_session_config session;
 	struct cscf_sdp_policy sdp;

@@ -216,6 +216,18 @@ static void fill_registrar(struct cscf_registrar_config *r, const struct cscf_co
 	};
 }
 
+static void fill_regevent(struct cscf_regevent_config *r, const struct cscf_config *cfg)
+{
+	*r = (struct cscf_regevent_config){
+	    .enable = cfg->regevent_enable,
+	    .expires_s = cfg->regevent_expires / 1000,
+	    .max_failures = cfg->regevent_max_failures,
+	    .backoff_ms = cfg->regevent_backoff,
+	    /* as many again that wait for the last NOTIFY of a user who has gone */
+	    .max_subscriptions = 2 * cfg->limits_registrations,
+	};
+}
+
 static void fill_iq(struct cscf_iq_config *iq, const struct cscf_config *cfg)
 {
 	*iq = (struct cscf_iq_config){
@@ -349,6 +361,7 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 		return err;
 	fill_ws(&parts->ws, cfg);
 	fill_registrar(&parts->registrar, cfg);
+	fill_regevent(&parts->regevent, cfg);
 	fill_iq(&parts->iq, cfg);
 	fill_session(&parts->session, cfg);
 	fill_sdp(&parts->sdp, cfg);

@@ -2,9 +2,10 @@
 /*
  * The process object (cscf.h): wiring of the parts, start and stop (cscf_end.c).
  *
- *   tokens ─> iq ─> stack ─> registrar ─> emergency ─> session ─> listener ─> ops
+ *   tokens ─> iq ─> stack ─> registrar ─> regevent, emergency ─> session ─> listener ─> ops
  *
- * The stack's callbacks are dealt out here: REGISTER to the registrar, all else to the session.
+ * The stack's callbacks are dealt out here: REGISTER to the registrar, NOTIFYs of our own
+ * subscriptions to regevent, all else to the session.
  */
 #include "cscf/cscf_int.h"
 
@@ -28,7 +29,7 @@ static void on_request(void *arg, gw_handle server, const struct cscf_sip_msg *m
 
 	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER && flow->side == CSCF_SIP_W2)
 		cscf_registrar_on_register(c->registrar, server, msg, flow);
-	else
+	else if (!cscf_regevent_on_request(c->regevent, server, msg, flow))
 		cscf_session_on_request(c->session, server, msg, flow);
 }
 
@@ -94,8 +95,24 @@ static bool has_dialogs(void *arg, gw_handle assoc)
 	return c->session != NULL && cscf_session_has_calls(c->session, assoc);
 }
 
+static void on_user(void *arg, const struct cscf_registrar_user *user)
+{
+	struct cscf *c = arg;
+
+	cscf_regevent_on_user(c->regevent, user);
+}
+
+static void on_user_gone(void *arg, const char *impi)
+{
+	struct cscf *c = arg;
+
+	cscf_regevent_on_user_gone(c->regevent, impi);
+}
+
 static const struct cscf_registrar_cbs registrar_cbs = {.has_dialogs = has_dialogs,
-							.on_event = on_reg_event};
+							.on_event = on_reg_event,
+							.on_user = on_user,
+							.on_user_gone = on_user_gone};
 
 /* ---- the beginning
  * --------------------------------------------------------------------------------- */
@@ -116,6 +133,14 @@ static enum gw_err start_registrar(struct cscf *c)
 	    .base = c->base, .stack = c->stack, .tokens = &c->tokens, .authz = c->authz};
 
 	return cscf_registrar_new(&c->registrar, &c->parts.registrar, &parts, &registrar_cbs, c);
+}
+
+static enum gw_err start_regevent(struct cscf *c)
+{
+	struct cscf_regevent_parts parts = {
+	    .base = c->base, .stack = c->stack, .registrar = c->registrar};
+
+	return cscf_regevent_new(&c->regevent, &c->parts.regevent, &parts);
 }
 
 static enum gw_err start_emergency(struct cscf *c, char *why, size_t n)
@@ -157,6 +182,7 @@ static enum gw_err start_ops(struct cscf *c)
 	    .listener = c->listener,
 	    .stack = c->stack,
 	    .registrar = c->registrar,
+	    .regevent = c->regevent,
 	    .iq = c->iq,
 	    .session = c->session,
 	};
@@ -193,6 +219,10 @@ static enum gw_err start_parts(struct cscf *c)
 	if (err == GW_OK) {
 		part = "registrar";
 		err = start_registrar(c);
+	}
+	if (err == GW_OK) {
+		part = "regevent";
+		err = start_regevent(c);
 	}
 	if (err == GW_OK) {
 		part = "emergency";
@@ -251,6 +281,7 @@ void cscf_free(struct cscf *c)
 	cscf_ws_listener_free(c->listener);
 	if (c->stack != NULL)
 		cscf_sip_stack_attach_ws(c->stack, NULL);
+	cscf_regevent_free(c->regevent);
 	cscf_registrar_free(c->registrar);
 	cscf_authz_free(c->authz);
 	cscf_sip_stack_free(c->stack);

@@ -9,6 +9,7 @@
 #include "cscf/cscf.h"
 #include "cscf/emergency/emergency.h"
 #include "cscf/ops/ops.h"
+#include "cscf/regevent/regevent.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct cscf {
 	struct cscf_sip_stack *stack;
 	struct cscf_authz *authz;
 	struct cscf_registrar *registrar;
+	struct cscf_regevent *regevent;
 	struct cscf_emergency *emergency;
 	struct cscf_session *session;
 	struct cscf_ws_listener *listener;

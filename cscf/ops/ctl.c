@@ -40,7 +40,17 @@ static json_t *texts(char *const *list, size_t n)
 	return out;
 }
 
-static json_t *row_json(const struct cscf_registrar_row *r)
+/* Our own reg-event subscription for this user. */
+static json_t *subscription(const struct cscf_ops *o, const char *impi)
+{
+	struct cscf_regevent_row s = cscf_regevent_show(o->p.regevent, impi);
+
+	return json_pack("{s:s, s:I, s:I, s:I}", "state", s.state, "expires_in_s",
+			 (json_int_t)s.expires_in_s, "version", (json_int_t)s.version, "failures",
+			 (json_int_t)s.failures);
+}
+
+static json_t *row_json(const struct cscf_ops *ops, const struct cscf_registrar_row *r)
 {
 	json_t *impus = json_array();
 	json_t *o;
@@ -53,6 +63,8 @@ static json_t *row_json(const struct cscf_registrar_row *r)
 		      "outbound", (int)r->outbound, "conn", (json_int_t)r->conn, "peer", r->peer,
 		      "state", r->state, "expires_in_s", (json_int_t)r->expires_in_s, "impus",
 		      impus, "service_route", texts(r->service_route, r->n_service_route));
+	if (o != NULL)
+		(void)json_object_set_new(o, "subscription", subscription(ops, r->impi));
 	return o;
 }
 
@@ -74,7 +86,7 @@ static json_t *registrations(struct cscf_ops *o, const char *what)
 
 	while (cscf_registrar_next(o->p.registrar, &cursor, &row))
 		if (row_matches(&row, what))
-			(void)json_array_append_new(list, row_json(&row));
+			(void)json_array_append_new(list, row_json(o, &row));
 	return list;
 }
 

@@ -55,6 +55,7 @@ json_t *ops_status(struct cscf_ops *o)
 	put(out, "associations", reg.associations);
 	put(out, "flows_lost", reg.flows_lost);
 	put(out, "registers_pending", reg.pending);
+	put(out, "subscriptions", cscf_regevent_count(o->p.regevent));
 	put(out, "calls", calls.calls);
 	put(out, "calls_confirmed", calls.confirmed);
 	put(out, "dialogs", calls.dialogs);

@@ -161,6 +161,8 @@ export class Gateway {
 				// All clients of a test come from one address, and many at once.
 				auth: { max_failures: 1000 },
 				reg: { max_initial_rate: 0 },
+				// A test that wants the subscriptions of the eP-CSCF itself says so.
+				regevent: { enable: false },
 			}, cscf));
 			gw.wsUrl = `ws://${HOST}:${wsPort}/sip`;
 			gw.wssUrl = `wss://${HOST}:${wssPort}/sip`;
