@@ -46,7 +46,7 @@ CFLAGS_ALL = $(BASE) $(CFLAGS_$(MODE)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
 include $(sort $(wildcard common/module.mk proto/module.mk cscf/module.mk cscf/*/module.mk \
-	agw/module.mk agw/*/module.mk deploy/*/module.mk tests/*/module.mk))
+	agw/module.mk agw/*/module.mk deploy/*/module.mk tests/*/module.mk tests/*/*/module.mk))
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 GEN_SRC := $(patsubst proto/%.proto,$(B)/gen/%.pb-c.c,$(wildcard proto/*.proto))

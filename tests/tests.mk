@@ -96,6 +96,10 @@ check: lint unit-asan unit-tsan ## what to run before each push
 bench-signalling: deps-npm release ## registrations per CPU-second and memory per WIC, beside Kamailio
 	@deploy/setup/install.sh bench
 	@node tests/bench/signalling.mjs
+.PHONY: bench-media
+bench-media: release ## packets per CPU-second, latency, memory and set-up cost per call, beside rtpengine
+	@deploy/setup/install.sh bench
+	@node tests/bench/media/run.mjs $(BENCH)
 
 .PHONY: run
 run: ## install, build, start everything, place one call, keep running with a softphone page
