@@ -156,6 +156,7 @@ static enum gw_err start_session(struct cscf *c)
 	    .base = c->base,
 	    .stack = c->stack,
 	    .registrar = c->registrar,
+	    .authz = c->authz,
 	    .emergency = c->emergency,
 	    .iq = c->iq,
 	    .tokens = &c->tokens,
