@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/rand.h"
 #include "cscf/registrar/tna.h"
+#include "cscf/sip/mask.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void forget_binding(const struct reg_own *o, int status)
 		return;
 	reg_metric_inc(REG_M_LOST_DEREG);
 	GW_LOG(GW_LOG_INFO, "reg.lost_deregistered", "impi=\"%s\" to=\"%s\" status=%d",
-	       a->impi->impi, o->to_aor, status);
+	       cscf_sip_mask(a->impi->impi), cscf_sip_mask(o->to_aor), status);
 	reg_assoc_unbind(a, &q);
 }
 
@@ -70,8 +71,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	}
 	if (status == 401 && !info->local)
 		reg_metric_inc(REG_M_TNA_REFUSED);
-	GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" status=%d", o->to_aor,
-		       status); /* it stays until it expires */
+	GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" status=%d",
+		       cscf_sip_mask(o->to_aor), status); /* it stays until it expires */
 }
 
 static void on_done(void *arg, gw_handle client)
@@ -189,7 +190,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 		if (err != GW_OK)
 			GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" err=%s",
-				       b->to_aor, gw_err_name(err));
+				       cscf_sip_mask(b->to_aor), gw_err_name(err));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "cscf/registrar/pool.h"
 
 #include "common/log.h"
+#include "cscf/sip/mask.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -195,7 +196,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 			more = true;
 			continue;
 		}
-		GW_LOG(GW_LOG_INFO, "pool.free", "impu=\"%s\" impi=\"%s\"", i->impu, i->impi);
+		GW_LOG(GW_LOG_INFO, "pool.free", "impu=\"%s\" impi=\"%s\"", cscf_sip_mask(i->impu),
+		       cscf_sip_mask(i->impi));
 		reg_release_send(p->release, i->aor, i->impu, i->impi, "deregistered");
 		identity_free(p, i);
 	}

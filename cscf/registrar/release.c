@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/rand.h"
 #include "cscf/http/http.h"
+#include "cscf/sip/mask.h"
 
 #include <event2/event.h>
 #include <jansson.h>
@@ -70,15 +71,15 @@ static void pause_then_again(struct notice *n, const char *why, int status)
 
 	if (reg_now_ms() - n->since_ms > GIVE_UP_MS) {
 		reg_metric_inc(REG_M_RELEASE_FAILED);
-		GW_LOG(GW_LOG_ERROR, "pool.release_failed", "impu=\"%s\" id=%s why=\"%s\"", n->aor,
-		       n->id, why);
+		GW_LOG(GW_LOG_ERROR, "pool.release_failed", "impu=\"%s\" id=%s why=\"%s\"",
+		       cscf_sip_mask(n->aor), n->id, why);
 		notice_free(n);
 		return;
 	}
 	reg_metric_inc(REG_M_RELEASE_RETRY);
 	GW_LOG_LIMITED(GW_LOG_WARN, "pool.release_retry",
-		       "impu=\"%s\" id=%s status=%d why=\"%s\" pause_ms=%lld", n->aor, n->id,
-		       status, why, (long long)n->pause_ms);
+		       "impu=\"%s\" id=%s status=%d why=\"%s\" pause_ms=%lld",
+		       cscf_sip_mask(n->aor), n->id, status, why, (long long)n->pause_ms);
 	n->pause_ms = n->pause_ms * 2 < LONGEST_PAUSE ? n->pause_ms * 2 : LONGEST_PAUSE;
 	(void)evtimer_add(n->timer, &tv);
 }
@@ -102,7 +103,7 @@ static void on_reply(void *arg, const struct cscf_http_reply *reply)
 	}
 	reg_metric_inc(told ? REG_M_RELEASE_TOLD : REG_M_RELEASE_FAILED);
 	GW_LOG(told ? GW_LOG_INFO : GW_LOG_ERROR, told ? "pool.released" : "pool.release_failed",
-	       "impu=\"%s\" id=%s status=%d", n->aor, n->id, reply->status);
+	       "impu=\"%s\" id=%s status=%d", cscf_sip_mask(n->aor), n->id, reply->status);
 	notice_free(n);
 }
 
@@ -161,7 +162,7 @@ void reg_release_send(struct reg_release *rel, const char *aor, const char *impu
 	if (n == NULL) {
 		reg_metric_inc(REG_M_RELEASE_FAILED);
 		GW_LOG_LIMITED(GW_LOG_ERROR, "pool.release_failed",
-			       "impu=\"%s\" why=\"too many notices wait\"", aor);
+			       "impu=\"%s\" why=\"too many notices wait\"", cscf_sip_mask(aor));
 		return;
 	}
 	n->rel = rel;

@@ -14,6 +14,7 @@
 #include "cscf/sip/mask.h"
 
 #include "common/log.h"
+#include "cscf/sip/mask.h"
 
 #include <stdio.h>
 #include <utlist.h>

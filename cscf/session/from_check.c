@@ -7,6 +7,8 @@
  */
 #include "cscf/session/session_int.h"
 
+#include "cscf/sip/mask.h"
+
 #define GW_LOG_MOD "session"
 
 static bool is_anonymous(struct gw_slice uri)
@@ -33,7 +35,7 @@ bool from_check_refused(struct cscf_session *s, gw_handle server, const struct c
 		session_refuse(s, server, msg, 403, REFUSAL_FROM, NULL);
 		return true;
 	}
-	GW_LOG_LIMITED(GW_LOG_WARN, "session.from_mismatch", "impi=\"%s\" conn=%llu", id.impi,
-		       (unsigned long long)flow->conn);
+	GW_LOG_LIMITED(GW_LOG_WARN, "session.from_mismatch", "impi=\"%s\" conn=%llu",
+		       cscf_sip_mask(id.impi), (unsigned long long)flow->conn);
 	return false;
 }
