@@ -212,7 +212,6 @@ static void fill_registrar(struct cscf_registrar_config *r, const struct cscf_co
 	    .pool_release_url = cfg->pool_release_url,
 	    .pool_release_token = cfg->pool_release_token,
 	    .pool_release_ca = cfg->token.tls_ca,
-	    .pool_release_ca = cfg->token.tls_ca,
 	    .token_clock_skew = cfg->token.clock_skew,
 	    .lost_dereg = cfg->flow_lost_dereg,
 	    .lost_dereg_pool = cfg->flow_lost_dereg_pool,
