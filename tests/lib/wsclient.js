@@ -20,14 +20,14 @@ export class WsClient {
 
 	/** Open the connection. user/password/domain as in the core; origin must be allowed. */
 	static async open(url, { user, password = user, domain = 'ims.test', origin, impi = user,
-		protocols = ['sip'], headers } = {}) {
+		protocols = ['sip'], headers, tls: tlsOptions = {} } = {}) {
 		const self = new WsClient();
 		const host = `${token(6)}.invalid`;
 
 		Object.assign(self, { user, password, domain, impi, host, aor: `sip:${user}@${domain}`,
 			contactUri: `sip:${token(4)}@${host};transport=ws`, regCallId: token(), regTag: token(4),
 			instance: `<urn:uuid:${randomUUID()}>`, viaTransport: url.startsWith('wss') ? 'WSS' : 'WS' });
-		self.ws = new WebSocket(url, protocols, { origin, rejectUnauthorized: false, headers,
+		self.ws = new WebSocket(url, protocols, { ...tlsOptions, origin, rejectUnauthorized: false, headers,
 			perMessageDeflate: false });
 		self.closed = new Promise((resolve) => {
 			self.ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
