@@ -76,11 +76,14 @@ static void invite_failed(struct xact *x, const struct cscf_sip_msg *rsp,
 		return;
 	if (info->local) {
 		order = (struct release_order){.cause = local_cause(c, info)};
+		order.unreachable = c->from_wic && restoration_is_due(info);
 		order.outbound = order.cause == CAUSE_WIC_GONE && c->conn != 0 &&
 				 session_flow_outbound(c->s, c->conn);
 		call_release(c, &order);
 		return;
 	}
+	if (c->from_wic)
+		restoration_heed(c->s, rsp, c->assoc);
 	/* A 503 of the core speaks about one server there, not about us (CALL-36). */
 	if (order.status == 503 && c->from_wic) {
 		order.status = 500;

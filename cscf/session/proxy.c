@@ -8,6 +8,7 @@
  */
 #include "cscf/session/session_int.h"
 
+#include "cscf/registrar/network.h"
 #include "cscf/registrar/trust.h"
 
 #define GW_LOG_MOD    "session"
@@ -20,6 +21,8 @@ struct proxied {
 	gw_handle server, client;
 	enum side from;
 	uint64_t conn;               /* the WIC's connection */
+	gw_handle assoc;             /* of the WIC that sent it */
+	bool by_service_route;       /* nothing else said where to go */
 	char *pcv;                   /* owned: towards the core */
 	struct emergency *emergency; /* owned; NULL = an ordinary request */
 };
@@ -73,9 +76,14 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 			status = status == 408 ? 408 : 480;
 		else
 			status = status == 408 ? 504 : 500;
+		if (p->by_service_route && restoration_is_due(info) &&
+		    restoration_reply(p->s, p->server, p->assoc))
+			return;
 		cscf_sip_reply(p->s->p.stack, p->server, status, NULL, (char *)NULL);
 		return;
 	}
+	if (p->from == SIDE_WIC)
+		restoration_heed(p->s, rsp, p->assoc);
 	err = cscf_sip_msg_clone(&copy, rsp);
 	if (err == GW_OK)
 		err = prepare_response(p, copy);
@@ -139,10 +147,11 @@ static bool try_next_ecscf(struct proxied *p, const struct cscf_sip_msg *rsp,
 	return true;
 }
 
-/* msg is ready; consumed. Nothing is answered on an error (GW_ERR_GONE: no way to the WIC). */
-static enum gw_err forward(struct cscf_session *s, gw_handle server, struct cscf_sip_msg *msg,
-			   enum side from, uint64_t conn, char *pcv, struct emergency *emergency)
+/* msg is ready; it and what `about` owns are consumed. Nothing is answered on an error
+ * (GW_ERR_GONE: no way to the WIC). */
+static enum gw_err forward(const struct proxied *about, struct cscf_sip_msg *msg)
 {
+	struct cscf_session *s = about->s;
 	bool full = s->n_proxied >= MAX_PROXIED;
 	struct proxied *p = full ? NULL : calloc(1, sizeof(*p));
 	struct cscf_sip_dest dest = {0};
@@ -151,21 +160,16 @@ static enum gw_err forward(struct cscf_session *s, gw_handle server, struct cscf
 
 	if (p == NULL) {
 		cscf_sip_msg_free(msg);
-		emergency_free(emergency);
-		free(pcv);
+		emergency_free(about->emergency);
+		free(about->pcv);
 		return full ? GW_ERR_LIMIT : GW_ERR_NOMEM;
 	}
-	*p = (struct proxied){.s = s,
-			      .server = server,
-			      .from = from,
-			      .conn = conn,
-			      .pcv = pcv,
-			      .emergency = emergency};
+	*p = *about;
 	DL_APPEND(s->proxied, p);
 	s->n_proxied++;
-	if (from == SIDE_WIC) {
+	if (p->from == SIDE_WIC) {
 		err = send_to_core(p, msg);
-	} else if (cscf_sip_conn_alive(s->p.stack, conn, &flow)) {
+	} else if (cscf_sip_conn_alive(s->p.stack, p->conn, &flow)) {
 		dest.flow = &flow;
 		err = cscf_sip_request(s->p.stack, msg, &dest, NULL, &client_cbs, p, &p->client);
 	} else {
@@ -271,7 +275,15 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 		not_sent(s, server, msg, order, status_of(err), err);
 		return;
 	}
-	err = forward(s, server, copy, SIDE_WIC, flow->conn, pcv, emergency);
+	err = forward(&(struct proxied){.s = s,
+					.server = server,
+					.from = SIDE_WIC,
+					.conn = flow->conn,
+					.assoc = id.assoc,
+					.by_service_route = !in_dialog && order == NULL,
+					.pcv = pcv,
+					.emergency = emergency},
+		      copy);
 	if (err != GW_OK)
 		not_sent(s, server, msg, order, err == GW_ERR_GONE ? 480 : 500, err);
 }
@@ -287,6 +299,11 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 	char *pcv = NULL;
 	enum gw_err err;
 
+	/* a subscription outlives the registration by its last NOTIFY (DEREG-23, DEREG-25) */
+	if (reach == CSCF_REGISTRAR_UNKNOWN && in_dialog &&
+	    cscf_sip_msg_method(msg) == CSCF_SIP_NOTIFY &&
+	    cscf_registrar_open_conn(s->p.registrar, token, &target.conn))
+		reach = CSCF_REGISTRAR_LIVE;
 	if (reach != CSCF_REGISTRAR_LIVE) {
 		int status = cscf_registrar_reach_status(reach);
 
@@ -315,7 +332,10 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 		refuse(s, server, msg, status_of(err), err);
 		return;
 	}
-	err = forward(s, server, copy, SIDE_CORE, target.conn, pcv, NULL);
+	err = forward(
+	    &(struct proxied){
+		.s = s, .server = server, .from = SIDE_CORE, .conn = target.conn, .pcv = pcv},
+	    copy);
 	if (err != GW_OK)
 		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
 }

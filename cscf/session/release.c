@@ -145,7 +145,10 @@ static void answer_caller(struct call *c, const struct release_order *order)
 		return;
 	}
 	c->status = status;
-	if (order->cause == CAUSE_NO_MEDIA || status == 503) {
+	if (order->unreachable && restoration_reply(c->s, x->server, c->assoc)) {
+		x->server_final = true;
+		c->status = 504;
+	} else if (order->cause == CAUSE_NO_MEDIA || status == 503) {
 		snprintf(
 		    value, sizeof(value), "%u",
 		    cscf_sip_retry_after(c->s->cfg->retry_after_s, c->s->cfg->retry_after_max_s));

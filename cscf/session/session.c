@@ -49,6 +49,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
       "Initial requests whose From is nobody of the connection"),
     M(SM_RR_REPAIRED, "cscf_session_record_route_repaired_total", GW_METRIC_COUNTER,
       "Answers of WICs without our Record-Route"),
+    M(SM_RESTORATION, "cscf_session_restoration_total", GW_METRIC_COUNTER,
+      "Service-Routes forgotten because they lead nowhere"),
     ENDED(CAUSE_BYE, "bye"),
     ENDED(CAUSE_CANCELLED, "cancelled"),
     ENDED(CAUSE_REJECTED, "rejected"),

@@ -91,6 +91,7 @@ struct release_order {
 	enum cause cause;
 	enum cscf_sdp_verdict verdict; /* CAUSE_SDP */
 	bool outbound;                 /* CAUSE_WIC_GONE: 430 instead of 480 */
+	bool unreachable;              /* the S-CSCF of the Service-Route: 504 asks to register */
 	int status;                    /* CAUSE_REJECTED: for the record; 0 = by the table */
 	enum side by;                  /* CAUSE_BYE: who sent it */
 	bool relayed;                  /* CAUSE_BYE: it is on its way to the other */
@@ -274,6 +275,7 @@ enum session_metric {
 	SM_PROXIED,
 	SM_RR_REPAIRED,
 	SM_FROM_MISMATCH,
+	SM_RESTORATION,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT
@@ -293,6 +295,15 @@ bool session_flow_outbound(const struct cscf_session *s, uint64_t conn);
 /** A request that passed all screening. */
 void session_take_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 			  const struct cscf_sip_flow *flow);
+
+/* ---- restoration.c */
+/** Did the request not get to the S-CSCF at all? */
+bool restoration_is_due(const struct cscf_sip_response_info *info);
+/** 504 that asks for an initial registration; the association's Service-Route is forgotten.
+ * @return false when it was not sent: answer otherwise */
+bool restoration_reply(struct cscf_session *s, gw_handle server, gw_handle assoc);
+/** The same asked for by the core, in an answer that is relayed (REG-83). */
+void restoration_heed(struct cscf_session *s, const struct cscf_sip_msg *rsp, gw_handle assoc);
 
 /* ---- token.c, from_check.c */
 /** @return true when the request was answered, or waits for its token to be checked */

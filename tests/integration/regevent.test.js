@@ -4,7 +4,7 @@
 // What a NOTIFY does to registrations: regevent-notify.test.js.
 import assert from 'node:assert/strict';
 import { suite } from '../lib/suite.js';
-import { Notifier, reginfo } from '../lib/notifier.js';
+import { Notifier, reginfo, registered } from '../lib/notifier.js';
 import { param, uriOf } from '../lib/sip.js';
 import { count } from '../lib/gateway.js';
 import { until } from '../lib/wait.js';
@@ -12,14 +12,6 @@ import { until } from '../lib/wait.js';
 const test = suite({ scripted: true, gateway: { cscf: {
 	regevent: { enable: true, backoff: '200ms', max_failures: 3 }, dereg: { close_delay: '700ms' } } } });
 
-/** A registered WIC. */
-async function registered(env, user = 'alice', { options = {}, grant, client } = {}) {
-	const wic = client ?? await env.client(user, options);
-	const [res, reg] = await Promise.all([wic.register(), env.core.registration(grant)]);
-
-	assert.equal(res.status, 200);
-	return Object.assign(wic, { reg });
-}
 
 const subscription = async (gw, impi) => (await gw.cscf.ctl('reg show', impi))[0].subscription;
 

@@ -88,3 +88,16 @@ export class Notifier {
 }
 
 export const tagOf = (value) => param(value, 'tag');
+
+/**
+ * A WIC that is registered at the scripted S-CSCF. `grant`: options of Scscf.accept; `client`: one
+ * that exists already. Resolves with the WIC; its REGISTERs as the core got them are in `.reg`.
+ */
+export async function registered(env, user = 'alice', { options, grant, client } = {}) {
+	const wic = client ?? await env.client(user, options);
+	const [res, reg] = await Promise.all([wic.register(), env.core.registration(grant)]);
+
+	if (res.status !== 200)
+		throw new Error(`REGISTER of ${user} answered ${res.start}`);
+	return Object.assign(wic, { reg });
+}

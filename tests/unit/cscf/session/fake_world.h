@@ -8,6 +8,7 @@
 #ifndef TESTS_FAKE_WORLD_H
 #define TESTS_FAKE_WORLD_H
 
+#include "cscf/registrar/network.h"
 #include "cscf/session/session.h"
 #include "tests/lib/req.h"
 
@@ -81,6 +82,7 @@ static struct world {
 	bool registered, token_over;
 	const struct cscf_authz_grant *grant;
 	char preferred[128]; /* first value asked for last */
+	unsigned routes_cleared;
 	enum cscf_registrar_reach reach;
 	uint64_t reg_conn;
 } w;
@@ -345,6 +347,30 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 						.grant = w.grant,
 						.token_over = w.token_over};
 	return true;
+}
+
+bool cscf_registrar_identify_assoc(struct cscf_registrar *r, gw_handle assoc,
+				   struct cscf_registrar_identity *out)
+{
+	(void)r;
+	*out = (struct cscf_registrar_identity){
+	    .assoc = assoc, .impi = "alice", .path_uri = "sip:gw.test:5060;lr"};
+	return w.registered && assoc == 5;
+}
+
+void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc)
+{
+	(void)r;
+	(void)assoc;
+	w.routes_cleared++;
+}
+
+bool cscf_registrar_open_conn(const struct cscf_registrar *r, struct gw_slice token, uint64_t *conn)
+{
+	(void)r;
+	(void)token;
+	(void)conn;
+	return false;
 }
 
 bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct gw_slice uri)

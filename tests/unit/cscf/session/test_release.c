@@ -115,14 +115,14 @@ static void test_callee_refuses(void **state)
 
 static void test_silence_and_dead_ends(void **state)
 {
-	REQ("REL-05", "CALL-21", "CALL-48", "CALL-47");
+	REQ("REL-05", "CALL-21", "CALL-48", "CALL-47", "REG-82");
 	static const struct {
 		bool from_wic;
 		enum cscf_sip_cause cause;
 		int local, status;
 	} rows[] = {{true, CSCF_SIP_CAUSE_TIMEOUT, 408, 504},
-		    {true, CSCF_SIP_CAUSE_TRANSPORT, 503, 500},
-		    {true, CSCF_SIP_CAUSE_NO_TARGET, 503, 500},
+		    {true, CSCF_SIP_CAUSE_TRANSPORT, 503, 504},
+		    {true, CSCF_SIP_CAUSE_NO_TARGET, 503, 504},
 		    {true, CSCF_SIP_CAUSE_TIMER_C, 408, 408},
 		    {true, CSCF_SIP_CAUSE_LIMIT, 503, 500},
 		    {false, CSCF_SIP_CAUSE_TIMEOUT, 408, 408},
@@ -141,6 +141,7 @@ static void test_silence_and_dead_ends(void **state)
 		w_agw(GW_OK);
 		w_response(at, rows[i].local, NULL, NULL, rows[i].cause);
 		assert_int_equal(w_status(h), rows[i].status);
+		assert_int_equal(w.routes_cleared, i < 3 ? i + 1 : 3);
 		w_assert_nothing_left();
 	}
 }
