@@ -57,12 +57,14 @@ static json_t *row_json(const struct cscf_ops *ops, const struct cscf_registrar_
 
 	for (size_t i = 0; i < r->n_impus; i++)
 		(void)json_array_append_new(impus, json_string(r->impus[i].uri));
-	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:I, s:o, s:o}", "impu", r->to,
-		      "impi", r->impi, "contact", r->contact, "instance",
-		      r->instance != NULL ? r->instance : "", "reg_id", (json_int_t)r->reg_id,
-		      "outbound", (int)r->outbound, "conn", (json_int_t)r->conn, "peer", r->peer,
-		      "state", r->state, "expires_in_s", (json_int_t)r->expires_in_s, "impus",
-		      impus, "service_route", texts(r->service_route, r->n_service_route));
+	o = json_pack(
+	    "{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:I, s:o, s:o, s:s, s:s, s:s, s:I}",
+	    "impu", r->to, "impi", r->impi, "contact", r->contact, "instance",
+	    r->instance != NULL ? r->instance : "", "reg_id", (json_int_t)r->reg_id, "outbound",
+	    (int)r->outbound, "conn", (json_int_t)r->conn, "peer", r->peer, "state", r->state,
+	    "expires_in_s", (json_int_t)r->expires_in_s, "impus", impus, "service_route",
+	    texts(r->service_route, r->n_service_route), "scenario", r->scenario, "issuer",
+	    r->issuer, "wwsf", r->wwsf, "token_expires_in_s", (json_int_t)r->token_expires_in);
 	if (o != NULL)
 		(void)json_object_set_new(o, "subscription", subscription(ops, r->impi));
 	return o;
