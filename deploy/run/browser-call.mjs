@@ -87,6 +87,27 @@ export class Caller {
     return Math.round(performance.now() - begun);
   }
 
+  /** Sign in at the WAF's page and register with the token; @returns milliseconds from its last click. */
+  async signInWeb(login, password) {
+    await this.page.click('[data-testid=web-signin]');
+    await this.page.fill('[data-testid=waf-login]', login);
+    await this.page.fill('[data-testid=waf-password]', password);
+    return this.#back('waf-submit');
+  }
+
+  /** The same as a guest: the number is the pool's choice. */
+  async signInGuest() {
+    await this.page.click('[data-testid=guest-signin]');
+    return this.#back('waf-guest');
+  }
+
+  async #back(button) {
+    const begun = performance.now();
+    await this.page.click(`[data-testid=${button}]`);
+    await this.until((s) => s.registration === 'registered', 'registration with a web identity');
+    return Math.round(performance.now() - begun);
+  }
+
   /** Dial and wait for the answer; @returns milliseconds from INVITE to 200 as the page saw them. */
   async call(number) {
     await this.page.fill('[data-testid=number]', number);

@@ -50,6 +50,7 @@ const WEB_WORDS = [
   [/not for this service|audience/i, ['Sign-in for another service', 'Your sign-in was made for another service, not for calls in this network. Sign in again.']],
   [/scope/i, ['Calls not included', 'Your sign-in does not include phone calls. Ask whoever gave you the account.']],
   [/origin/i, ['Page not allowed', 'The network does not take this sign-in from this page.']],
+  [/scheme/i, ['No web sign-in here', 'The network takes no web sign-ins from this page. Use a phone account.']],
   [/barred/i, ['Sign-in service barred', 'The network takes no sign-ins from this service any more.']],
   [/range/i, ['Identity not allowed', 'The service that signed you in may not give out this number.']],
 ];
@@ -130,7 +131,7 @@ export function callSentence({ cause, response = null, originator = '', directio
 }
 
 function webSentence(response) {
-  const said = [response.reason_phrase, response.getHeader('Warning'), response.getHeader('Reason'), response.getHeader('WWW-Authenticate')].filter(Boolean).join(' ');
+  const said = [response.reason_phrase, response.getHeader('Warning'), response.getHeader('Reason')].filter(Boolean).join(' ');
   const [, row] = response.status_code === 503 ? [] : (WEB_WORDS.find(([pattern]) => pattern.test(said)) ?? []);
   return { ...pick(row ?? WEB[response.status_code], response.status_code), action: response.status_code === 503 ? 'retry' : 'signin' };
 }

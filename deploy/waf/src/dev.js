@@ -34,6 +34,7 @@ export function devConfig(opt) {
     resource_server: { client_id: 'epcscf', secret_file: (opt.secret && resolve(opt.secret)) ?? join(dir, 'epcscf.secret') },
     token: { ttl_s: Number(opt['token-ttl']) },
     users: users(state, opt.domain),
-    pool: { domain: opt.domain, size: Number(opt['pool-size']) },
+    // In a lab everybody may come from one address.
+    pool: { domain: opt.domain, size: Number(opt['pool-size']), per_address: Number(opt['pool-size']) },
   };
 }

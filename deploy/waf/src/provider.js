@@ -79,7 +79,7 @@ export function makeProvider({ conf, keys, accounts, pool, store, cookieKey, cli
     allowOmittingSingleRegisteredRedirectUri: false,
     expiresWithSession: () => false,
     clientBasedCORS: (ctx, origin, client) => client.redirectUris.some((uri) => originOf(uri) === origin),
-    ttl: { AuthorizationCode: 60, IdToken: token.ttl_s, Interaction: 600, Session: 600, Grant: token.refresh_ttl_s + token.ttl_s, RefreshToken: token.refresh_ttl_s },
+    ttl: { AccessToken: token.ttl_s, AuthorizationCode: 60, IdToken: token.ttl_s, Interaction: 600, Session: 600, Grant: token.refresh_ttl_s + token.ttl_s, RefreshToken: token.refresh_ttl_s },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
