@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The whole chain on one machine, as child processes: core stand-in, echo UE, AGW, eP-CSCF, page.
+ * The whole chain on one machine, as child processes: core stand-in, echo UE, WAF, AGW, eP-CSCF, page.
  * `start` brings it up in order and says each step; `stop` ends what was started, in reverse, by PID.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
@@ -30,6 +30,7 @@ export class Chain {
     this.ctl = { cscf: join(this.dir, 'cscf.sock'), agw: join(this.dir, 'agw.sock') };
     this.pageUrl = `https://${this.name}:${this.ports.page}/`;
     this.wss = `wss://${this.name}:${this.ports.w2}/sip`;
+    this.issuer = `https://${this.name}:${this.ports.waf}`;
   }
 
   #own(name, process) {
@@ -46,7 +47,7 @@ export class Chain {
   }
 
   async core() {
-    const core = await Core.start({ host: '127.0.0.1', port: this.ports.core, domain: DOMAIN, dir: join(this.dir, 'core') });
+    const core = await Core.start({ host: '127.0.0.1', port: this.ports.core, domain: DOMAIN, dir: join(this.dir, 'core'), options: ['--trusted', '127.0.0.1'] });
     this.#own('core', core.process);
   }
 
@@ -60,6 +61,21 @@ export class Chain {
     );
     await ue.line('"event":"ready"');
     this.echo = ue;
+  }
+
+  /* Its state is kept beside the certificates, so that passwords stay the same from run to run. */
+  async waf() {
+    const state = join(this.certs, '../waf');
+    const waf = this.#own(
+      'WAF',
+      new Process('waf', process.execPath, [
+        path('deploy/waf/waf.mjs'), '--dev', state, '--issuer', this.issuer, '--listen', `${this.host}:${this.ports.waf}`,
+        '--cert', join(this.certs, 'waf.pem'), '--key', join(this.certs, 'waf.key'), '--page', this.pageUrl, '--domain', DOMAIN,
+      ]),
+    );
+    await waf.line('event=waf.serving');
+    this.webUsers = waf.lines.map((l) => /^waf: sign in as (\S+), password (\S+)$/.exec(l)).filter(Boolean).map(([, login, password]) => ({ login, password }));
+    this.wafSecret = readFileSync(join(state, 'epcscf.secret'), 'utf8').trim();
   }
 
   async agw() {
@@ -85,6 +101,7 @@ export class Chain {
   }
 
   async cscf() {
+    const local = ['0.0.0.0', '::'].includes(this.host) ? '127.0.0.1' : this.host;
     const cscf = this.#own(
       'eP-CSCF',
       new Process('cscf', path(this.bin, 'wicgate-cscf'), [
@@ -104,10 +121,15 @@ export class Chain {
           'agw.tls.key': join(this.certs, 'iq-cscf.key'),
           'agw.tls.name': 'agw',
           'agw.tls.ca': join(this.certs, 'ca.pem'),
+          'token.issuers.0.issuer': this.issuer,
+          'token.issuers.0.jwks_url': `https://${local}:${this.ports.waf}/jwks`,
+          'token.issuers.0.audience': `https://epcscf.${DOMAIN}`,
+          'token.tls_ca': join(this.certs, 'ca.pem'),
+          'pool.release_url': `https://${local}:${this.ports.waf}/impu-released`,
           'ops.listen': `127.0.0.1:${this.ports.cscfOps}`,
           'ops.ctl_socket': this.ctl.cscf,
         }),
-      ]),
+      ], { env: { WICGATE_POOL_RELEASE_TOKEN: this.wafSecret } }),
     );
     await cscf.ready(ready(this.ports.cscfOps));
   }
@@ -118,7 +140,7 @@ export class Chain {
       new Process('page', process.execPath, [
         path('deploy/softphone/serve.mjs'), '--listen', `${this.host}:${this.ports.page}`,
         '--cert', join(this.certs, 'server.pem'), '--key', join(this.certs, 'server.key'),
-        '--config', JSON.stringify({ wss: this.wss, domain: DOMAIN, user: 'alice', number: 'echo' }),
+        '--config', JSON.stringify({ wss: this.wss, domain: DOMAIN, user: 'alice', number: 'echo', waf: { issuer: this.issuer, client_id: 'wicgate-softphone' } }),
       ]),
     );
     await web.line('serving');
@@ -129,6 +151,7 @@ export class Chain {
       ['certificates', 'development certificates'],
       ['core', `IMS core stand-in (Kamailio) on 127.0.0.1:${this.ports.core}`],
       ['ue', 'echo UE, registered at the core'],
+      ['waf', `WAF (sign-in server) on ${this.issuer}`],
       ['agw', `wicgate-agw, Iq on 127.0.0.1:${this.ports.iq}, media on ${this.media}`],
       ['cscf', `wicgate-cscf, W2 on ${this.wss}`],
       ['page', `softphone page on ${this.pageUrl}`],

@@ -17,7 +17,7 @@ function udpFree(port, host) {
   });
 }
 
-const DEFAULTS = { page: 8080, w2: 8443, mw: 5060, core: 5070, iq: 7070, cscfOps: 9180, agwOps: 9181, ue: 5080 };
+const DEFAULTS = { page: 8080, w2: 8443, mw: 5060, core: 5070, iq: 7070, waf: 8444, cscfOps: 9180, agwOps: 9181, ue: 5080 };
 const UDP = new Set(['mw', 'core', 'ue']);
 
 /** @returns a map of the names above to free ports, plus media ranges. base: all from there on. */

@@ -63,8 +63,12 @@ async function browserCall(chain) {
     await chain.echo.line('"event":"ended"');
     say('released; signing out');
     await caller.signOut();
+    const [{ login, password }] = chain.webUsers;
+    const web = await caller.signInWeb(login, password);
+    say(`${login} signed in at the WAF: registered with a token in ${web} ms; signing out`);
+    await caller.signOut();
     return {
-      client: 'Chromium, softphone page', registered, setUp, sent: audio.sent, received: audio.received, lost: audio.lost,
+      web, client: 'Chromium, softphone page', registered, setUp, sent: audio.sent, received: audio.received, lost: audio.lost,
       verified: `${TONE_HZ} Hz tone heard at the UE and back in the browser`, codec: audio.codec, srtp: audio.srtp,
       pair: `${audio.pair?.local} <-> ${audio.pair?.remote}`, seconds: last.seconds,
     };
@@ -93,13 +97,14 @@ function report(r) {
     ['client', r.client],
     ['registered', `in ${r.registered} ms`],
     ['answered', `in ${r.setUp} ms`],
+    ['web identity', r.web && `signed in and registered in ${r.web} ms`],
     ['packets', `${r.sent} sent, ${r.received} received, ${r.lost} lost`],
     ['media', r.verified],
     ['codec', [r.codec, r.srtp].filter(Boolean).join(', ')],
     ['path', r.pair],
     ['released', 'nothing left in either process'],
   ].filter(([, value]) => value);
-  console.log(`\n  One call through the whole chain\n${rows.map(([k, v]) => `    ${k.padEnd(11)} ${v}`).join('\n')}\n`);
+  console.log(`\n  One call through the whole chain\n${rows.map(([k, v]) => `    ${k.padEnd(12)} ${v}`).join('\n')}\n`);
 }
 
 function invitation(chain) {
@@ -107,6 +112,9 @@ function invitation(chain) {
     page        ${chain.pageUrl}
                 (a development certificate: accept it for the page, and once for ${chain.wss.replace('wss', 'https').replace('/sip', '/')})
     user        alice, bob or carol; the password is the name
+    or          "Sign in with web identity": ${chain.webUsers.map((u) => `${u.login} ${u.password}`).join(', ')}
+                (its page is ${chain.issuer}/: accept that certificate as well)
+    or          "Sign in as guest": a number out of the pool
     dial        echo, and hear yourself; or each other, from two windows
     look inside ${opt.bin}/wicgatectl --socket ${chain.ctl.cscf} status
                 ${opt.bin}/wicgatectl --socket ${chain.ctl.agw} status

@@ -15,6 +15,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 deploy/setup/install.sh build node core
 make -j2 "$mode"
 make softphone
+tests/lib/npm-install.sh deploy/waf
 # The automatic call uses a browser when there is one; this library drives it.
 if [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
 	tests/lib/npm-install.sh tests

@@ -7,6 +7,7 @@
 #   ca.pem, ca.key           the development CA (import ca.pem into a browser to trust W2)
 #   server.pem, server.key   W2 (WSS): localhost, 127.0.0.1, ::1, cscf, web, w2.ims.example.net,
 #                            this machine's host name and addresses, and each NAME (DNS or IP)
+#   waf.pem, waf.key         the WAF (HTTPS): waf and the same names
 #   iq-cscf.pem, .key        the eP-CSCF on Iq (TLS client), SAN cscf
 #   iq-agw.pem, .key         the eIMS-AGW on Iq (TLS server), SAN agw, localhost, 127.0.0.1
 # server.pem and the iq files carry the certificate only; the CA is the chain. Keys are mode 0600;
@@ -48,7 +49,7 @@ ca() {
 		-subj "/O=wicgate development/CN=wicgate development CA $(date +%Y%m%d%H%M%S)" \
 		-addext 'basicConstraints=critical,CA:TRUE,pathlen:0' \
 		-addext 'keyUsage=critical,keyCertSign,cRLSign'
-	rm -f "$dir"/{server,iq-cscf,iq-agw}.pem
+	rm -f "$dir"/{server,waf,iq-cscf,iq-agw}.pem
 	made+=(ca)
 }
 
@@ -94,8 +95,9 @@ mapfile -t own < <(
 )
 ca
 leaf server serverAuth localhost 127.0.0.1 ::1 cscf web w2.ims.example.net "${own[@]}" "$@"
+leaf waf serverAuth waf localhost 127.0.0.1 ::1 "${own[@]}" "$@"
 leaf iq-cscf clientAuth,serverAuth cscf localhost
 leaf iq-agw serverAuth,clientAuth agw localhost 127.0.0.1 ::1
 chmod 644 "$dir"/*.pem
-chmod "$key_mode" "$dir"/{server,iq-cscf,iq-agw}.key
+chmod "$key_mode" "$dir"/{server,waf,iq-cscf,iq-agw}.key
 printf 'devcerts: %s: %s\n' "$dir" "${made[*]:-all there}"
