@@ -371,6 +371,13 @@ static bool is_answerable(const struct cscf_sip_msg *msg)
 	       cscf_sip_msg_call_id(msg).n > 0 && parse_cseq(msg, &number, &method);
 }
 
+/* libosip2 is asked for what users send. The core's answers echo what it has seen, and what they
+ * bring of their own was checked above. */
+static bool osip_accepts(const struct scan *s, bool from_user)
+{
+	return (s->msg->status != 0 && !from_user) || cscf_sip_osip_accepts(s->msg);
+}
+
 static enum gw_err scan_all(struct scan *s, bool strict_length)
 {
 	enum gw_err err = parse_first_line(s);
@@ -381,7 +388,7 @@ static enum gw_err scan_all(struct scan *s, bool strict_length)
 		return err;
 	check_fields(s);
 	err = take_body(s, strict_length);
-	if (err == GW_OK && s->fault->status == 0 && !cscf_sip_osip_accepts(s->msg))
+	if (err == GW_OK && s->fault->status == 0 && !osip_accepts(s, strict_length))
 		set_fault(s, 400, "Malformed header value");
 	return err;
 }

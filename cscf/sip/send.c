@@ -196,26 +196,32 @@ static bool routed_by_token(const struct cscf_sip_stack *s, const struct cscf_si
 	       cscf_sip_uri_is_ours(s, uri.text);
 }
 
+/* Did we send it that way before? */
+static bool has_mark(const struct cscf_sip_stack *s, const struct cscf_sip_via *via,
+		     const struct cscf_sip_msg *req, enum cscf_sip_side to)
+{
+	char start[17];
+
+	if (!cscf_sip_via_is_ours(s, via, to))
+		return false;
+	snprintf(start, sizeof(start), "z9hG4bK%08x.", (unsigned)loop_mark(req, to));
+	return gw_slice_starts(via->branch, start);
+}
+
 bool cscf_sip_is_loop(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 		      enum cscf_sip_side from)
 {
 	struct cscf_sip_values_cursor cursor = {0};
 	struct gw_slice value;
 	bool by_token = from == CSCF_SIP_MW && routed_by_token(s, req);
-	char to_w2[17], to_mw[17];
 
-	snprintf(to_w2, sizeof(to_w2), "z9hG4bK%08x.", (unsigned)loop_mark(req, CSCF_SIP_W2));
-	snprintf(to_mw, sizeof(to_mw), "z9hG4bK%08x.", (unsigned)loop_mark(req, CSCF_SIP_MW));
 	while (cscf_sip_msg_value_next(req, "Via", &cursor, &value)) {
 		struct cscf_sip_via via;
 
 		if (cscf_sip_via_parse(&via, value) != GW_OK)
 			return false;
-		if (cscf_sip_via_is_ours(s, &via, CSCF_SIP_W2) &&
-		    gw_slice_starts(via.branch, to_w2))
-			return true;
-		if (!by_token && cscf_sip_via_is_ours(s, &via, CSCF_SIP_MW) &&
-		    gw_slice_starts(via.branch, to_mw))
+		if (has_mark(s, &via, req, CSCF_SIP_W2) ||
+		    (!by_token && has_mark(s, &via, req, CSCF_SIP_MW)))
 			return true;
 	}
 	return false;

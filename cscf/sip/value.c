@@ -5,8 +5,6 @@
  */
 #include "cscf/sip/value.h"
 
-#include <stdint.h>
-
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -59,36 +57,45 @@ bool cscf_sip_is_token(struct gw_slice s)
 	return s.n > 0;
 }
 
-/* What ends a piece of a value; a set of these. */
-enum { COMMA = 1, SEMICOLON = 2, EQUALS = 4, ANGLE = 8, QUOTE = 16 };
-static const uint8_t marks[256] = {
-    [','] = COMMA, [';'] = SEMICOLON, ['='] = EQUALS, ['<'] = ANGLE, ['"'] = QUOTE};
-
-/* Position of the first of `stops` outside quotes (and outside <> when angles), else s.n. */
-static size_t find_stop(struct gw_slice s, size_t from, unsigned stops, bool angles)
+/* Position of the first `stop` outside quotes (and outside <> when angles), else s.n. */
+static size_t find_stop_slowly(struct gw_slice s, size_t from, char stop, bool angles)
 {
-	unsigned look_at = stops | QUOTE | (angles ? ANGLE : 0u);
 	const char *gt;
 
 	for (size_t i = from; i < s.n; i++) {
-		unsigned mark = marks[(unsigned char)s.p[i]] & look_at;
+		char c = s.p[i];
 
-		if (mark == 0)
-			continue;
-		if ((mark & stops) != 0)
+		if (c == stop)
 			return i;
-		if (mark == ANGLE) {
+		if (c == '"') {
+			for (i++; i < s.n && s.p[i] != '"'; i++)
+				if (s.p[i] == '\\')
+					i++;
+		} else if (c == '<' && angles) {
 			gt = memchr(s.p + i, '>', s.n - i);
 			if (gt == NULL)
 				return s.n;
 			i = (size_t)(gt - s.p);
-			continue;
 		}
-		for (i++; i < s.n && s.p[i] != '"'; i++)
-			if (s.p[i] == '\\')
-				i++;
 	}
 	return s.n;
+}
+
+/* The same; most values have no stop at all, or nothing before it that could hide it. */
+static size_t find_stop(struct gw_slice s, size_t from, char stop, bool angles)
+{
+	const char *start = s.p + from, *at;
+	size_t n;
+
+	if (from >= s.n)
+		return s.n;
+	at = memchr(start, stop, s.n - from);
+	if (at == NULL)
+		return s.n;
+	n = (size_t)(at - start);
+	if (memchr(start, '"', n) != NULL || (angles && memchr(start, '<', n) != NULL))
+		return find_stop_slowly(s, from, stop, angles);
+	return from + n;
 }
 
 static struct gw_slice cut(struct gw_slice s, size_t from, size_t to)
@@ -99,7 +106,7 @@ static struct gw_slice cut(struct gw_slice s, size_t from, size_t to)
 bool cscf_sip_list_next(struct gw_slice value, size_t *cursor, struct gw_slice *member)
 {
 	while (*cursor < value.n) {
-		size_t end = find_stop(value, *cursor, COMMA, true);
+		size_t end = find_stop(value, *cursor, ',', true);
 
 		*member = cscf_sip_trim(cut(value, *cursor, end));
 		*cursor = end < value.n ? end + 1 : value.n;
@@ -114,7 +121,8 @@ bool cscf_sip_list_has(struct gw_slice value, const char *token)
 	size_t from = 0;
 
 	while (from < value.n) {
-		size_t end = find_stop(value, from, COMMA | SEMICOLON, true);
+		size_t comma = find_stop(value, from, ',', true);
+		size_t end = find_stop((struct gw_slice){value.p, comma}, from, ';', true);
 
 		if (gw_slice_ieq_str(cscf_sip_trim(cut(value, from, end)), token))
 			return true;
@@ -127,14 +135,14 @@ bool cscf_sip_param_next(struct gw_slice params, size_t *cursor, struct gw_slice
 			 struct gw_slice *value)
 {
 	while (*cursor < params.n) {
-		size_t end = find_stop(params, *cursor, SEMICOLON, true);
+		size_t end = find_stop(params, *cursor, ';', true);
 		struct gw_slice one = cscf_sip_trim(cut(params, *cursor, end));
 		size_t eq;
 
 		*cursor = end < params.n ? end + 1 : params.n;
 		if (one.n == 0)
 			continue;
-		eq = find_stop(one, 0, EQUALS, false);
+		eq = find_stop(one, 0, '=', false);
 		*name = cscf_sip_trim(cut(one, 0, eq));
 		*value = eq < one.n ? cscf_sip_trim(cut(one, eq + 1, one.n)) : GW_SLICE_NONE;
 		return true;
@@ -170,9 +178,9 @@ enum gw_err cscf_sip_name_addr_parse(struct cscf_sip_name_addr *out, struct gw_s
 		out->star = true;
 		return GW_OK;
 	}
-	lt = find_stop(value, 0, ANGLE, false);
+	lt = find_stop(value, 0, '<', false);
 	if (lt == value.n) {
-		semi = find_stop(value, 0, SEMICOLON, false);
+		semi = find_stop(value, 0, ';', false);
 		out->uri = cscf_sip_trim(cut(value, 0, semi));
 		if (semi < value.n)
 			out->params = cscf_sip_trim(cut(value, semi + 1, value.n));

@@ -230,6 +230,7 @@ static bool wants_read(const struct cscf_ws_conn *c)
 	return evbuffer_get_length(c->out) <= (size_t)c->l->cfg.send_queue_max / 2;
 }
 
+/* @return GW_OK go on; GW_ERR_AGAIN the event loop tells when there is more; else: lost */
 static enum gw_err read_once(struct cscf_ws_conn *c)
 {
 	static uint8_t bytes[READ_CHUNK]; /* one loop thread, and nobody reads inside a callback */
@@ -251,7 +252,9 @@ static enum gw_err read_once(struct cscf_ws_conn *c)
 		cscf_ws_handshake_feed(c, bytes, n);
 	else if (c->phase == CSCF_WS_PHASE_OPEN || c->phase == CSCF_WS_PHASE_CLOSING)
 		cscf_ws_session_feed(c, bytes, n);
-	return GW_OK;
+	/* what did not fill the buffer was all there was: no call to be told so */
+	return n == sizeof(bytes) || cscf_ws_stream_has_read_ahead(&c->stream) ? GW_OK
+									       : GW_ERR_AGAIN;
 }
 
 static void pump(void *arg)
@@ -415,7 +418,7 @@ enum gw_err cscf_ws_conn_send(struct cscf_ws_conn *c, const void *bytes, size_t 
 	cscf_ws_conn_account(c);
 	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_MSG_OUT]);
 	if (!c->in_pump)
-		cscf_ws_stream_want(&c->stream, wants_read(c), true);
+		cscf_ws_stream_again(&c->stream); /* the socket can nearly always take it */
 	return GW_OK;
 }
 

@@ -108,6 +108,11 @@ enum gw_err cscf_ws_stream_read(struct cscf_ws_stream *s, void *buf, size_t size
 	return r == 1 ? GW_OK : translate(s, r, SSL_ERROR_WANT_WRITE, &s->read_needs_write);
 }
 
+bool cscf_ws_stream_has_read_ahead(const struct cscf_ws_stream *s)
+{
+	return s->ssl != NULL && SSL_has_pending(s->ssl) == 1;
+}
+
 static enum gw_err write_some(struct cscf_ws_stream *s, const void *bytes, size_t len, size_t *n)
 {
 	int r;

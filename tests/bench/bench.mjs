@@ -112,7 +112,8 @@ export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport 
 			rate: 1000, burst: 1000 },
 		mw: { listen: [`${HOST}:${mw}`], name: HOST, peers: [HOST] },
 		home: { domains: ['ims.test'], entry_points: [`sip:${HOST}:${core};transport=${transport}`] },
-		agw: { list: [`${HOST}:9`] },
+		agw: { list: [`${HOST}:9`] }, emergency: { country: 'AT', lists: ['AT=112'] },
+		reg: { max_initial_rate: 0 },
 		ops: { listen: `${HOST}:${ops}`, ctl_socket: join(home, 'ctl') },
 	}, knobs);
 	const file = writeConf(home, 'cscf.yaml', conf);
