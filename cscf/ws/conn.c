@@ -257,7 +257,7 @@ static enum gw_err read_once(struct cscf_ws_conn *c)
 									       : GW_ERR_AGAIN;
 }
 
-static void pump(void *arg)
+static void pump(void *arg, bool only_write)
 {
 	struct cscf_ws_conn *c = arg;
 	enum gw_err err = GW_OK;
@@ -265,7 +265,8 @@ static void pump(void *arg)
 
 	c->in_pump = true;
 	flush(c);
-	for (turn = 0; turn < READS_PER_TURN && err == GW_OK && wants_read(c); turn++)
+	for (turn = 0; !only_write && turn < READS_PER_TURN && err == GW_OK && wants_read(c);
+	     turn++)
 		err = read_once(c);
 	flush(c);
 	c->in_pump = false;
@@ -418,7 +419,7 @@ enum gw_err cscf_ws_conn_send(struct cscf_ws_conn *c, const void *bytes, size_t 
 	cscf_ws_conn_account(c);
 	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_MSG_OUT]);
 	if (!c->in_pump)
-		cscf_ws_stream_again(&c->stream); /* the socket can nearly always take it */
+		cscf_ws_stream_write_soon(&c->stream);
 	return GW_OK;
 }
 

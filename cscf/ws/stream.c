@@ -18,8 +18,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct cscf_ws_stream *s = arg;
 
 	(void)fd;
-	(void)what;
-	s->on_ready(s->arg);
+	s->on_ready(s->arg, (what & EV_READ) == 0 && !s->read_needs_write &&
+				!cscf_ws_stream_has_read_ahead(s));
 }
 
 enum gw_err cscf_ws_stream_open(struct cscf_ws_stream *s, struct event_base *base, int fd,
@@ -166,6 +166,11 @@ void cscf_ws_stream_want(struct cscf_ws_stream *s, bool read, bool write)
 {
 	set_event(s->rd, (read && !s->read_needs_write) || (write && s->write_needs_read));
 	set_event(s->wr, (write && !s->write_needs_read) || (read && s->read_needs_write));
+}
+
+void cscf_ws_stream_write_soon(struct cscf_ws_stream *s)
+{
+	event_active(s->wr, EV_WRITE, 0);
 }
 
 void cscf_ws_stream_again(struct cscf_ws_stream *s)

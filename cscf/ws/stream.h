@@ -23,7 +23,8 @@ struct evbuffer;
 struct ssl_ctx_st;
 struct ssl_st;
 
-typedef void cscf_ws_stream_fn(void *arg);
+/* only_write: nothing came since the last call; do not ask. */
+typedef void cscf_ws_stream_fn(void *arg, bool only_write);
 
 struct cscf_ws_stream {
 	int fd;                /* owned; -1 when closed */
@@ -55,6 +56,8 @@ void cscf_ws_stream_shutdown(struct cscf_ws_stream *s);
 
 /** Say what to wait for. */
 void cscf_ws_stream_want(struct cscf_ws_stream *s, bool read, bool write);
+/** Call on_ready in the next turn to write; the socket can nearly always take it at once. */
+void cscf_ws_stream_write_soon(struct cscf_ws_stream *s);
 /** Call on_ready again in the next turn (the peer's octets may already be inside TLS). */
 void cscf_ws_stream_again(struct cscf_ws_stream *s);
 
