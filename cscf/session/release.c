@@ -160,15 +160,23 @@ static void answer_caller(struct call *c, const struct release_order *order)
 	}
 }
 
+/* A request that waited for the WIC in vain: unreachable, not unknown (DEREG-42). */
+static int unserved_status(const struct xact *x, enum cause cause)
+{
+	if (cause == CAUSE_WIC_GONE && x->from == SIDE_CORE)
+		return 480;
+	return x->method == CSCF_SIP_INVITE ? 487 : 481;
+}
+
 /* Requests other than the INVITE that began it: nobody waits for them any more (REL-15). */
-static void end_others(struct call *c)
+static void end_others(struct call *c, enum cause cause)
 {
 	struct xact *x, *tmp;
 
 	DL_FOREACH_SAFE (c->xacts, x, tmp) {
 		if (x->initial || x->method == CSCF_SIP_BYE || x->server == GW_HANDLE_NONE)
 			continue;
-		xact_reply(x, x->method == CSCF_SIP_INVITE ? 487 : 481, NULL, NULL, NULL);
+		xact_reply(x, unserved_status(x, cause), NULL, NULL, NULL);
 		if (x->client_live && !x->client_final && x->method == CSCF_SIP_INVITE &&
 		    cscf_sip_cancel(c->s->p.stack, x->client, NULL) == GW_OK)
 			continue;
@@ -217,7 +225,7 @@ void release_run(struct call *c, const struct release_order *order)
 			CALL_LOG(GW_LOG_INFO, "call.cancel_not_sent", c, "-", "client=%d",
 				 (int)cscf_sip_client_alive(c->s->p.stack, x->client));
 	}
-	end_others(c);
+	end_others(c, order->cause);
 	if (c->winner != NULL)
 		end_confirmed(c, order);
 	job_flush(c);
