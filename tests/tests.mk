@@ -39,8 +39,9 @@ format: ## rewrite all C files in house style
 lint-format:
 	@echo "  FORMAT $(words $(C_FILES)) C files"
 	@clang-format --dry-run -Werror $(C_FILES)
-lint-arrows: ## who may include whom
+lint-arrows: ## who may include whom, and that no log line names a user
 	@node tests/lib/include-arrows.mjs
+	@node tests/lib/log-identities.mjs
 lint-spelling:
 	@codespell -q 3 -L ue,ues,medias,ist,unparseable,ans,te,nd,iff,ser,hist,inout,mis -S '*.sdp,package-lock.json,node_modules,build' \
 		common proto cscf agw deploy tests README.md Makefile

@@ -137,6 +137,7 @@ static void note(enum cscf_emergency_decision decision, const struct cscf_sip_ms
 		 const char *impu)
 {
 	gw_metric_inc(&metrics[decision * N_CLASSES + (unsigned)match->how - CSCF_EMERGENCY_URN]);
+	/* impu was masked by who called */
 	GW_LOG(GW_LOG_WARN, "emergency.detected",
 	       "call_id=\"%.*s\" impu=\"%s\" conn=%llu method=%.*s class=%s urn=%s country=%s "
 	       "decision=%s",

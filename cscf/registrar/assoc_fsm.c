@@ -10,6 +10,7 @@
  * Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
+#include "cscf/sip/mask.h"
 
 #include <stdio.h>
 
@@ -94,7 +95,8 @@ static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
 {
 	const struct reg_assoc *a = fsm->owner;
 
-	snprintf(buf, n, "impi=\"%s\" conn=%llu", a->impi->impi, (unsigned long long)a->conn->id);
+	snprintf(buf, n, "impi=\"%s\" conn=%llu", cscf_sip_mask(a->impi->impi),
+		 (unsigned long long)a->conn->id);
 	return buf;
 }
 

@@ -14,7 +14,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 #define GW_LOG_MOD "registrar"
 
@@ -61,35 +60,15 @@ void reg_gate_free(struct reg_gate *g)
 	free(g);
 }
 
-/* The device, if we hold a registration of it for this IMPI: its +sip.instance is a secret of
- * its own towards other users. */
-static const char *known_instance(const struct cscf_registrar *r, const struct reg_request *q)
+static struct reg_throttle_who who_is(const struct reg_request *q, const struct cscf_sip_flow *flow)
 {
-	const struct reg_impi *impi = NULL;
-	const struct reg_assoc *a;
-
-	if (q->impi == NULL || q->instance == NULL || q->instance[0] == '\0')
-		return NULL;
-	HASH_FIND(hh, r->impis, q->impi, strlen(q->impi), impi);
-	if (impi == NULL)
-		return NULL;
-	DL_FOREACH2(impi->assocs, a, impi_next)
-	if (a->instance != NULL && strcmp(a->instance, q->instance) == 0)
-		return q->instance;
-	return NULL;
-}
-
-static struct reg_throttle_who who_is(const struct cscf_registrar *r, const struct reg_request *q,
-				      const struct cscf_sip_flow *flow)
-{
-	struct reg_throttle_who who = {.source = &flow->remote};
-
-	if (q->scheme != REG_SCHEME_BEARER) { /* else nobody knows yet who it is */
-		who.impi = q->impi;
-		who.to_aor = q->to_aor;
-		who.instance = known_instance(r, q);
-	}
-	return who;
+	return (struct reg_throttle_who){
+	    .source = &flow->remote,
+	    /* with a token nobody knows yet who it is */
+	    .impi = q->impi != NULL && q->impi[0] != '\0' ? q->impi : NULL,
+	    .to_aor = q->to_aor,
+	    .instance = q->instance,
+	};
 }
 
 /* One line for every security event here: connection, source, Origin, masked user (SEC-26). */
@@ -107,7 +86,7 @@ static void log_event(const struct cscf_registrar *r, const char *what, const st
 static bool throttled(struct cscf_registrar *r, const struct reg_request *q,
 		      const struct cscf_sip_flow *flow, struct reg_refusal *why)
 {
-	struct reg_throttle_who who = who_is(r, q, flow);
+	struct reg_throttle_who who = who_is(q, flow);
 
 	switch (reg_throttle_check(r->gate->throttle, &who, reg_now_ms())) {
 	case REG_THROTTLE_PASS:
@@ -178,13 +157,15 @@ void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
 
 	if (c != NULL && status == 401)
 		c->challenged = true;
-	if (!q->has_response || status < 200)
+	if (status < 200 || q->query)
 		return;
-	who = who_is(r, q, flow);
+	who = who_is(q, flow);
 	if (status < 300) {
 		reg_throttle_succeeded(r->gate->throttle, &who);
 		return;
 	}
+	if (!q->has_response) /* nothing was tried */
+		return;
 	/* who is registered here has proven himself; an old nonce, or a card that asks for
 	 * another challenge (RFC 3310 s3.4), is no wrong answer (SEC-13) */
 	if ((c != NULL && c->assocs != NULL) || (status != 401 && status != 403 && status != 404) ||

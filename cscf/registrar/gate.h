@@ -25,7 +25,7 @@ void reg_gate_free(struct reg_gate *g);
  */
 bool reg_gate_open(struct cscf_registrar *r, struct reg_conn *c, const struct reg_request *q,
 		   const struct cscf_sip_flow *flow, struct reg_refusal *why);
-/** The core's final answer to a REGISTER without a token, before it is acted on. */
+/** The core's final answer to a REGISTER, before it is acted on. */
 void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
 		       const struct cscf_sip_flow *flow, const struct cscf_sip_msg *rsp);
 

@@ -6,6 +6,7 @@
  * Spec: TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
+#include "cscf/sip/mask.h"
 
 #include "common/log.h"
 #include "common/rand.h"

@@ -245,7 +245,7 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 
 	if (status < 200 || client != t->client)
 		return;
-	if (!info->local && t->q.grant == NULL)
+	if (!info->local)
 		reg_gate_answered(t->r, &t->q, &t->flow, rsp);
 	err = gw_fsm_dispatch(&t->fsm, classify(status, info), (void *)(uintptr_t)data);
 	(void)err; /* a second final answer: refused and logged by the engine */

@@ -10,6 +10,7 @@
  * Spec: TS 24.371 §6A.3 NOTE; DEREG-30. Thread: the cscf loop.
  */
 #include "cscf/registrar/pool.h"
+#include "cscf/sip/mask.h"
 
 #include "common/log.h"
 #include "common/rand.h"

@@ -26,13 +26,14 @@ struct entry {
 struct reg_throttle {
 	int64_t max_failures, block_ms;
 	uint64_t secret[2];
-	struct entry *pairs, *identities, *sources; /* owned */
+	struct entry *pairs, *identities, *sources, *devices; /* owned */
 };
 
 /* Who is meant, hashed. An identity is the IMPI and, since that may be left out or made up, the
  * IMPU as well; both name the same user@host more often than not. */
 struct keys {
 	uint64_t source;
+	bool known; /* the device has registered the IMPU before */
 	uint64_t pair[2], identity[2];
 	size_t n;
 };
@@ -43,7 +44,8 @@ static uint64_t hash(const struct reg_throttle *t, const uint8_t *source, size_t
 	uint8_t plain[8 + TEXT_MAX + TEXT_MAX + 2];
 	size_t n = source_n, len;
 
-	memcpy(plain, source, source_n);
+	if (source_n > 0)
+		memcpy(plain, source, source_n);
 	plain[n++] = (uint8_t)source_n;
 	len = strnlen(text, TEXT_MAX);
 	memcpy(plain + n, text, len);
@@ -52,6 +54,14 @@ static uint64_t hash(const struct reg_throttle *t, const uint8_t *source, size_t
 	len = strnlen(instance, TEXT_MAX);
 	memcpy(plain + n, instance, len);
 	return cscf_sip_siphash(t->secret, plain, n + len);
+}
+
+static struct entry *find(struct entry *table, uint64_t key)
+{
+	struct entry *e = NULL;
+
+	HASH_FIND(hh, table, &key, sizeof(key), e);
+	return e;
 }
 
 static const char *bare(const char *aor)
@@ -68,12 +78,21 @@ static void add_identity(const struct reg_throttle *t, struct keys *k, const uin
 	k->identity[k->n++] = hash(t, source, 0, text, "");
 }
 
+static uint64_t device_key(const struct reg_throttle *t, const struct reg_throttle_who *who)
+{
+	return hash(t, NULL, 0, bare(who->to_aor), who->instance);
+}
+
 static struct keys keys_of(const struct reg_throttle *t, const struct reg_throttle_who *who)
 {
 	const char *instance = who->instance != NULL ? who->instance : "";
 	uint8_t source[8];
 	size_t n = cscf_ws_source_key(who->source, source);
-	struct keys k = {.n = 0};
+	struct keys k = {.known = who->to_aor != NULL && instance[0] != '\0' &&
+				  find(t->devices, device_key(t, who)) != NULL};
+
+	if (!k.known)
+		instance = "";
 
 	k.source = hash(t, source, n, "", "");
 	if (who->impi != NULL)
@@ -81,14 +100,6 @@ static struct keys keys_of(const struct reg_throttle *t, const struct reg_thrott
 	if (who->to_aor != NULL && (who->impi == NULL || strcmp(bare(who->to_aor), who->impi) != 0))
 		add_identity(t, &k, source, n, bare(who->to_aor), instance);
 	return k;
-}
-
-static struct entry *find(struct entry *table, uint64_t key)
-{
-	struct entry *e = NULL;
-
-	HASH_FIND(hh, table, &key, sizeof(key), e);
-	return e;
 }
 
 static bool is_blocked(struct entry *table, uint64_t key, int64_t now_ms)
@@ -105,14 +116,14 @@ static void drop(struct entry **table, struct entry *e)
 }
 
 /* The entry as the last touched; NULL when out of memory: then this failure is not counted. */
-static struct entry *touch(struct entry **table, uint64_t key, int64_t now_ms)
+static struct entry *touch(struct entry **table, uint64_t key, unsigned max, int64_t now_ms)
 {
 	struct entry *e = find(*table, key);
 
 	if (e != NULL) {
 		HASH_DELETE(hh, *table, e);
 	} else {
-		if (HASH_COUNT(*table) >= REG_THROTTLE_MAX_ENTRIES)
+		if (HASH_COUNT(*table) >= max)
 			drop(table, *table); /* the first is the one touched longest ago */
 		e = calloc(1, sizeof(*e));
 		if (e == NULL)
@@ -131,7 +142,7 @@ static struct entry *touch(struct entry **table, uint64_t key, int64_t now_ms)
 static void count(const struct reg_throttle *t, struct entry **table, uint64_t key, int64_t limit,
 		  int64_t now_ms)
 {
-	struct entry *e = touch(table, key, now_ms);
+	struct entry *e = touch(table, key, REG_THROTTLE_MAX_ENTRIES, now_ms);
 
 	if (e == NULL)
 		return;
@@ -174,6 +185,7 @@ void reg_throttle_free(struct reg_throttle *t)
 	clear(&t->pairs);
 	clear(&t->identities);
 	clear(&t->sources);
+	clear(&t->devices);
 	free(t);
 }
 
@@ -189,7 +201,7 @@ enum reg_throttle_verdict reg_throttle_check(const struct reg_throttle *t,
 	for (size_t i = 0; i < k.n; i++)
 		if (is_blocked(t->pairs, k.pair[i], now_ms))
 			return REG_THROTTLE_PAIR;
-	if (who->instance == NULL && is_blocked(t->sources, k.source, now_ms))
+	if (!k.known && is_blocked(t->sources, k.source, now_ms))
 		return REG_THROTTLE_SOURCE;
 	return REG_THROTTLE_PASS;
 }
@@ -202,8 +214,7 @@ void reg_throttle_failed(struct reg_throttle *t, const struct reg_throttle_who *
 		return;
 	k = keys_of(t, who);
 	for (size_t i = 0; i < k.n; i++) {
-		bool attacked =
-		    who->instance == NULL && is_blocked(t->identities, k.identity[i], now_ms);
+		bool attacked = !k.known && is_blocked(t->identities, k.identity[i], now_ms);
 
 		count(t, &t->pairs, k.pair[i], attacked ? 1 : t->max_failures, now_ms);
 		count(t, &t->identities, k.identity[i], t->max_failures, now_ms);
@@ -215,7 +226,7 @@ void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_wh
 {
 	struct keys k;
 
-	if (t->pairs == NULL)
+	if (t->max_failures == 0)
 		return;
 	k = keys_of(t, who);
 	for (size_t i = 0; i < k.n; i++) {
@@ -224,6 +235,8 @@ void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_wh
 		if (e != NULL)
 			drop(&t->pairs, e);
 	}
+	if (who->to_aor != NULL && who->instance != NULL && who->instance[0] != '\0')
+		(void)touch(&t->devices, device_key(t, who), REG_THROTTLE_MAX_DEVICES, 0);
 }
 
 size_t reg_throttle_entries(const struct reg_throttle *t)

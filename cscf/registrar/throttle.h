@@ -13,8 +13,8 @@
  * Nobody is locked out by another's failures: an identity as such is never blocked, only guesses
  * at it from an address that has guessed wrong before; who gives the right password first passes
  * from any other address even while the identity is under attack from a thousand. Behind the
- * attacker's own address (a shared NAT) a device that is registered already is told by its
- * +sip.instance, which others do not know, and is counted apart. Only failures that the core
+ * attacker's own address (a shared NAT) a device that has registered that IMPU before is told by
+ * its +sip.instance, which others do not know, and is counted apart. Only failures that the core
  * reported count; being refused here neither counts nor prolongs the block.
  *
  * Each table is bounded; when full, what was touched longest ago goes. To push an entry of his
@@ -34,6 +34,7 @@
 #define REG_THROTTLE_WINDOW_MS     60000
 #define REG_THROTTLE_SOURCE_FACTOR 4
 #define REG_THROTTLE_MAX_ENTRIES   8192 /* of each table */
+#define REG_THROTTLE_MAX_DEVICES   65536
 
 struct reg_throttle;
 
@@ -47,7 +48,7 @@ struct reg_throttle_who {
 	const struct gw_addr *source; /* an IPv6 source is its /64 */
 	const char *impi;             /* NULL = not known yet */
 	const char *to_aor;           /* IMPU that is registered; NULL = none */
-	const char *instance;         /* of a registration we hold for that IMPI; NULL = none */
+	const char *instance;         /* +sip.instance; NULL or "" = none */
 };
 
 /** @param max_failures  0 = off */
@@ -59,9 +60,10 @@ enum reg_throttle_verdict reg_throttle_check(const struct reg_throttle *t,
 					     const struct reg_throttle_who *who, int64_t now_ms);
 void reg_throttle_failed(struct reg_throttle *t, const struct reg_throttle_who *who,
 			 int64_t now_ms);
-/** The right password: the pair's failures are forgotten, those of the source are not. */
+/** The core took the registration: the pair's failures are forgotten, those of the source are not,
+ * and the device is known from now on. */
 void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_who *who);
-/** Entries of all tables, for tests and operators. */
+/** Entries of the tables of failures, for tests. */
 size_t reg_throttle_entries(const struct reg_throttle *t);
 
 #endif

@@ -18,9 +18,9 @@ export class WsClient {
 	#cseq = 1;
 	#nc = 0;
 
-	/** Open the connection. user/password/domain as in the core; origin must be allowed. */
+	/** Open the connection. user/password/domain as in the core; origin must be allowed; localAddress: from where. */
 	static async open(url, { user, password = user, domain = 'ims.test', origin, impi = user,
-		protocols = ['sip'], headers, tls: tlsOptions = {} } = {}) {
+		protocols = ['sip'], headers, tls: tlsOptions = {}, localAddress } = {}) {
 		const self = new WsClient();
 		const host = `${token(6)}.invalid`;
 
@@ -28,7 +28,7 @@ export class WsClient {
 			contactUri: `sip:${token(4)}@${host};transport=ws`, regCallId: token(), regTag: token(4),
 			instance: `<urn:uuid:${randomUUID()}>`, viaTransport: url.startsWith('wss') ? 'WSS' : 'WS' });
 		self.ws = new WebSocket(url, protocols, { ...tlsOptions, origin, rejectUnauthorized: false, headers,
-			perMessageDeflate: false });
+			perMessageDeflate: false, localAddress });
 		self.closed = new Promise((resolve) => {
 			self.ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
 		});

@@ -119,10 +119,11 @@ static void test_the_victim_is_not_locked_out_elsewhere(void **state)
 
 static void test_a_known_device_behind_the_attackers_address_passes(void **state)
 {
-	struct reg_throttle_who known;
+	struct reg_throttle_who known = who("203.0.113.99", "alice", "urn:uuid:1");
 
 	REQ("SEC-14");
 	(void)state;
+	reg_throttle_succeeded(t, &known); /* once, from anywhere */
 	fail_times(MAX, "203.0.113.7", "alice");
 	for (int i = 0; i < MAX * REG_THROTTLE_SOURCE_FACTOR; i++) {
 		char impi[16];
@@ -133,6 +134,16 @@ static void test_a_known_device_behind_the_attackers_address_passes(void **state
 	assert_int_equal(check("203.0.113.7", "carol"), REG_THROTTLE_SOURCE);
 	known = who("203.0.113.7", "alice", "urn:uuid:1");
 	assert_int_equal(reg_throttle_check(t, &known, now), REG_THROTTLE_PASS);
+	known.impi = NULL; /* the question before the challenge is the device's too */
+	assert_int_equal(reg_throttle_check(t, &known, now), REG_THROTTLE_PASS);
+	known.impi = "alice";
+	/* another device is not, nor is this one for another user */
+	known.instance = "urn:uuid:2";
+	assert_int_equal(reg_throttle_check(t, &known, now), REG_THROTTLE_PAIR);
+	known.instance = "urn:uuid:1";
+	known.to_aor = "sip:bob@ims.example.net";
+	assert_int_equal(reg_throttle_check(t, &known, now), REG_THROTTLE_PAIR);
+	known.to_aor = "sip:alice@ims.example.net";
 	/* it has a limit as well */
 	for (int i = 0; i < MAX; i++)
 		reg_throttle_failed(t, &known, now);
