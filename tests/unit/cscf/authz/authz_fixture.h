@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_CSCF_AUTHZ_FIXTURE_H
 #define TESTS_UNIT_CSCF_AUTHZ_FIXTURE_H
 
+#include "common/log.h"
 #include "cscf/authz/authz.h"
 #include "tests/lib/req.h"
 
@@ -21,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,6 +56,10 @@ struct fx {
 	json_t *claims; /* introspection: what it says */
 	char asked[16384], authorization[512];
 	unsigned n_elsewhere; /* requests to any other path */
+
+	int log_fd; /* everything that is logged, all levels */
+	char tails[256][32];
+	size_t n_tails; /* ends of the credentials asked about: never in the log (SEC-10) */
 
 	/* the last verdict */
 	unsigned n_done;
@@ -288,6 +295,10 @@ static inline void fx_init(struct fx *fx)
 		    realm[] = "ims.example.net", es[] = "ES256", rs[] = "RS256", ps[] = "PS256";
 
 	memset(fx, 0, sizeof(*fx));
+	fx->log_fd = memfd_create("log", MFD_CLOEXEC);
+	assert_true(fx->log_fd >= 0);
+	gw_log_init("test", GW_LOG_TRACE);
+	gw_log_set_fd(fx->log_fd);
 	fx->base = event_base_new();
 	fx->now_s = FX_NOW;
 	fx->mono_ms = 1000000;
@@ -338,8 +349,30 @@ static inline void fx_start(struct fx *fx)
 		fail_msg("%s", why);
 }
 
+/** Everything logged so far; caller frees. */
+static inline char *fx_log(const struct fx *fx)
+{
+	off_t n = lseek(fx->log_fd, 0, SEEK_END);
+	char *text = calloc(1, (size_t)n + 1);
+
+	assert_int_equal(pread(fx->log_fd, text, (size_t)n, 0), n);
+	return text;
+}
+
+static inline void fx_check_log(struct fx *fx)
+{
+	char *log = fx_log(fx);
+
+	for (size_t i = 0; i < fx->n_tails; i++)
+		assert_null(strstr(log, fx->tails[i]));
+	free(log);
+	gw_log_set_fd(2);
+	(void)close(fx->log_fd);
+}
+
 static inline void fx_fini(struct fx *fx)
 {
+	fx_check_log(fx);
 	cscf_authz_free(fx->a);
 	cscf_authz_grant_unref(fx->grant);
 	if (fx->http != NULL)
@@ -400,6 +433,9 @@ static inline enum cscf_authz_reason fx_ask_query(struct fx *fx, const struct cs
 {
 	unsigned before = fx->n_done;
 
+	if (q->credentials.n > 40 && fx->n_tails < 256)
+		snprintf(fx->tails[fx->n_tails++], 32, "%.24s",
+			 q->credentials.p + q->credentials.n - 26);
 	cscf_authz_verify(fx->a, q, fx_on_done, fx, NULL);
 	fx_until(fx, &fx->n_done, before + 1);
 	return fx->res.reason;

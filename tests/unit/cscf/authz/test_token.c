@@ -508,10 +508,29 @@ static void test_bit_flips_anywhere_are_noticed(void **state)
 	free(token);
 }
 
+/* The fixture greps the log for every credential; here: that there is a log at all. */
+static void test_refusals_are_logged_without_the_token(void **state)
+{
+	char *log;
+
+	REQ("SEC-10");
+	(void)state;
+	assert_reason(fx_ask(fx, fx_token(fx, "aud", "\"other\"")), AUDIENCE);
+	assert_reason(fx_ask(fx, fx_token(fx, "ims_impi", NULL)), CLAIMS);
+	log = fx_log(fx);
+	assert_non_null(
+	    strstr(log, "event=authz.refused reason=audience issuer=\"" FX_ISSUER "\""));
+	assert_non_null(strstr(log, "event=authz.claim_missing"));
+	assert_null(strstr(log, "alice"));
+	assert_int_equal(fx->n_tails, 2);
+	free(log);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+	    T(test_refusals_are_logged_without_the_token), /* first: lines are rate-limited */
 	    T(test_good_token_names_the_user),
 	    T(test_both_spellings_give_the_same_grant),
 	    T(test_the_other_spelling_can_be_switched_off),
