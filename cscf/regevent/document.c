@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "cscf/registrar/network.h"
+#include "cscf/sip/mask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,9 +112,9 @@ static void apply(struct sub *s, const struct cscf_reginfo *info, bool closing)
 	free(l.v);
 	GW_LOG(c.ended + c.removed + c.shortened + c.added > 0 ? GW_LOG_INFO : GW_LOG_DEBUG,
 	       "regevent.document",
-	       "impi=\"%s\" version=%u state=%s ended=%u removed=%u shortened=%u added=%u", s->impi,
-	       (unsigned)info->version, info->full ? "full" : "partial", c.ended, c.removed,
-	       c.shortened, c.added);
+	       "impi=\"%s\" version=%u state=%s ended=%u removed=%u shortened=%u added=%u",
+	       cscf_sip_mask(s->impi), (unsigned)info->version, info->full ? "full" : "partial",
+	       c.ended, c.removed, c.shortened, c.added);
 	if (closing && all_terminated(info, &reopen))
 		cscf_registrar_end_user(r, s->impi, "network", reopen);
 }

@@ -6,6 +6,7 @@
 #include "cscf/regevent/regevent_int.h"
 
 #include "common/log.h"
+#include "cscf/sip/mask.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -116,8 +117,8 @@ void cscf_regevent_on_user(struct cscf_regevent *re, const struct cscf_registrar
 		return;
 	}
 	re_metric_inc(RE_M_LIMIT);
-	GW_LOG_LIMITED(GW_LOG_WARN, "regevent.limit", "impi=\"%s\" subscriptions=%u", user->impi,
-		       (unsigned)HASH_COUNT(re->by_call_id));
+	GW_LOG_LIMITED(GW_LOG_WARN, "regevent.limit", "impi=\"%s\" subscriptions=%u",
+		       cscf_sip_mask(user->impi), (unsigned)HASH_COUNT(re->by_call_id));
 }
 
 void cscf_regevent_on_user_gone(struct cscf_regevent *re, const char *impi)

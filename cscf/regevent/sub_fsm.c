@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/rand.h"
+#include "cscf/sip/mask.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -71,12 +72,12 @@ static void note_failure(struct sub *s, const char *why, int status)
 {
 	s->failures++;
 	GW_LOG_LIMITED(GW_LOG_WARN, "regevent.failed", "impi=\"%s\" why=%s status=%d failures=%u",
-		       s->impi, why, status, s->failures);
+		       cscf_sip_mask(s->impi), why, status, s->failures);
 	if (s->failures != (unsigned)s->re->cfg->max_failures)
 		return;
 	re_metric_inc(RE_M_ALARM);
-	GW_LOG_LIMITED(GW_LOG_ERROR, "regevent.alarm", "impi=\"%s\" failures=%u", s->impi,
-		       s->failures);
+	GW_LOG_LIMITED(GW_LOG_ERROR, "regevent.alarm", "impi=\"%s\" failures=%u",
+		       cscf_sip_mask(s->impi), s->failures);
 }
 
 static void wait_for(struct sub *s, uint32_t ms)
@@ -91,8 +92,8 @@ static void give_up(struct sub *s, const char *why, int status)
 	sub_drop_client(s);
 	sub_forget_dialog(s);
 	re_metric_inc(RE_M_GAVE_UP);
-	GW_LOG_LIMITED(GW_LOG_WARN, "regevent.gave_up", "impi=\"%s\" why=%s status=%d", s->impi,
-		       why, status);
+	GW_LOG_LIMITED(GW_LOG_WARN, "regevent.gave_up", "impi=\"%s\" why=%s status=%d",
+		       cscf_sip_mask(s->impi), why, status);
 	gw_fsm_go(&s->fsm, SUB_S_GAVE_UP);
 }
 
@@ -126,10 +127,10 @@ static void accepted(struct sub *s, const struct sub_answer *a)
 	re_metric_inc(RE_M_ACCEPTED);
 	if (s->failures > 0)
 		GW_LOG_LIMITED(GW_LOG_INFO, "regevent.recovered", "impi=\"%s\" failures=%u",
-			       s->impi, s->failures);
+			       cscf_sip_mask(s->impi), s->failures);
 	s->failures = 0;
-	GW_LOG(GW_LOG_DEBUG, "regevent.accepted", "impi=\"%s\" expires_s=%u", s->impi,
-	       (unsigned)a->expires_s);
+	GW_LOG(GW_LOG_DEBUG, "regevent.accepted", "impi=\"%s\" expires_s=%u",
+	       cscf_sip_mask(s->impi), (unsigned)a->expires_s);
 	if (a->expires_s > 0) {
 		live_for(s, a->expires_s);
 		return;
@@ -291,7 +292,7 @@ static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
 {
 	const struct sub *s = fsm->owner;
 
-	snprintf(buf, n, "impi=\"%s\" call_id=\"%s\"", s->impi, s->call_id);
+	snprintf(buf, n, "impi=\"%s\" call_id=\"%s\"", cscf_sip_mask(s->impi), s->call_id);
 	return buf;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "cscf/session/session_int.h"
 
+#include "cscf/sip/mask.h"
 #include "cscf/xml/ims3gpp.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@ static void forget_route(struct cscf_session *s, gw_handle assoc,
 			 const struct cscf_registrar_identity *id, const char *why)
 {
 	gw_metric_inc(&session_metrics[SM_RESTORATION]);
-	GW_LOG_LIMITED(GW_LOG_WARN, "session.restoration", "impi=\"%s\" why=%s", id->impi, why);
+	GW_LOG_LIMITED(GW_LOG_WARN, "session.restoration", "impi=\"%s\" why=%s",
+		       cscf_sip_mask(id->impi), why);
 	cscf_registrar_clear_route(s->p.registrar, assoc);
 }
 

@@ -30,9 +30,10 @@ export class Notifier {
 	version = 0;
 	#cseq = 0;
 
+	/** item: the SUBSCRIBE; without one it is a dialog that nobody knows. */
 	constructor(core, item) {
-		Object.assign(this, { core, item, tag: token(4), callId: item.msg.callId,
-			target: uriOf(item.msg.get('Contact')) });
+		Object.assign(this, { core, item, tag: token(4), callId: item?.msg.callId ?? token(),
+			target: item && uriOf(item.msg.get('Contact')) });
 	}
 
 	/** Wait for a SUBSCRIBE of the eP-CSCF for a user and accept it. */
@@ -57,11 +58,13 @@ export class Notifier {
 	}
 
 	message(body, { state = 'active;expires=600', type = 'application/reginfo+xml', event = 'reg', fromTag = this.tag,
-		toTag = this.item.msg.fromTag, callId = this.callId, cseq = ++this.#cseq, uri = this.target, headers = [] } = {}) {
+		toTag = this.item?.msg.fromTag, from = uriOf(this.item?.msg.get('To') ?? 'sip:notifier'),
+		to = uriOf(this.item?.msg.get('From') ?? 'sip:gateway'), callId = this.callId, cseq = ++this.#cseq,
+		uri = this.target, headers = [] } = {}) {
 		return new SipMessage(`NOTIFY ${uri} SIP/2.0`, [
 			['Via', `SIP/2.0/UDP ${this.core.host}:${this.core.port};branch=${branch()}`], ['Max-Forwards', 70],
-			['From', `<${uriOf(this.item.msg.get('To'))}>;tag=${fromTag}`],
-			['To', `<${uriOf(this.item.msg.get('From'))}>;tag=${toTag}`], ['Call-ID', callId],
+			['From', `<${from}>;tag=${fromTag}`],
+			['To', `<${to}>;tag=${toTag}`], ['Call-ID', callId],
 			['CSeq', `${cseq} NOTIFY`], ['Contact', `<sip:${this.core.host}:${this.core.port}>`],
 			...(event ? [['Event', event]] : []), ...(state ? [['Subscription-State', state]] : []), ...headers,
 			...(body ? [['Content-Type', type]] : [])], body ?? '');
