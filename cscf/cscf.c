@@ -182,6 +182,7 @@ static enum gw_err start_ops(struct cscf *c)
 	    .base = c->base,
 	    .listener = c->listener,
 	    .stack = c->stack,
+	    .authz = c->authz,
 	    .registrar = c->registrar,
 	    .regevent = c->regevent,
 	    .iq = c->iq,

@@ -148,6 +148,28 @@ static json_t *cmd_agw_list(void *arg, const json_t *args, const char **error)
 	return cscf_iq_agw_list(o->p.iq);
 }
 
+static json_t *cmd_token_show(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+
+	(void)args;
+	(void)error;
+	return cscf_authz_json(o->p.authz);
+}
+
+static json_t *cmd_token_revoke(void *arg, const json_t *args, const char **error)
+{
+	const struct cscf_ops *o = arg;
+	const char *id = arg_at(args, 0);
+	enum gw_err err = id != NULL ? cscf_authz_revoke(o->p.authz, id) : GW_ERR_INVAL;
+
+	if (err == GW_OK)
+		return done();
+	*error = err == GW_ERR_INVAL ? "token revoke needs a jti or the token's SHA-256 in hex"
+				     : gw_err_name(err);
+	return NULL;
+}
+
 static json_t *set_drain(struct cscf_ops *o, bool on, const char **error)
 {
 	if (o->cbs.drain(o->arg, on))
@@ -243,6 +265,8 @@ const struct gw_ctl_command ops_commands[] = {
     {"call list", "call list: calls", cmd_call_list},
     {"call show", "call show ID|CALL-ID: one call", cmd_call_show},
     {"agw list", "agw list: links to the eIMS-AGWs", cmd_agw_list},
+    {"token show", "token show: issuers of web tokens, their keys, what waits", cmd_token_show},
+    {"token revoke", "token revoke JTI|SHA256: refuse that token for a day", cmd_token_revoke},
     {"drain", "drain: take no new work", cmd_drain},
     {"undrain", "undrain: take new work again", cmd_undrain},
     {"log level", "log level LEVEL: error, warn, info, debug or trace", cmd_log_level},

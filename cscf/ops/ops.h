@@ -8,6 +8,7 @@
 #define CSCF_OPS_OPS_H
 
 #include "common/err.h"
+#include "cscf/authz/authz.h"
 #include "cscf/regevent/regevent.h"
 #include "cscf/session/session.h"
 #include "cscf/ws/listener.h"
@@ -19,6 +20,7 @@ struct cscf_ops_parts {
 	struct event_base *base;
 	struct cscf_ws_listener *listener;
 	struct cscf_sip_stack *stack;
+	struct cscf_authz *authz;
 	struct cscf_registrar *registrar;
 	struct cscf_regevent *regevent;
 	struct cscf_iq *iq;
