@@ -85,7 +85,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_TIME("sip.t4", sip.t4_ms, "5s", 10, MINUTE, "RFC 3261 T4"),
 	K_INT("sip.max_server_transactions", sip.max_server_txns, "20000", 10, 10000000, "more: 503"),
 	K_INT("sip.max_client_transactions", sip.max_client_txns, "20000", 10, 10000000, "more: 503"),
-	K_ENUM("sip.route_mismatch", sip_route_mismatch, "replace", mismatch_words, "a WIC's Route differs: replace, or reject (400)"),
+	K_ENUM("identity.route_mismatch", sip_route_mismatch, "replace", mismatch_words, "a WIC's Route differs: replace, or reject (400)"),
 
 	K_NEED("home.domains", home_domains, "home domains served"),
 	K_LIST("home.entry_points", home_entry_points, "", "SIP URIs or host:port for REGISTER, in order; empty = DNS"),

@@ -18,12 +18,14 @@ static bool is_tel(const struct reg_impu *u)
 /* Two P-Preferred-Identity values only as one SIP and one tel (ID-05); then the first counts. */
 static const struct reg_impu *preferred_impu(const struct reg_assoc *a,
 					     const struct gw_slice *preferred, size_t n,
-					     const struct reg_binding **where)
+					     const struct reg_binding **where,
+					     const struct reg_impu **alias)
 {
 	const struct reg_impu *found = NULL, *second;
 	const struct reg_binding *b;
 	struct cscf_sip_name_addr na;
 
+	*alias = NULL;
 	if (n == 0 || n > 2 || cscf_sip_name_addr_parse(&na, preferred[0]) != GW_OK)
 		return NULL;
 	found = reg_impu_find(a, na.uri, where);
@@ -32,7 +34,11 @@ static const struct reg_impu *preferred_impu(const struct reg_assoc *a,
 	if (cscf_sip_name_addr_parse(&na, preferred[1]) != GW_OK)
 		return NULL;
 	second = reg_impu_find(a, na.uri, &b);
-	return second != NULL && is_tel(second) != is_tel(found) ? found : NULL;
+	if (second == NULL || is_tel(second) == is_tel(found))
+		return NULL;
+	if (!reg_impu_is_wildcard(second))
+		*alias = second;
+	return found;
 }
 
 static const struct reg_impu *default_impu(const struct reg_assoc *a,
@@ -83,7 +89,7 @@ static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
 		 const struct gw_slice *preferred, size_t n, struct cscf_registrar_identity *out)
 {
 	const struct reg_binding *b = a->bindings;
-	const struct reg_impu *u = preferred_impu(a, preferred, n, &b), *alias;
+	const struct reg_impu *alias, *u = preferred_impu(a, preferred, n, &b, &alias);
 
 	if (u == NULL)
 		u = default_impu(a, &b);
@@ -108,7 +114,8 @@ static void fill(struct cscf_registrar *r, const struct reg_assoc *a,
 	if (out->pai[0] == NULL)
 		return;
 	out->n_pai = 1;
-	alias = alias_of(b, u);
+	if (alias == NULL)
+		alias = alias_of(b, u);
 	if (alias != NULL)
 		out->pai[out->n_pai++] = alias->pai;
 }
@@ -119,6 +126,7 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 {
 	const struct reg_conn *c = reg_conn_find(r, conn);
 	const struct reg_assoc *a, *first;
+	const struct reg_impu *alias;
 	const struct reg_binding *b;
 
 	if (c == NULL || !c->alive || c->assocs == NULL)
@@ -126,7 +134,7 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 	first = c->assocs;
 	/* several IMPIs on one connection: the one that has the preferred identity */
 	DL_FOREACH (c->assocs, a) {
-		if (preferred_impu(a, preferred, n, &b) == NULL)
+		if (preferred_impu(a, preferred, n, &b, &alias) == NULL)
 			continue;
 		first = a;
 		break;

@@ -13,15 +13,26 @@
 
 #define GW_LOG_MOD "session"
 
-char *leg_new_pcv(const struct cscf_session *s, char **icid)
+char *leg_pcv(const struct cscf_session *s, const char *icid)
 {
 	char value[33], text[640];
 
+	if (icid == NULL || icid[0] == '\0') {
+		gw_rand_hex(value, 16);
+		icid = value;
+	}
+	snprintf(text, sizeof(text), "icid-value=\"%s\";icid-generated-at=%s;orig-ioi=\"%s%s\"",
+		 icid, s->cfg->mw_name, s->cfg->ioi_prefix, s->cfg->orig_ioi);
+	return strdup(text);
+}
+
+char *leg_new_pcv(const struct cscf_session *s, char **icid)
+{
+	char value[33];
+
 	gw_rand_hex(value, 16);
 	*icid = strdup(value);
-	snprintf(text, sizeof(text), "icid-value=\"%s\";icid-generated-at=%s;orig-ioi=\"%s%s\"",
-		 value, s->cfg->mw_name, s->cfg->ioi_prefix, s->cfg->orig_ioi);
-	return strdup(text);
+	return leg_pcv(s, value);
 }
 
 enum gw_err leg_add_pcv(const struct call *c, struct cscf_sip_msg *msg)
@@ -52,18 +63,37 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 	return err == GW_OK ? route_record(c->s, msg, c->conn, true) : err;
 }
 
-/* The WIC's own claim or the called identity selects who answers (ID-14). */
-static enum gw_err add_pai(struct call *c, struct cscf_sip_msg *rsp)
+/* Is each of these an IMPU of the association? Then they select who answers (ID-03). */
+static bool are_own(const struct cscf_session *s, gw_handle assoc, char *const *claims, size_t n)
+{
+	struct cscf_sip_name_addr na;
+
+	for (size_t i = 0; i < n; i++)
+		if (cscf_sip_name_addr_parse(&na, gw_slice_str(claims[i])) != GW_OK ||
+		    !cscf_registrar_has_impu(s->p.registrar, assoc, na.uri))
+			return false;
+	return n > 0;
+}
+
+enum gw_err leg_strip_answer(struct cscf_session *s, uint64_t conn, gw_handle assoc,
+			     const char *called, struct cscf_sip_msg *rsp)
 {
 	struct cscf_registrar_identity id;
-	struct gw_slice called = gw_slice_str(c->called);
-	enum gw_err err = GW_OK;
+	struct gw_slice chosen[2] = {gw_slice_str(called), GW_SLICE_NONE};
+	size_t n_chosen = chosen[0].n > 0 ? 1 : 0, n = 0;
+	char **claims = NULL;
+	enum gw_err err = cscf_sip_msg_values_dup(rsp, "P-Preferred-Identity", false, &claims, &n);
 
-	if (c->conn == 0 || !cscf_registrar_identify(c->s->p.registrar, c->conn, &called,
-						     called.n > 0 ? 1 : 0, &id))
-		return GW_OK;
-	for (size_t i = 0; err == GW_OK && i < id.n_pai; i++)
-		err = cscf_sip_msg_hdr_append(rsp, "P-Asserted-Identity", id.pai[i]);
+	if (err == GW_OK)
+		err = cscf_trust_strip_from_wic(rsp);
+	if (n <= 2 && are_own(s, assoc, claims, n))
+		for (n_chosen = 0; n_chosen < n; n_chosen++)
+			chosen[n_chosen] = gw_slice_str(claims[n_chosen]);
+	if (err == GW_OK && conn != 0 &&
+	    cscf_registrar_identify(s->p.registrar, conn, chosen, n_chosen, &id))
+		for (size_t i = 0; err == GW_OK && i < id.n_pai; i++)
+			err = cscf_sip_msg_hdr_append(rsp, "P-Asserted-Identity", id.pai[i]);
+	cscf_sip_texts_free(claims, n);
 	return err;
 }
 
@@ -87,12 +117,11 @@ static enum gw_err repair_record_route(struct call *c, struct cscf_sip_msg *rsp)
 enum gw_err leg_mw_response(struct call *c, struct cscf_sip_msg *rsp)
 {
 	int status = cscf_sip_msg_status(rsp);
-	enum gw_err err = cscf_trust_strip_from_wic(rsp);
+	enum gw_err err = c->from_wic ? cscf_trust_strip_from_wic(rsp)
+				      : leg_strip_answer(c->s, c->conn, c->assoc, c->called, rsp);
 
 	if (err == GW_OK)
 		err = leg_filter_features(rsp, SIDE_CORE);
-	if (err == GW_OK && !c->from_wic)
-		err = add_pai(c, rsp);
 	if (err == GW_OK)
 		err = leg_add_pcv(c, rsp);
 	if (err == GW_OK && !c->from_wic && status > 100 && status < 300 &&

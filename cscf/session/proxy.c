@@ -10,6 +10,7 @@
 
 #include "cscf/registrar/network.h"
 #include "cscf/registrar/trust.h"
+#include "cscf/session/seal.h"
 
 #define GW_LOG_MOD    "session"
 #define MAX_PREFERRED 4
@@ -20,8 +21,10 @@ struct proxied {
 	struct cscf_session *s; /* borrowed */
 	gw_handle server, client;
 	enum side from;
-	uint64_t conn;               /* the WIC's connection */
-	gw_handle assoc;             /* of the WIC that sent it */
+	uint64_t conn;   /* the WIC's connection */
+	gw_handle assoc; /* of the WIC */
+	bool opens_dialog;
+	char *called;                /* owned: P-Called-Party-ID of the core's request */
 	bool by_service_route;       /* nothing else said where to go */
 	char *pcv;                   /* owned: towards the core */
 	struct emergency *emergency; /* owned; NULL = an ordinary request */
@@ -33,6 +36,7 @@ static void proxied_free(struct proxied *p)
 	p->s->n_proxied--;
 	emergency_free(p->emergency);
 	free(p->pcv);
+	free(p->called);
 	free(p);
 }
 
@@ -43,15 +47,15 @@ static bool forms_dialog(enum cscf_sip_method m)
 
 static enum gw_err prepare_response(struct proxied *p, struct cscf_sip_msg *rsp)
 {
-	struct cscf_registrar_identity id;
 	enum gw_err err;
 
-	if (p->from == SIDE_WIC)
-		return cscf_trust_strip_to_wic(rsp);
-	err = cscf_trust_strip_from_wic(rsp);
-	if (err == GW_OK && cscf_registrar_identify(p->s->p.registrar, p->conn, NULL, 0, &id) &&
-	    id.n_pai > 0)
-		err = cscf_sip_msg_hdr_set(rsp, "P-Asserted-Identity", id.pai[0]);
+	if (p->from == SIDE_WIC) {
+		err = cscf_trust_strip_to_wic(rsp);
+		if (err == GW_OK && p->opens_dialog && cscf_sip_msg_status(rsp) / 100 == 2)
+			err = seal_dialog(p->s, rsp, p->conn, p->pcv);
+		return err;
+	}
+	err = leg_strip_answer(p->s, p->conn, p->assoc, p->called, rsp);
 	if (err == GW_OK && p->pcv != NULL)
 		err = cscf_sip_msg_hdr_set(rsp, "P-Charging-Vector", p->pcv);
 	return err;
@@ -162,6 +166,7 @@ static enum gw_err forward(const struct proxied *about, struct cscf_sip_msg *msg
 		cscf_sip_msg_free(msg);
 		emergency_free(about->emergency);
 		free(about->pcv);
+		free(about->called);
 		return full ? GW_ERR_LIMIT : GW_ERR_NOMEM;
 	}
 	*p = *about;
@@ -242,8 +247,8 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 	struct cscf_registrar_identity id;
 	struct cscf_sip_msg *copy = NULL;
 	struct emergency *emergency = NULL;
-	char *icid = NULL, *pcv;
-	enum gw_err err;
+	char icid[SEAL_ICID_MAX + 1] = "", *pcv;
+	enum gw_err err, route_err;
 	size_t n = 0;
 
 	while (n < MAX_PREFERRED &&
@@ -259,8 +264,15 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 		session_refuse(s, server, msg, 403, REFUSAL_FOREIGN_FLOW, NULL);
 		return;
 	}
-	pcv = leg_new_pcv(s, &icid);
-	free(icid);
+	route_err = in_dialog ? seal_check(s, msg, flow->conn, icid) : GW_OK;
+	if (route_err != GW_OK) { /* it would lead out of its dialog, or has none (ID-07) */
+		int status = status_of(route_err);
+
+		gw_metric_inc(&session_metrics[status == 400 ? SM_ROUTE_REPLACED : SM_NO_DIALOG]);
+		refuse(s, server, msg, status, route_err);
+		return;
+	}
+	pcv = leg_pcv(s, icid);
 	err = pcv != NULL ? cscf_sip_msg_clone(&copy, msg) : GW_ERR_NOMEM;
 	if (err == GW_OK && order != NULL)
 		err = emergency_new(&emergency, order);
@@ -280,6 +292,7 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 					.from = SIDE_WIC,
 					.conn = flow->conn,
 					.assoc = id.assoc,
+					.opens_dialog = forms_dialog(cscf_sip_msg_method(msg)),
 					.by_service_route = !in_dialog && order == NULL,
 					.pcv = pcv,
 					.emergency = emergency},
@@ -296,7 +309,7 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 	enum cscf_registrar_reach reach = cscf_registrar_reach(
 	    s->p.registrar, token, in_dialog ? GW_SLICE_NONE : cscf_sip_msg_uri(msg), &target);
 	struct cscf_sip_msg *copy = NULL;
-	char *pcv = NULL;
+	char *pcv = NULL, *called = NULL;
 	enum gw_err err;
 
 	/* a subscription outlives the registration by its last NOTIFY (DEREG-23, DEREG-25) */
@@ -316,6 +329,8 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 	}
 	if (cscf_sip_msg_hdr(msg, "P-Charging-Vector", &v))
 		pcv = gw_slice_dup(v);
+	if (cscf_sip_msg_hdr(msg, "P-Called-Party-ID", &v))
+		called = gw_slice_dup(v);
 	err = cscf_sip_msg_clone(&copy, msg);
 	if (err == GW_OK)
 		err = cscf_trust_strip_to_wic(copy);
@@ -325,17 +340,24 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 		cscf_sip_msg_hdr_del(copy, "Route");
 		if (forms_dialog(cscf_sip_msg_method(msg)))
 			err = route_record(s, copy, target.conn, false);
+		if (err == GW_OK && forms_dialog(cscf_sip_msg_method(msg)))
+			err = seal_dialog(s, copy, target.conn, pcv);
 	}
 	if (err != GW_OK) {
 		cscf_sip_msg_free(copy);
 		free(pcv);
+		free(called);
 		refuse(s, server, msg, status_of(err), err);
 		return;
 	}
-	err = forward(
-	    &(struct proxied){
-		.s = s, .server = server, .from = SIDE_CORE, .conn = target.conn, .pcv = pcv},
-	    copy);
+	err = forward(&(struct proxied){.s = s,
+					.server = server,
+					.from = SIDE_CORE,
+					.conn = target.conn,
+					.assoc = target.assoc,
+					.pcv = pcv,
+					.called = called},
+		      copy);
 	if (err != GW_OK)
 		refuse(s, server, msg, err == GW_ERR_GONE ? 480 : 500, err);
 }

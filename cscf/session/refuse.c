@@ -19,7 +19,7 @@ static const char *const words[REFUSAL_COUNT] = {
 enum refusal refusal_of(int status, enum gw_err err)
 {
 	if (status == 400)
-		return REFUSAL_BAD_REQUEST;
+		return err == GW_ERR_DENIED ? REFUSAL_ROUTE : REFUSAL_BAD_REQUEST;
 	if (status == 481)
 		return REFUSAL_NO_DIALOG;
 	if (status == 480)
@@ -47,7 +47,10 @@ void session_refuse(struct cscf_session *s, gw_handle server, const struct cscf_
 	const char *reason = why == REFUSAL_UNREGISTERED ? "Not registered" : NULL;
 
 	session_note_refused(req, status, why);
-	if (retry_after != NULL)
+	if (why == REFUSAL_ROUTE)
+		cscf_sip_reply(s->p.stack, server, status, reason, "Warning",
+			       "399 wicgate \"Route is not the one given\"", (char *)NULL);
+	else if (retry_after != NULL)
 		cscf_sip_reply(s->p.stack, server, status, reason, "Retry-After", retry_after,
 			       (char *)NULL);
 	else

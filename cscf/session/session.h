@@ -48,7 +48,7 @@ struct cscf_session_config {
 	int64_t no_media_wic, no_media_core; /* reject.no_media_*: status */
 	int64_t dscp_audio, dscp_video;      /* media.dscp.*; -1 = off */
 	bool inactivity_oneway_release;
-	bool route_reject;   /* sip.route_mismatch=reject */
+	bool route_reject;   /* identity.route_mismatch=reject */
 	bool early_uplink;   /* media.early_uplink=open */
 	bool dtls_fail_keep; /* dtls.fail_action=keep */
 	bool latch_once;     /* core.latch=once */

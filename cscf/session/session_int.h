@@ -249,6 +249,7 @@ struct cscf_session {
 	X(NOT_FROM_CORE, "not-from-core") /* REGISTER on Mw */                                     \
 	X(TOKEN, "token")                                                                          \
 	X(FROM, "from")                                                                            \
+	X(ROUTE, "route-mismatch") /* no stored or sealed route set */                             \
 	X(LIMIT, "limit")                                                                          \
 	X(INTERNAL, "internal")
 
@@ -410,6 +411,11 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 enum gw_err leg_mw_response(struct call *c, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 enum gw_err leg_add_pcv(const struct call *c, struct cscf_sip_msg *msg) GW_MUST_CHECK;
 char *leg_new_pcv(const struct cscf_session *s, char **icid);
+/** The vector of a dialog whose icid is known; "" or NULL: of a new one. */
+char *leg_pcv(const struct cscf_session *s, const char *icid);
+/** Boundary and identity of a WIC's answer: its own claim, else the called IMPU (ID-14). */
+enum gw_err leg_strip_answer(struct cscf_session *s, uint64_t conn, gw_handle assoc,
+			     const char *called, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 
 /* ---- route.c */
 /** Take our own entries off the top of Route. @return how many */

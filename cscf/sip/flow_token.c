@@ -48,7 +48,8 @@ static uint64_t get_u64(const uint8_t *from)
 }
 
 /* HMAC-SHA256, cut. The library's context is made once and kept for the key it has. */
-static void make_mac(const struct cscf_sip_flow_token_ctx *ctx, const uint8_t *body, uint8_t *mac)
+static void make_mac(const struct cscf_sip_flow_token_ctx *ctx, const void *body, size_t body_n,
+		     uint8_t *mac)
 {
 	static EVP_MAC_CTX *hmac; /* one per process, never freed; loop thread only */
 	static uint8_t key[sizeof(ctx->key)];
@@ -73,7 +74,7 @@ static void make_mac(const struct cscf_sip_flow_token_ctx *ctx, const uint8_t *b
 		memcpy(key, ctx->key, sizeof(key));
 		GW_ASSERT(EVP_MAC_init(hmac, key, sizeof(key), params) == 1);
 	}
-	GW_ASSERT(EVP_MAC_update(hmac, body, BODY_LEN) == 1 &&
+	GW_ASSERT(EVP_MAC_update(hmac, body, body_n) == 1 &&
 		  EVP_MAC_final(hmac, full, &n, sizeof(full)) == 1 && n >= MAC_LEN);
 	memcpy(mac, full, MAC_LEN);
 }
@@ -86,7 +87,7 @@ void cscf_sip_flow_token_make(const struct cscf_sip_flow_token_ctx *ctx, uint64_
 	put_u64(raw, ctx->boot);
 	put_u64(raw + 8, conn);
 	raw[16] = (uint8_t)dir;
-	make_mac(ctx, raw, raw + BODY_LEN);
+	make_mac(ctx, raw, BODY_LEN, raw + BODY_LEN);
 	for (size_t i = 0; i < RAW_LEN; i += 3) {
 		uint32_t v = (uint32_t)raw[i] << 16 | (uint32_t)raw[i + 1] << 8 | raw[i + 2];
 
@@ -140,10 +141,26 @@ enum gw_err cscf_sip_flow_token_verify(const struct cscf_sip_flow_token_ctx *ctx
 		return GW_ERR_PARSE;
 	if (get_u64(raw) != ctx->boot)
 		return GW_ERR_GONE;
-	make_mac(ctx, raw, mac);
+	make_mac(ctx, raw, BODY_LEN, mac);
 	if (CRYPTO_memcmp(mac, raw + BODY_LEN, MAC_LEN) != 0)
 		return GW_ERR_AUTH;
 	*conn = get_u64(raw + 8);
 	*dir = raw[16] == CSCF_SIP_DIR_TO_WIC ? CSCF_SIP_DIR_TO_WIC : CSCF_SIP_DIR_TO_CORE;
 	return GW_OK;
+}
+
+void cscf_sip_flow_token_seal(const struct cscf_sip_flow_token_ctx *ctx, struct gw_slice text,
+			      char *buf)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t mac[MAC_LEN];
+
+	_Static_assert(CSCF_SIP_FLOW_SEAL_LEN == 2 * MAC_LEN, "seal layout");
+	GW_ASSERT(text.n > BODY_LEN);
+	make_mac(ctx, text.p, text.n, mac);
+	for (size_t i = 0; i < MAC_LEN; i++) {
+		*buf++ = hex[mac[i] >> 4];
+		*buf++ = hex[mac[i] & 15];
+	}
+	*buf = '\0';
 }

@@ -52,4 +52,10 @@ enum gw_err cscf_sip_flow_token_verify(const struct cscf_sip_flow_token_ctx *ctx
 				       struct gw_slice token, uint64_t *conn,
 				       enum cscf_sip_direction *dir) GW_MUST_CHECK;
 
+/** Seal a text (longer than a token's 17 octets): CSCF_SIP_FLOW_SEAL_LEN hex digits and a
+ * terminator. Compare in constant time. */
+#define CSCF_SIP_FLOW_SEAL_LEN 32
+void cscf_sip_flow_token_seal(const struct cscf_sip_flow_token_ctx *ctx, struct gw_slice text,
+			      char *buf);
+
 #endif
