@@ -76,6 +76,7 @@ enum agw_ctx_set {
 	AGW_SET_CORE_FB = 1U << 11,
 	AGW_SET_CORE_DSCP = 1U << 12,
 	AGW_SET_INACTIVITY = 1U << 13,
+	AGW_SET_ACCESS_RTCP = 1U << 14,
 };
 
 /* One early dialog's remote end (RTP-06). */

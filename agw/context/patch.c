@@ -76,6 +76,8 @@ static void merge_access(const struct agw_ctx_patch *patch, struct agw_access_pa
 			a->n_fps = from->n_fps;
 		}
 	}
+	if ((patch->set & AGW_SET_ACCESS_RTCP) != 0)
+		a->rtcp_separate = from->rtcp_separate;
 	if ((patch->set & AGW_SET_PROFILES) != 0)
 		memcpy(a->profiles, from->profiles, sizeof(a->profiles));
 	if ((patch->set & AGW_SET_ACCESS_PTS) != 0)

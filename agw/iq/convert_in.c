@@ -198,8 +198,8 @@ static enum gw_err access_modes(const IqAccessTermination *in, const struct agw_
 {
 	if (in->transport == IQ_V(ACCESS_TRANSPORT__UDP_DTLS_SCTP))
 		return unsupported(f, "access.transport", "data channels are not served");
-	if (in->rtcp == IQ_V(RTCP_MODE__RTCP_SEPARATE) || in->rtcp == IQ_V(RTCP_MODE__RTCP_OFF))
-		return unsupported(f, "access.rtcp", "RTCP is always multiplexed on access");
+	if (in->rtcp == IQ_V(RTCP_MODE__RTCP_OFF))
+		return unsupported(f, "access.rtcp", "browsers always have RTCP");
 	if (in->ice_mode == IQ_V(ICE_MODE__ICE_FULL) && !def->ice_full)
 		return unsupported(f, "access.ice_mode", "this gateway is ICE-lite");
 	return GW_OK;
@@ -231,6 +231,17 @@ static enum gw_err access_realm(struct agw_ctx_patch *out, const IqAccessTermina
 	return GW_OK;
 }
 
+/* Offered and not answered yet: both ports are there, and the answer says which way (BUN-17). */
+static void access_rtcp(struct agw_ctx_patch *out, const IqAccessTermination *in, bool reserve)
+{
+	bool offered = in->rtcp == IQ_V(RTCP_MODE__RTCP_MUX_OFFERED);
+
+	if (in->rtcp == IQ_V(RTCP_MODE__RTCP_UNSPECIFIED) || (offered && !reserve))
+		return;
+	out->set |= AGW_SET_ACCESS_RTCP;
+	out->p.access.rtcp_separate = offered || in->rtcp == IQ_V(RTCP_MODE__RTCP_SEPARATE);
+}
+
 static enum gw_err access_from(struct agw_ctx_patch *out, const IqAccessTermination *in,
 			       const struct agw_iq_defaults *def, bool reserve, struct iq_fault *f)
 {
@@ -248,6 +259,7 @@ static enum gw_err access_from(struct agw_ctx_patch *out, const IqAccessTerminat
 		return err;
 	ice_from(out, in->ice);
 	profiles_from(out, in);
+	access_rtcp(out, in, reserve);
 	if (in->n_payload_types > 0) {
 		out->set |= AGW_SET_ACCESS_PTS | AGW_SET_ACCESS_FB;
 		a->pts = pts_from(in->payload_types, in->n_payload_types);

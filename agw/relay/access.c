@@ -22,24 +22,24 @@
 static void ice_send(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
 		     size_t len)
 {
-	struct agw_stream *s = arg;
+	struct agw_leg *l = arg;
 
-	if (!agw_udp_send(s->socks[local].fd, to, data, len))
-		agw_drop(s, &s->counters.down, AGW_DROP_SEND);
+	if (!agw_udp_send(agw_leg_fd(l, local), to, data, len))
+		agw_drop(l->stream, &l->stream->counters.down, AGW_DROP_SEND);
 }
 
 static void ice_event(void *arg, enum agw_ice_event what)
 {
-	struct agw_stream *s = arg;
-	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
-	struct agw_stream_event ev = {.side = AGW_SIDE_ACCESS, .value = agw_ice_generation(s->ice)};
+	struct agw_leg *l = arg;
+	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+	struct agw_stream_event ev = {.side = AGW_SIDE_ACCESS, .value = agw_ice_generation(l->ice)};
 
 	if (pair != NULL)
 		ev.addr = pair->remote;
 	switch (what) {
 	case AGW_ICE_EV_CONNECTED:
 		ev.kind = AGW_EV_ICE_CONNECTED;
-		s->ice_connected = true;
+		l->ice_connected = true;
 		break;
 	case AGW_ICE_EV_FAILED:
 		ev.kind = AGW_EV_ICE_FAILED;
@@ -55,18 +55,22 @@ static void ice_event(void *arg, enum agw_ice_event what)
 		ev.kind = AGW_EV_CONSENT_RESTORED;
 		break;
 	}
-	agw_stream_emit(s, &ev);
+	/* RTCP's pair speaks up when it fails: media is what a call is about */
+	if (l->index == AGW_LEG_RTP || what == AGW_ICE_EV_FAILED)
+		agw_stream_emit(l->stream, &ev);
 }
 
 const struct agw_ice_cbs agw_stream_ice_cbs = {.send = ice_send, .on_event = ice_event};
 
-void agw_stream_stun(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt)
+void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt)
 {
-	switch (agw_ice_input(s->ice, s->env->ice, local, pkt->from, pkt->data, pkt->len,
+	struct agw_stream *s = l->stream;
+
+	switch (agw_ice_input(l->ice, s->env->ice, local, pkt->from, pkt->data, pkt->len,
 			      s->env->now_ms)) {
 	case AGW_ICE_GOOD:
 		agw_count(&s->counters.stun_requests, 1);
-		agw_stream_kick(s);
+		agw_leg_kick(l);
 		break;
 	case AGW_ICE_IGNORED:
 		break;
@@ -84,37 +88,40 @@ void agw_stream_stun(struct agw_stream *s, unsigned local, const struct agw_udp_
 
 static void dtls_send(void *arg, const uint8_t *data, size_t len)
 {
-	struct agw_stream *s = arg;
-	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
+	struct agw_leg *l = arg;
+	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
 
 	if (pair == NULL)
 		return; /* the retransmission timer tries again */
-	if (!agw_udp_send(s->socks[pair->local].fd, &pair->remote, data, len))
-		agw_drop(s, &s->counters.down, AGW_DROP_SEND);
+	if (!agw_udp_send(agw_leg_fd(l, pair->local), &pair->remote, data, len))
+		agw_drop(l->stream, &l->stream->counters.down, AGW_DROP_SEND);
 }
 
-void agw_stream_slot_free(struct agw_stream *s)
+void agw_leg_slot_free(struct agw_leg *l)
 {
-	s->wants_slot = false;
-	if (!s->has_slot)
+	_Atomic uint32_t *running;
+
+	l->wants_slot = false;
+	if (!l->has_slot)
 		return;
-	s->has_slot = false;
-	atomic_store_explicit(&s->env->handshakes,
-			      atomic_load_explicit(&s->env->handshakes, memory_order_relaxed) - 1,
+	l->has_slot = false;
+	running = &l->stream->env->handshakes;
+	atomic_store_explicit(running, atomic_load_explicit(running, memory_order_relaxed) - 1,
 			      memory_order_relaxed);
 }
 
-static bool slot_take(struct agw_stream *s)
+static bool slot_take(struct agw_leg *l)
 {
-	uint32_t running = atomic_load_explicit(&s->env->handshakes, memory_order_relaxed);
+	struct agw_relay_env *env = l->stream->env;
+	uint32_t running = atomic_load_explicit(&env->handshakes, memory_order_relaxed);
 
-	if (s->has_slot)
+	if (l->has_slot)
 		return true;
-	s->wants_slot = running >= s->env->max_handshakes;
-	if (s->wants_slot)
+	l->wants_slot = running >= env->max_handshakes;
+	if (l->wants_slot)
 		return false;
-	s->has_slot = true;
-	atomic_store_explicit(&s->env->handshakes, running + 1, memory_order_relaxed);
+	l->has_slot = true;
+	atomic_store_explicit(&env->handshakes, running + 1, memory_order_relaxed);
 	return true;
 }
 
@@ -127,28 +134,38 @@ static void tell_dtls(struct agw_stream *s, enum agw_event kind, enum agw_cause 
 	agw_stream_emit(s, &ev);
 }
 
-static void drop_early(struct agw_stream *s)
+static void drop_early(struct agw_leg *l)
 {
-	free(s->early);
-	s->early = NULL;
+	free(l->early);
+	l->early = NULL;
+}
+
+void agw_leg_wipe(struct agw_leg *l)
+{
+	agw_srtp_sess_free(l->srtp);
+	agw_srtp_sess_free(l->srtp_old);
+	l->srtp = l->srtp_old = NULL;
 }
 
 static void dtls_keyed(void *arg, const struct agw_srtp_keys *keys)
 {
-	struct agw_stream *s = arg;
+	struct agw_leg *l = arg;
+	struct agw_stream *s = l->stream;
 	struct agw_srtp_sess *fresh;
 
-	agw_stream_slot_free(s);
-	drop_early(s);
-	s->dtls_deadline_ms = s->fp_deadline_ms = 0;
+	agw_leg_slot_free(l);
+	drop_early(l);
+	l->dtls_deadline_ms = l->fp_deadline_ms = 0;
 	if (agw_srtp_sess_new(&fresh, keys, s->env->cfg->srtp_replay_window) != GW_OK) {
 		tell_dtls(s, AGW_EV_DTLS_FAILED, AGW_CAUSE_INTERNAL, 0);
 		return;
 	}
-	agw_srtp_sess_free(s->srtp_old);
-	s->srtp_old = s->srtp;
-	s->srtp_old_until_ms = s->env->now_ms + OLD_KEYS_MS;
-	s->srtp = fresh;
+	agw_srtp_sess_free(l->srtp_old);
+	l->srtp_old = l->srtp;
+	l->srtp_old_until_ms = s->env->now_ms + OLD_KEYS_MS;
+	l->srtp = fresh;
+	if (l->index != AGW_LEG_RTP)
+		return;
 	agw_ssrc_reset(&s->ssrcs);
 	tell_dtls(s, AGW_EV_DTLS_ESTABLISHED, AGW_CAUSE_NONE, keys->profile);
 }
@@ -156,27 +173,33 @@ static void dtls_keyed(void *arg, const struct agw_srtp_keys *keys)
 /* Old keys of an association before this one stay in force: the controller decides (DTLS-20). */
 static void dtls_failed(void *arg, enum agw_cause cause)
 {
-	struct agw_stream *s = arg;
+	struct agw_leg *l = arg;
 
-	agw_stream_slot_free(s);
-	drop_early(s);
-	s->dtls_deadline_ms = s->fp_deadline_ms = 0;
-	if (cause == AGW_CAUSE_FINGERPRINT) { /* somebody else is there: not a packet more */
-		agw_srtp_sess_free(s->srtp);
-		agw_srtp_sess_free(s->srtp_old);
-		s->srtp = s->srtp_old = NULL;
-	}
-	tell_dtls(s, AGW_EV_DTLS_FAILED, cause, 0);
+	agw_leg_slot_free(l);
+	drop_early(l);
+	l->dtls_deadline_ms = l->fp_deadline_ms = 0;
+	if (cause == AGW_CAUSE_FINGERPRINT) /* somebody else is there: not a packet more */
+		agw_leg_wipe(l);
+	tell_dtls(l->stream, AGW_EV_DTLS_FAILED, cause, 0);
 }
 
 static void dtls_closed(void *arg, enum agw_cause cause)
 {
-	struct agw_stream *s = arg;
+	struct agw_leg *l = arg;
 
-	agw_srtp_sess_free(s->srtp);
-	agw_srtp_sess_free(s->srtp_old);
-	s->srtp = s->srtp_old = NULL;
-	tell_dtls(s, AGW_EV_DTLS_CLOSED, cause, 0);
+	agw_leg_wipe(l);
+	if (l->index == AGW_LEG_RTP)
+		tell_dtls(l->stream, AGW_EV_DTLS_CLOSED, cause, 0);
+}
+
+void agw_leg_free(struct agw_leg *l)
+{
+	agw_ice_free(l->ice);
+	agw_dtls_sess_free(l->dtls);
+	agw_leg_wipe(l);
+	drop_early(l);
+	l->ice = NULL;
+	l->dtls = NULL;
 }
 
 const struct agw_dtls_cbs agw_stream_dtls_cbs = {
@@ -196,29 +219,31 @@ static bool are_records(const uint8_t *p, size_t n)
 	return n == 0;
 }
 
-static void feed(struct agw_stream *s, const uint8_t *data, size_t len)
+static void feed(struct agw_leg *l, const uint8_t *data, size_t len)
 {
+	struct agw_stream *s = l->stream;
+
 	if (!are_records(data, len)) {
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 		return;
 	}
-	if (!agw_dtls_input(s->dtls, data, len))
+	if (!agw_dtls_input(l->dtls, data, len))
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
-	if (agw_dtls_state(s->dtls) == AGW_DTLS_UNVERIFIED && s->fp_deadline_ms == 0) {
-		agw_stream_slot_free(s);
-		s->fp_deadline_ms = s->env->now_ms + s->env->cfg->dtls_fp_wait_ms;
+	if (agw_dtls_state(l->dtls) == AGW_DTLS_UNVERIFIED && l->fp_deadline_ms == 0) {
+		agw_leg_slot_free(l);
+		l->fp_deadline_ms = s->env->now_ms + s->env->cfg->dtls_fp_wait_ms;
 	}
 }
 
-static void feed_early(struct agw_stream *s)
+static void feed_early(struct agw_leg *l)
 {
-	struct agw_early *e = s->early;
+	struct agw_early *e = l->early;
 
 	if (e == NULL)
 		return;
-	s->early = NULL;
-	for (unsigned i = 0; i < e->n && s->dtls != NULL; i++)
-		feed(s, e->data[i], e->len[i]);
+	l->early = NULL;
+	for (unsigned i = 0; i < e->n && l->dtls != NULL; i++)
+		feed(l, e->data[i], e->len[i]);
 	free(e);
 }
 
@@ -229,9 +254,10 @@ static bool is_client_hello(const uint8_t *p, size_t n)
 	return n >= 14 && p[0] == 22 && p[3] == 0 && p[4] == 0 && p[13] == 1;
 }
 
-static void keep_early(struct agw_stream *s, const struct agw_udp_pkt *pkt)
+static void keep_early(struct agw_leg *l, const struct agw_udp_pkt *pkt)
 {
-	struct agw_early *e = s->early;
+	struct agw_early *e = l->early;
+	struct agw_stream *s = l->stream;
 
 	if (e == NULL || e->n == AGW_EARLY_MAX || pkt->len > AGW_DTLS_DGRAM_MAX) {
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
@@ -241,40 +267,43 @@ static void keep_early(struct agw_stream *s, const struct agw_udp_pkt *pkt)
 	e->len[e->n++] = (uint16_t)pkt->len;
 }
 
-void agw_stream_kick(struct agw_stream *s)
+void agw_leg_kick(struct agw_leg *l)
 {
+	struct agw_stream *s = l->stream;
 	enum agw_dtls_role role = s->p.access.dtls_role;
 
 	/* From ICE on, answered or not: a peer may not sit on a handshake slot (DTLS-16). */
-	if (s->ice_connected && s->dtls_deadline_ms == 0 &&
-	    agw_dtls_state(s->dtls) <= AGW_DTLS_HANDSHAKE) {
-		s->dtls_deadline_ms = s->env->now_ms + s->env->cfg->dtls_timeout_ms;
+	if (l->ice_connected && l->dtls_deadline_ms == 0 &&
+	    agw_dtls_state(l->dtls) <= AGW_DTLS_HANDSHAKE) {
+		l->dtls_deadline_ms = s->env->now_ms + s->env->cfg->dtls_timeout_ms;
 		s->env->on_setup(s->env->arg, s);
 	}
-	if (agw_dtls_state(s->dtls) != AGW_DTLS_IDLE || agw_ice_selected(s->ice) == NULL)
+	if (agw_dtls_state(l->dtls) != AGW_DTLS_IDLE || agw_ice_selected(l->ice) == NULL)
 		return;
 	if (role != AGW_DTLS_ROLE_CLIENT) {
-		if (s->early == NULL || s->early->n == 0)
+		if (l->early == NULL || l->early->n == 0)
 			return;
 		role = AGW_DTLS_ROLE_SERVER;
 	}
 	s->env->on_setup(s->env->arg, s);
-	if (!slot_take(s))
+	if (!slot_take(l))
 		return;
-	agw_dtls_start(s->dtls, role);
+	agw_dtls_start(l->dtls, role);
 	if (role == AGW_DTLS_ROLE_SERVER)
-		feed_early(s);
+		feed_early(l);
 }
 
-void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt)
+void agw_leg_dtls(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt)
 {
-	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
+	struct agw_stream *s = l->stream;
+
+	if (!agw_ice_is_valid_source(l->ice, local, pkt->from)) {
 		agw_drop(s, &s->counters.up, AGW_DROP_SOURCE);
 		return;
 	}
 	agw_count(&s->counters.dtls_packets, 1);
-	if (agw_dtls_state(s->dtls) != AGW_DTLS_IDLE) {
-		feed(s, pkt->data, pkt->len);
+	if (agw_dtls_state(l->dtls) != AGW_DTLS_IDLE) {
+		feed(l, pkt->data, pkt->len);
 		return;
 	}
 	if (s->p.access.dtls_role == AGW_DTLS_ROLE_CLIENT ||
@@ -282,33 +311,33 @@ void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 		return;
 	}
-	keep_early(s, pkt);
-	agw_stream_kick(s);
+	keep_early(l, pkt);
+	agw_leg_kick(l);
 }
 
-void agw_stream_dtls_tick(struct agw_stream *s)
+void agw_leg_tick(struct agw_leg *l)
 {
-	uint64_t now = s->env->now_ms;
+	uint64_t now = l->stream->env->now_ms;
 
-	agw_stream_kick(s);
-	agw_dtls_tick(s->dtls);
-	if (s->dtls_deadline_ms != 0 && now >= s->dtls_deadline_ms) {
-		s->dtls_deadline_ms = 0;
-		if (agw_dtls_state(s->dtls) <= AGW_DTLS_HANDSHAKE)
-			agw_dtls_give_up(s->dtls, AGW_CAUSE_TIMEOUT);
+	agw_leg_kick(l);
+	agw_dtls_tick(l->dtls);
+	if (l->dtls_deadline_ms != 0 && now >= l->dtls_deadline_ms) {
+		l->dtls_deadline_ms = 0;
+		if (agw_dtls_state(l->dtls) <= AGW_DTLS_HANDSHAKE)
+			agw_dtls_give_up(l->dtls, AGW_CAUSE_TIMEOUT);
 	}
-	if (s->fp_deadline_ms != 0 && now >= s->fp_deadline_ms) {
-		s->fp_deadline_ms = 0;
-		agw_dtls_give_up(s->dtls, AGW_CAUSE_FP_WAIT);
+	if (l->fp_deadline_ms != 0 && now >= l->fp_deadline_ms) {
+		l->fp_deadline_ms = 0;
+		agw_dtls_give_up(l->dtls, AGW_CAUSE_FP_WAIT);
 	}
-	if (s->srtp_old != NULL && now >= s->srtp_old_until_ms) {
-		agw_srtp_sess_free(s->srtp_old);
-		s->srtp_old = NULL;
+	if (l->srtp_old != NULL && now >= l->srtp_old_until_ms) {
+		agw_srtp_sess_free(l->srtp_old);
+		l->srtp_old = NULL;
 	}
 }
 
-bool agw_stream_dtls_busy(const struct agw_stream *s)
+bool agw_leg_busy(const struct agw_leg *l)
 {
-	return agw_dtls_state(s->dtls) == AGW_DTLS_HANDSHAKE || s->dtls_deadline_ms != 0 ||
-	       s->fp_deadline_ms != 0 || s->srtp_old != NULL || s->wants_slot;
+	return agw_dtls_state(l->dtls) == AGW_DTLS_HANDSHAKE || l->dtls_deadline_ms != 0 ||
+	       l->fp_deadline_ms != 0 || l->srtp_old != NULL || l->wants_slot;
 }

@@ -60,18 +60,19 @@ static bool pt_ok(struct agw_stream *s, const struct agw_pt_set *in, const struc
 typedef enum gw_err unprotect_fn(struct agw_srtp_sess *srtp, uint8_t *pkt, size_t *len);
 
 /* For a moment after a rekey both keys are good (SRTP-11): try the new on a copy first. */
-static enum gw_err unprotect(struct agw_stream *s, unprotect_fn *fn, uint8_t *data, size_t *len)
+static enum gw_err unprotect(struct agw_leg *l, unprotect_fn *fn, uint8_t *data, size_t *len)
 {
+	uint8_t *scratch = l->stream->env->scratch;
 	enum gw_err err;
 
-	if (s->srtp_old == NULL)
-		return fn(s->srtp, data, len);
-	memcpy(s->env->scratch, data, *len);
-	err = fn(s->srtp, data, len);
+	if (l->srtp_old == NULL)
+		return fn(l->srtp, data, len);
+	memcpy(scratch, data, *len);
+	err = fn(l->srtp, data, len);
 	if (err != GW_ERR_AUTH)
 		return err;
-	memcpy(data, s->env->scratch, *len);
-	return fn(s->srtp_old, data, len);
+	memcpy(data, scratch, *len);
+	return fn(l->srtp_old, data, len);
 }
 
 static void count_rtp(struct agw_stream *s, struct agw_dir_counters *d, uint16_t payload)
@@ -81,24 +82,36 @@ static void count_rtp(struct agw_stream *s, struct agw_dir_counters *d, uint16_t
 	agw_count(&s->env->rtp_packets, 1);
 }
 
+/* A sender that will not come again: libsrtp's contexts for it are given back. */
+static void forget_sender(struct agw_stream *s)
+{
+	if (!s->ssrcs.has_forgotten)
+		return;
+	s->ssrcs.has_forgotten = false;
+	for (int i = 0; i < AGW_LEG_COUNT; i++)
+		if (s->legs[i].srtp != NULL)
+			agw_srtp_forget_sender(s->legs[i].srtp, s->ssrcs.forgotten);
+}
+
 void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
 {
 	const struct agw_sock *core = &s->socks[AGW_SOCK_CORE_RTP];
+	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
 	struct agw_dir_counters *d = &s->counters.up;
 	struct agw_rtp_view v;
 	uint8_t *p = pkt->data;
 	size_t n = pkt->len;
 	enum gw_err err;
 
-	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
+	if (!agw_ice_is_valid_source(l->ice, local, pkt->from)) {
 		drop_up(s, AGW_DROP_SOURCE);
 		return;
 	}
-	if (s->srtp == NULL) {
+	if (l->srtp == NULL) {
 		drop_up(s, AGW_DROP_NOT_READY);
 		return;
 	}
-	err = unprotect(s, agw_srtp_unprotect, p, &n);
+	err = unprotect(l, agw_srtp_unprotect, p, &n);
 	if (err != GW_OK) {
 		drop_up(s, drop_of(err));
 		return;
@@ -128,7 +141,8 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 
 void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
-	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
+	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
+	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
 	struct agw_dir_counters *d = &s->counters.down;
 	struct agw_rtp_view v;
 	uint8_t *p = pkt->data;
@@ -157,7 +171,7 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, AGW_DROP_GATE);
 		return;
 	}
-	if (pair == NULL || s->srtp == NULL) {
+	if (pair == NULL || l->srtp == NULL) {
 		drop_down(s, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
 		return;
 	}
@@ -174,19 +188,16 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, AGW_DROP_SSRC_LIMIT);
 		return;
 	}
-	if (s->ssrcs.has_forgotten) {
-		s->ssrcs.has_forgotten = false;
-		agw_srtp_forget_sender(s->srtp, s->ssrcs.forgotten);
-	}
+	forget_sender(s);
 	p = agw_rtp_filter_ext(p, &n, &v, s->p.access.ext_allow);
 	if (ssrc != v.ssrc)
 		agw_put32(p + 8, ssrc);
-	err = agw_srtp_protect(s->srtp, p, &n);
+	err = agw_srtp_protect(l->srtp, p, &n);
 	if (err != GW_OK) {
 		drop_down(s, drop_of(err));
 		return;
 	}
-	agw_udp_out_add(s->env->out, s->socks[pair->local].fd, &pair->remote, p, n);
+	agw_udp_out_add(s->env->out, agw_leg_fd(l, pair->local), &pair->remote, p, n);
 	count_rtp(s, d, v.payload);
 }
 
@@ -205,18 +216,15 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 
 	if (f.removed > 0)
 		agw_count(&s->counters.rtcp_removed, f.removed);
-	if (s->ssrcs.has_forgotten) {
-		s->ssrcs.has_forgotten = false;
-		if (s->srtp != NULL)
-			agw_srtp_forget_sender(s->srtp, s->ssrcs.forgotten);
-	}
+	forget_sender(s);
 	if (out == 0)
 		agw_drop(s, d, AGW_DROP_RTCP_FILTER);
 	return out;
 }
 
-void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
+void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
 {
+	struct agw_stream *s = l->stream;
 	bool mux = s->p.core.rtcp == AGW_CORE_RTCP_MUX;
 	const struct agw_sock *core = &s->socks[mux ? AGW_SOCK_CORE_RTP : AGW_SOCK_CORE_RTCP];
 	struct agw_dir_counters *d = &s->counters.up;
@@ -224,15 +232,15 @@ void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pk
 	size_t n = pkt->len;
 	enum gw_err err;
 
-	if (!agw_ice_is_valid_source(s->ice, local, pkt->from)) {
+	if (!agw_ice_is_valid_source(l->ice, local, pkt->from)) {
 		agw_drop(s, d, AGW_DROP_SOURCE);
 		return;
 	}
-	if (s->srtp == NULL) {
+	if (l->srtp == NULL) {
 		agw_drop(s, d, AGW_DROP_NOT_READY);
 		return;
 	}
-	err = unprotect(s, agw_srtp_unprotect_rtcp, p, &n);
+	err = unprotect(l, agw_srtp_unprotect_rtcp, p, &n);
 	if (err != GW_OK) {
 		agw_drop(s, d, drop_of(err));
 		return;
@@ -261,7 +269,8 @@ void agw_forward_up_rtcp(struct agw_stream *s, unsigned local, struct agw_udp_pk
 
 void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
-	const struct agw_ice_pair *pair = agw_ice_selected(s->ice);
+	struct agw_leg *l = agw_rtcp_leg(s);
+	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
 	struct agw_dir_counters *d = &s->counters.down;
 	size_t n;
 	enum gw_err err;
@@ -280,17 +289,17 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;
 	}
-	if (pair == NULL || s->srtp == NULL) {
+	if (pair == NULL || l->srtp == NULL) {
 		agw_drop(s, d, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
 		return;
 	}
 	n = filter(s, d, AGW_RTCP_DOWN, pkt->data, pkt->len);
 	if (n == 0)
 		return;
-	err = agw_srtp_protect_rtcp(s->srtp, s->env->scratch, &n);
+	err = agw_srtp_protect_rtcp(l->srtp, s->env->scratch, &n);
 	if (err != GW_OK)
 		agw_drop(s, d, drop_of(err));
-	else if (agw_udp_send(s->socks[pair->local].fd, &pair->remote, s->env->scratch, n))
+	else if (agw_udp_send(agw_leg_fd(l, pair->local), &pair->remote, s->env->scratch, n))
 		agw_count(&d->rtcp_packets, 1);
 	else
 		agw_drop(s, d, AGW_DROP_SEND);

@@ -15,35 +15,48 @@
 /* --- construction (control thread) ------------------------------------------------------------ */
 
 enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s,
-				struct agw_dtls_ctx *dtls, const uint16_t *profiles)
+				enum agw_leg_index leg, struct agw_dtls_ctx *dtls,
+				const uint16_t *profiles)
 {
-	return agw_dtls_sess_new(out, dtls, profiles, &agw_stream_dtls_cbs, s);
+	return agw_dtls_sess_new(out, dtls, profiles, &agw_stream_dtls_cbs, &s->legs[leg]);
 }
 
-static enum gw_err build(struct agw_stream *s, const struct agw_stream_args *a)
+static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 {
 	const uint16_t *profiles = a->params->access.profiles;
 	const struct agw_ice_cfg ice = {.local = a->creds,
 					.timeout_ms = a->cfg->ice_timeout_ms,
 					.consent_timeout_ms = a->cfg->consent_timeout_ms,
 					.first_valid_pair = a->cfg->ice_first_valid_pair};
-	enum gw_err err = agw_ice_lite_new(&s->ice, &ice, &agw_stream_ice_cbs, s);
+	enum gw_err err = agw_ice_lite_new(&l->ice, &ice, &agw_stream_ice_cbs, l);
 
 	if (err != GW_OK)
 		return err;
 	if (profiles[0] == AGW_SRTP_NONE)
 		profiles = a->profiles;
-	err = agw_stream_dtls_new(&s->dtls, s, a->dtls, profiles);
+	err = agw_stream_dtls_new(&l->dtls, l->stream, l->index, a->dtls, profiles);
 	if (err != GW_OK)
 		return err;
-	s->early = calloc(1, sizeof(*s->early));
-	return s->early != NULL ? GW_OK : GW_ERR_NOMEM;
+	l->early = calloc(1, sizeof(*l->early));
+	return l->early != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+static enum gw_err build(struct agw_stream *s, const struct agw_stream_args *a)
+{
+	enum gw_err err = build_leg(&s->legs[AGW_LEG_RTP], a);
+
+	if (err == GW_OK && a->params->access.rtcp_separate)
+		err = build_leg(&s->legs[AGW_LEG_RTCP], a);
+	return err;
 }
 
 enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args *a)
 {
-	const int fds[AGW_SOCK_COUNT] = {[AGW_SOCK_ACCESS_V4] = a->access_fds[AGW_FAMILY_V4],
-					 [AGW_SOCK_ACCESS_V6] = a->access_fds[AGW_FAMILY_V6],
+	const int *access = a->access_fds[AGW_LEG_RTP], *rtcp = a->access_fds[AGW_LEG_RTCP];
+	const int fds[AGW_SOCK_COUNT] = {[AGW_SOCK_ACCESS_V4] = access[AGW_FAMILY_V4],
+					 [AGW_SOCK_ACCESS_V6] = access[AGW_FAMILY_V6],
+					 [AGW_SOCK_ACCESS_RTCP_V4] = rtcp[AGW_FAMILY_V4],
+					 [AGW_SOCK_ACCESS_RTCP_V6] = rtcp[AGW_FAMILY_V6],
 					 [AGW_SOCK_CORE_RTP] = a->core_fds[0],
 					 [AGW_SOCK_CORE_RTCP] = a->core_fds[1]};
 	struct agw_stream *s = calloc(1, sizeof(*s));
@@ -56,6 +69,8 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 	for (int i = 0; i < AGW_SOCK_COUNT; i++)
 		s->socks[i] =
 		    (struct agw_sock){.stream = s, .fd = fds[i], .kind = (enum agw_sock_kind)i};
+	for (int i = 0; i < AGW_LEG_COUNT; i++)
+		s->legs[i] = (struct agw_leg){.stream = s, .index = (enum agw_leg_index)i};
 	err = build(s, a);
 	if (err != GW_OK) {
 		agw_stream_free(s);
@@ -69,11 +84,8 @@ void agw_stream_free(struct agw_stream *s)
 {
 	if (s == NULL)
 		return;
-	agw_ice_free(s->ice);
-	agw_dtls_sess_free(s->dtls);
-	agw_srtp_sess_free(s->srtp);
-	agw_srtp_sess_free(s->srtp_old);
-	free(s->early);
+	for (int i = 0; i < AGW_LEG_COUNT; i++)
+		agw_leg_free(&s->legs[i]);
 	explicit_bzero(&s->p, sizeof(s->p));
 	free(s);
 }
@@ -101,7 +113,7 @@ static void set_dscp(struct agw_stream *s)
 {
 	for (int i = 0; i < AGW_SOCK_COUNT; i++) {
 		int dscp = i < AGW_SOCK_CORE_RTP ? s->p.access.dscp : s->p.core.dscp;
-		bool v6 = i < AGW_SOCK_CORE_RTP ? i == AGW_SOCK_ACCESS_V6
+		bool v6 = i < AGW_SOCK_CORE_RTP ? (i % AGW_FAMILY_COUNT) == AGW_FAMILY_V6
 						: s->p.core.family == AGW_FAMILY_V6;
 
 		if (s->socks[i].fd >= 0)
@@ -121,23 +133,57 @@ static void set_watch(struct agw_stream *s, enum agw_side side, uint32_t before_
 		*w = (struct agw_watch){.since_ms = s->env->now_ms};
 }
 
-static void follow_ice(struct agw_stream *s, const struct agw_stream_params *old,
+static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
 		       const struct agw_stream_patch *patch)
 {
-	const struct agw_access_params *a = &s->p.access;
+	const struct agw_access_params *a = &l->stream->p.access;
 	/* After a restart of ours the old peer credentials may still be in the params. */
 	bool peer_new = a->remote_ufrag[0] != '\0' &&
 			(old == NULL || strcmp(old->access.remote_ufrag, a->remote_ufrag) != 0 ||
 			 strcmp(old->access.remote_pwd, a->remote_pwd) != 0);
 
 	if (patch != NULL && patch->ice_restart)
-		agw_ice_restart(s->ice, &patch->creds);
+		agw_ice_restart(l->ice, &patch->creds);
 	if (peer_new)
-		agw_ice_set_remote(s->ice, a->remote_ufrag, a->remote_pwd);
+		agw_ice_set_remote(l->ice, a->remote_ufrag, a->remote_pwd);
 	/* The time for a nomination begins when the peer has ours and we have its credentials, not
 	 * when we offer new ones: the answer may take as long as it takes (ICE-25). */
 	if (a->answered && (old == NULL || !old->access.answered || peer_new))
-		agw_ice_expect(s->ice, s->env->now_ms);
+		agw_ice_expect(l->ice, l->stream->env->now_ms);
+}
+
+static bool leg_pending(const struct agw_leg *l)
+{
+	return l->ice != NULL && (agw_ice_is_pending(l->ice) || agw_leg_busy(l));
+}
+
+static bool pending(const struct agw_stream *s)
+{
+	return leg_pending(&s->legs[AGW_LEG_RTP]) || leg_pending(&s->legs[AGW_LEG_RTCP]);
+}
+
+/* The WIC muxes after all: what waited on the second port goes. */
+static void leave_rtcp_leg(struct agw_stream *s)
+{
+	struct agw_leg *l = &s->legs[AGW_LEG_RTCP];
+
+	if (l->ice == NULL || s->p.access.rtcp_separate)
+		return;
+	agw_leg_slot_free(l);
+	agw_leg_free(l);
+}
+
+static void follow_leg(struct agw_leg *l, const struct agw_stream_params *old,
+		       const struct agw_stream_patch *patch)
+{
+	const struct agw_access_params *a = &l->stream->p.access;
+
+	if (l->ice == NULL)
+		return;
+	follow_ice(l, old, patch);
+	if (a->n_fps > 0)
+		agw_dtls_set_fingerprints(l->dtls, a->fps, a->n_fps);
+	agw_leg_kick(l);
 }
 
 /* Everything that follows from params, after `old` (NULL at the start). */
@@ -146,9 +192,7 @@ static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 {
 	bool began = s->p.access.answered && (old == NULL || !old->access.answered);
 
-	follow_ice(s, old, patch);
-	if (s->p.access.n_fps > 0)
-		agw_dtls_set_fingerprints(s->dtls, s->p.access.fps, s->p.access.n_fps);
+	leave_rtcp_leg(s);
 	agw_core_update(s, old != NULL ? &old->core : NULL,
 			s->p.gate_down && (old == NULL || !old->gate_down));
 	if (old == NULL || old->access.dscp != s->p.access.dscp || old->core.dscp != s->p.core.dscp)
@@ -157,8 +201,9 @@ static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 		  s->p.access.inactivity_ms, began);
 	set_watch(s, AGW_SIDE_CORE, old != NULL ? old->core.inactivity_ms : 0,
 		  s->p.core.inactivity_ms, began);
-	agw_stream_kick(s);
-	if (agw_ice_is_pending(s->ice) || agw_stream_dtls_busy(s))
+	for (int i = 0; i < AGW_LEG_COUNT; i++)
+		follow_leg(&s->legs[i], old, patch);
+	if (pending(s))
 		s->env->on_setup(s->env->arg, s);
 }
 
@@ -168,22 +213,29 @@ void agw_stream_attach(struct agw_stream *s, struct agw_relay_env *env)
 	follow(s, NULL, NULL);
 }
 
+/* The keys of the association before stay in force until the new ones are there. */
+static void renew_dtls(struct agw_leg *l, struct agw_dtls_sess *fresh)
+{
+	agw_leg_slot_free(l);
+	agw_dtls_sess_free(l->dtls);
+	l->dtls = fresh;
+	l->dtls_deadline_ms = l->fp_deadline_ms = 0;
+	if (l->early == NULL) /* without it the peer just has to repeat itself */
+		l->early = calloc(1, sizeof(*l->early));
+	else
+		l->early->n = 0;
+}
+
 void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch)
 {
 	struct agw_stream_params old = s->p;
 
 	s->p = patch->params;
-	if (patch->dtls != NULL) {
-		/* The keys of the association before stay in force until the new ones are there. */
-		agw_stream_slot_free(s);
-		agw_dtls_sess_free(s->dtls);
-		s->dtls = patch->dtls;
-		patch->dtls = NULL;
-		s->dtls_deadline_ms = s->fp_deadline_ms = 0;
-		if (s->early == NULL) /* without it the peer just has to repeat itself */
-			s->early = calloc(1, sizeof(*s->early));
-		else
-			s->early->n = 0;
+	for (int i = 0; i < AGW_LEG_COUNT; i++) {
+		if (patch->dtls[i] == NULL || s->legs[i].ice == NULL)
+			continue;
+		renew_dtls(&s->legs[i], patch->dtls[i]);
+		patch->dtls[i] = NULL;
 	}
 	follow(s, &old, patch);
 	explicit_bzero(&old, sizeof(old));
@@ -196,28 +248,41 @@ bool agw_stream_is_attached(const struct agw_stream *s)
 
 void agw_stream_detach(struct agw_stream *s)
 {
-	agw_dtls_close(s->dtls);
-	agw_stream_slot_free(s);
-	agw_srtp_sess_free(s->srtp);
-	agw_srtp_sess_free(s->srtp_old);
-	s->srtp = s->srtp_old = NULL;
+	for (int i = 0; i < AGW_LEG_COUNT; i++) {
+		struct agw_leg *l = &s->legs[i];
+
+		if (l->dtls == NULL)
+			continue;
+		agw_dtls_close(l->dtls);
+		agw_leg_slot_free(l);
+		agw_leg_wipe(l);
+	}
 	s->env = NULL;
 }
 
-static void access_pkt(struct agw_stream *s, unsigned local, struct agw_udp_pkt *pkt)
+static void access_pkt(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
 {
+	struct agw_stream *s = l->stream;
+
+	if (l->ice == NULL) { /* the WIC muxes: nobody is at home on its second port */
+		agw_drop(s, &s->counters.up, AGW_DROP_SOURCE);
+		return;
+	}
 	switch (agw_demux(pkt->data, pkt->len)) {
 	case AGW_PROTO_RTP:
-		agw_forward_up_rtp(s, local, pkt);
+		if (l->index == AGW_LEG_RTP)
+			agw_forward_up_rtp(s, local, pkt);
+		else
+			agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
 		break;
 	case AGW_PROTO_RTCP:
-		agw_forward_up_rtcp(s, local, pkt);
+		agw_forward_up_rtcp(l, local, pkt);
 		break;
 	case AGW_PROTO_STUN:
-		agw_stream_stun(s, local, pkt);
+		agw_leg_stun(l, local, pkt);
 		break;
 	case AGW_PROTO_DTLS:
-		agw_stream_dtls(s, local, pkt);
+		agw_leg_dtls(l, local, pkt);
 		break;
 	case AGW_PROTO_OTHER:
 		agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
@@ -253,7 +318,8 @@ void agw_stream_readable(struct agw_sock *sock)
 		if (pkt.truncated)
 			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
 		else if (access)
-			access_pkt(s, (unsigned)sock->kind, &pkt);
+			access_pkt(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
+				   (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
 		else
 			core_pkt(s, sock->kind, &pkt);
 	}
@@ -265,9 +331,15 @@ void agw_stream_readable(struct agw_sock *sock)
 
 bool agw_stream_tick(struct agw_stream *s)
 {
-	agw_ice_tick(s->ice, s->env->now_ms);
-	agw_stream_dtls_tick(s);
-	return agw_ice_is_pending(s->ice) || agw_stream_dtls_busy(s);
+	for (int i = 0; i < AGW_LEG_COUNT; i++) {
+		struct agw_leg *l = &s->legs[i];
+
+		if (l->ice == NULL)
+			continue;
+		agw_ice_tick(l->ice, s->env->now_ms);
+		agw_leg_tick(l);
+	}
+	return pending(s);
 }
 
 static void sweep_watch(struct agw_stream *s, enum agw_side side, uint32_t limit_ms,
@@ -319,7 +391,9 @@ static void tell_bad_input(struct agw_stream *s)
 void agw_stream_sweep(struct agw_stream *s)
 {
 	tell_bad_input(s);
-	agw_ice_tick(s->ice, s->env->now_ms);
+	for (int i = 0; i < AGW_LEG_COUNT; i++)
+		if (s->legs[i].ice != NULL)
+			agw_ice_tick(s->legs[i].ice, s->env->now_ms);
 	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
 	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);
 	agw_core_sweep(s);

@@ -3,11 +3,14 @@
  * One media stream: ICE and DTLS-SRTP towards the WIC, plain RTP/RTCP towards the core, and what
  * is relayed between them.
  *
- *          access socket (v4, v6)                          core sockets
+ *          access sockets (v4, v6)                         core sockets
  *   WIC <==> demux --STUN--> agw/ice     (answers)
  *                  --DTLS--> agw/dtls    (keys)
  *                  --SRTP--> unprotect -> checks -> gate ------> RTP, RTCP ==> core
  *        <== protect <- SSRC guard <- gate <- checks <- source filter <====  core
+ *
+ * Without rtcp-mux on the access side RTCP has a leg of its own there: another port, another
+ * pair, another association (DTLS-26); its SRTP keys serve RTCP alone.
  *
  * Built on the control thread (agw_stream_new), handed to a worker (attach … detach), given back
  * and freed on the control thread. What happens on the wire goes up through agw_relay_env.
@@ -25,9 +28,14 @@
 
 struct agw_stream;
 
+/* Components of the access side (RFC 8445): RTP, with RTCP muxed; RTCP alone. */
+enum agw_leg_index { AGW_LEG_RTP, AGW_LEG_RTCP, AGW_LEG_COUNT };
+
 enum agw_sock_kind {
 	AGW_SOCK_ACCESS_V4, /* = AGW_FAMILY_V4, and ICE's index of the local socket */
 	AGW_SOCK_ACCESS_V6,
+	AGW_SOCK_ACCESS_RTCP_V4, /* component 2, where RTCP is not muxed */
+	AGW_SOCK_ACCESS_RTCP_V6,
 	AGW_SOCK_CORE_RTP,
 	AGW_SOCK_CORE_RTCP,
 	AGW_SOCK_COUNT
@@ -77,8 +85,9 @@ struct agw_relay_env {
 
 struct agw_stream_args {
 	const struct agw_stream_params *params; /* checked by agw_stream_params_bad; copied */
-	int access_fds[AGW_FAMILY_COUNT];       /* borrowed: outlive the stream; -1 = none */
-	int core_fds[2];                        /* RTP, RTCP */
+	/* borrowed: outlive the stream; -1 = none */
+	int access_fds[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
+	int core_fds[2]; /* RTP, RTCP */
 	struct agw_ice_creds creds;
 	struct agw_dtls_ctx *dtls;       /* used while building only */
 	const uint16_t *profiles;        /* when params name none */
@@ -92,16 +101,17 @@ enum gw_err agw_stream_new(struct agw_stream **out,
 void agw_stream_free(struct agw_stream *s);
 void *agw_stream_user(const struct agw_stream *s);
 
-/** Another association for the stream, to go into a patch. Touches nothing of the stream. */
+/** Another association for a leg, to go into a patch. Touches nothing of the stream. */
 enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s,
-				struct agw_dtls_ctx *dtls, const uint16_t *profiles) GW_MUST_CHECK;
+				enum agw_leg_index leg, struct agw_dtls_ctx *dtls,
+				const uint16_t *profiles) GW_MUST_CHECK;
 
 /* A change, ready to be applied without failing. */
 struct agw_stream_patch {
 	struct agw_stream_params params;
 	bool ice_restart;
-	struct agw_ice_creds creds; /* with ice_restart */
-	struct agw_dtls_sess *dtls; /* new association, owned, taken over; or NULL */
+	struct agw_ice_creds creds;                /* with ice_restart */
+	struct agw_dtls_sess *dtls[AGW_LEG_COUNT]; /* new ones, owned, taken over; or NULL */
 };
 
 /** Take the stream into a worker: from now on `env` is used. */

@@ -27,14 +27,31 @@ struct agw_watch {         /* inactivity of one side (RTP-17) */
 	bool inactive;
 };
 
+/* One component of the access side: its own pair and its own association. */
+struct agw_leg {
+	struct agw_stream *stream;
+	struct agw_ice *ice;            /* owned; NULL: there is no such leg */
+	struct agw_srtp_sess *srtp;     /* owned; NULL until keyed and verified */
+	struct agw_srtp_sess *srtp_old; /* owned; received with for a moment after a rekey */
+	enum agw_leg_index index;
+
+	/* set-up */
+	struct agw_dtls_sess *dtls; /* owned */
+	struct agw_early *early;    /* owned; NULL when the time of early packets is over */
+	uint64_t dtls_deadline_ms;  /* 0 = none */
+	uint64_t fp_deadline_ms;
+	uint64_t srtp_old_until_ms;
+	bool has_slot;   /* counted in env->handshakes */
+	bool wants_slot; /* the handshake waits for others to finish (DTLS-25) */
+	bool ice_connected;
+};
+
 struct agw_stream {
 	/* what each packet needs */
 	struct agw_sock socks[AGW_SOCK_COUNT];
-	struct agw_relay_env *env;      /* of the worker; NULL while nobody has the stream */
-	struct agw_ice *ice;            /* owned */
-	struct agw_srtp_sess *srtp;     /* owned; NULL until keyed and verified */
-	struct agw_srtp_sess *srtp_old; /* owned; received with for a moment after a rekey */
-	struct gw_addr core_rtp_to;     /* len 0 = nobody */
+	struct agw_relay_env *env; /* of the worker; NULL while nobody has the stream */
+	struct agw_leg legs[AGW_LEG_COUNT];
+	struct gw_addr core_rtp_to; /* len 0 = nobody */
 	struct gw_addr core_rtcp_to;
 	bool core_exact; /* since the last sweep RTP came from core_rtp_to itself */
 	bool core_heard; /* … or any RTP at all */
@@ -45,16 +62,8 @@ struct agw_stream {
 	struct agw_stream_params p;
 
 	/* set-up and timers */
-	struct agw_dtls_sess *dtls; /* owned */
-	struct agw_early *early;    /* owned; NULL when the time of early packets is over */
-	uint64_t dtls_deadline_ms;  /* 0 = none */
-	uint64_t fp_deadline_ms;
-	uint64_t srtp_old_until_ms;
 	uint64_t latch_until_ms; /* 0 = not armed */
-	bool has_slot;           /* counted in env->handshakes */
-	bool wants_slot;         /* the handshake waits for others to finish (DTLS-25) */
-	bool ice_connected;
-	bool ssrc_told[2]; /* by side: the event was sent once */
+	bool ssrc_told[2];       /* by side: the event was sent once */
 	bool pt_told[2];
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
@@ -63,6 +72,17 @@ struct agw_stream {
 	uint64_t bad_quiet_ms;                /* nothing is told before then */
 	void *user;                           /* borrowed */
 };
+
+/* The leg that RTCP takes on the access side. */
+static inline struct agw_leg *agw_rtcp_leg(struct agw_stream *s)
+{
+	return &s->legs[s->p.access.rtcp_separate ? AGW_LEG_RTCP : AGW_LEG_RTP];
+}
+
+static inline int agw_leg_fd(const struct agw_leg *l, unsigned family)
+{
+	return l->stream->socks[(unsigned)l->index * AGW_FAMILY_COUNT + family].fd;
+}
 
 /* A packet not relayed: counted for the stream and for its worker. */
 static inline void agw_drop(struct agw_stream *s, struct agw_dir_counters *d, enum agw_drop why)
@@ -77,14 +97,18 @@ void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev);
 /* access.c */
 extern const struct agw_ice_cbs agw_stream_ice_cbs;
 extern const struct agw_dtls_cbs agw_stream_dtls_cbs;
-void agw_stream_stun(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt);
-void agw_stream_dtls(struct agw_stream *s, unsigned local, const struct agw_udp_pkt *pkt);
+void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt);
+void agw_leg_dtls(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt);
 /** Start what can start: the handshake, once there is a pair and a role. */
-void agw_stream_kick(struct agw_stream *s);
+void agw_leg_kick(struct agw_leg *l);
 /** Time limits of the handshake; and retransmission. */
-void agw_stream_dtls_tick(struct agw_stream *s);
-bool agw_stream_dtls_busy(const struct agw_stream *s);
-void agw_stream_slot_free(struct agw_stream *s);
+void agw_leg_tick(struct agw_leg *l);
+bool agw_leg_busy(const struct agw_leg *l);
+void agw_leg_slot_free(struct agw_leg *l);
+/** Its SRTP keys are gone. */
+void agw_leg_wipe(struct agw_leg *l);
+/** All of it is gone. */
+void agw_leg_free(struct agw_leg *l);
 
 /* gate.c */
 /** Work out destinations anew; called when branches, mode or gate changed. */

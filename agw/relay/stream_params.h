@@ -24,7 +24,7 @@
 #include <stdbool.h>
 
 #define AGW_BRANCH_MAX 8 /* early dialogs at once (RTP-07) */
-#define AGW_CAND_MAX   2 /* one host candidate per family, RTP component (ICE-03) */
+#define AGW_CAND_MAX   4 /* one host candidate per family and component (ICE-03) */
 
 enum agw_media_type { AGW_MEDIA_AUDIO, AGW_MEDIA_VIDEO, AGW_MEDIA_OTHER };
 
@@ -80,6 +80,9 @@ struct agw_access_params {
 	 * the peer: the caller then also asks for a local restart (agw_stream_change). */
 	char remote_ufrag[AGW_ICE_UFRAG_MAX];
 	char remote_pwd[AGW_ICE_PWD_MAX];
+	/* RTCP has a port and an association of its own here (DTLS-26). Set at the start, or never;
+	 * taken back when the WIC muxes after all. */
+	bool rtcp_separate;
 	bool answered; /* offer and answer are exchanged: ice.timeout runs from now on */
 	enum agw_dtls_role dtls_role;
 	struct agw_fingerprint fps[AGW_FP_MAX]; /* none = not known yet */
@@ -144,7 +147,7 @@ struct agw_stream_change {
 
 struct agw_candidate {
 	char foundation[16];
-	uint8_t component; /* 1 */
+	uint8_t component; /* 1, 2 */
 	uint32_t priority;
 	struct gw_addr addr; /* public */
 };

@@ -30,7 +30,8 @@ void agw_cmd_free(struct agw_cmd *c)
 
 		if (p == NULL)
 			continue;
-		agw_dtls_sess_free(p->dtls);
+		for (int k = 0; k < AGW_LEG_COUNT; k++)
+			agw_dtls_sess_free(p->dtls[k]);
 		explicit_bzero(p, sizeof(*p));
 		free(p);
 	}

@@ -129,6 +129,8 @@ static const char *fixed_part_changed(const struct agw_stream_params *a,
 		return "access.families";
 	if (strcmp(a->core.realm, b->core.realm) != 0)
 		return "core.realm";
+	if (b->access.rtcp_separate && !a->access.rtcp_separate)
+		return "access.rtcp"; /* there is no second port any more */
 	return a->core.family != b->core.family ? "core.family" : NULL;
 }
 
@@ -161,7 +163,15 @@ static enum gw_err make_patch(struct agw_media *m, const struct agw_stream_chang
 		return GW_OK;
 	if (profiles[0] == AGW_SRTP_NONE)
 		profiles = m->pool->cfg.srtp_profiles;
-	return agw_stream_dtls_new(&p->dtls, item->slot->stream, m->pool->dtls, profiles);
+	for (int i = 0; i <= (p->params.access.rtcp_separate ? AGW_LEG_RTCP : AGW_LEG_RTP); i++) {
+		enum gw_err err =
+		    agw_stream_dtls_new(&p->dtls[i], item->slot->stream, (enum agw_leg_index)i,
+					m->pool->dtls, profiles);
+
+		if (err != GW_OK)
+			return err; /* the command is freed with what it has */
+	}
+	return GW_OK;
 }
 
 /* The worker has the change: so it is in our book too. */

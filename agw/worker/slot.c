@@ -29,7 +29,29 @@ static struct agw_port_pool *ports_of(struct agw_pool *p, const char *realm)
 	return r != NULL ? p->ports[r - p->realms] : NULL;
 }
 
-/* Both leases, or none. */
+/* A port for RTP, and another for RTCP where that is not muxed (DTLS-26). */
+static enum gw_err lease_access(struct agw_port_pool *access, struct agw_slot *s)
+{
+	unsigned families = s->params.access.families;
+	enum gw_err err = agw_port_pool_single(access, families, now_ms(), &s->access_lease);
+
+	if (err != GW_OK || !s->params.access.rtcp_separate)
+		return err;
+	err = agw_port_pool_single(access, families, now_ms(), &s->rtcp_lease);
+	s->rtcp_leased = err == GW_OK;
+	if (err != GW_OK)
+		agw_port_pool_undo(access, &s->access_lease);
+	return err;
+}
+
+static void undo_access(struct agw_port_pool *access, struct agw_slot *s)
+{
+	agw_port_pool_undo(access, &s->access_lease);
+	if (s->rtcp_leased)
+		agw_port_pool_undo(access, &s->rtcp_lease);
+}
+
+/* All leases, or none. */
 static enum gw_err lease_ports(struct agw_pool *p, struct agw_slot *s, const char **field)
 {
 	struct agw_port_pool *access = ports_of(p, s->params.access.realm);
@@ -40,7 +62,7 @@ static enum gw_err lease_ports(struct agw_pool *p, struct agw_slot *s, const cha
 		agw_set_field(field, access == NULL ? "access.realm" : "core.realm");
 		return GW_ERR_NOT_FOUND;
 	}
-	err = agw_port_pool_single(access, s->params.access.families, now_ms(), &s->access_lease);
+	err = lease_access(access, s);
 	if (err != GW_OK) {
 		agw_set_field(field,
 			      err == GW_ERR_UNSUPPORTED ? "access.families" : "access.ports");
@@ -48,7 +70,7 @@ static enum gw_err lease_ports(struct agw_pool *p, struct agw_slot *s, const cha
 	}
 	err = agw_port_pool_pair(core, s->params.core.family, now_ms(), &s->core_lease);
 	if (err != GW_OK) {
-		agw_port_pool_undo(access, &s->access_lease);
+		undo_access(access, s);
 		agw_set_field(field, err == GW_ERR_UNSUPPORTED ? "core.family" : "core.ports");
 	}
 	return err;
@@ -61,9 +83,11 @@ static void give_ports(struct agw_pool *p, struct agw_slot *s, bool rest)
 
 	if (rest) {
 		agw_port_pool_release(access, &s->access_lease, now_ms());
+		if (s->rtcp_leased)
+			agw_port_pool_release(access, &s->rtcp_lease, now_ms());
 		agw_port_pool_release(core, &s->core_lease, now_ms());
 	} else {
-		agw_port_pool_undo(access, &s->access_lease);
+		undo_access(access, s);
 		agw_port_pool_undo(core, &s->core_lease);
 	}
 }
@@ -82,6 +106,24 @@ void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s)
 		s->local.core_rtcp = (struct gw_addr){.len = 0};
 }
 
+static void add_candidates(struct agw_stream_local *l, const struct agw_realm_cfg *r,
+			   const struct agw_port_lease *lease, uint8_t component)
+{
+	unsigned rank = 0;
+
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		struct agw_candidate *c = &l->cands[l->n_cands];
+
+		if (lease->fds[f] < 0)
+			continue;
+		(void)snprintf(c->foundation, sizeof(c->foundation), "%d", f + 1);
+		c->component = component;
+		c->priority = agw_ice_host_priority(rank++, component);
+		c->addr = agw_realm_public_addr(r, (enum agw_family)f, lease->ports[f]);
+		l->n_cands++;
+	}
+}
+
 static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 		       const struct agw_ice_creds *creds)
 {
@@ -91,19 +133,13 @@ static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 
 	l->id = s->params.id;
 	l->worker = s->media->worker->index;
-	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
-		struct agw_candidate *c = &l->cands[l->n_cands];
-
-		if (s->access_lease.fds[f] < 0)
-			continue;
-		l->access[f] =
-		    agw_realm_public_addr(r, (enum agw_family)f, s->access_lease.ports[f]);
-		(void)snprintf(c->foundation, sizeof(c->foundation), "%d", f + 1);
-		c->component = 1;
-		c->priority = agw_ice_host_priority(l->n_cands, 1);
-		c->addr = l->access[f];
-		l->n_cands++;
-	}
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++)
+		if (s->access_lease.fds[f] >= 0)
+			l->access[f] =
+			    agw_realm_public_addr(r, (enum agw_family)f, s->access_lease.ports[f]);
+	add_candidates(l, r, &s->access_lease, 1);
+	if (s->rtcp_leased)
+		add_candidates(l, r, &s->rtcp_lease, 2);
 	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
 	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));
 	agw_dtls_ctx_fingerprint(p->dtls, &l->fp);
@@ -146,7 +182,10 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	}
 	agw_ice_creds_new(&args.creds);
 	args.params = &s->params;
-	memcpy(args.access_fds, s->access_lease.fds, sizeof(args.access_fds));
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		args.access_fds[AGW_LEG_RTP][f] = s->access_lease.fds[f];
+		args.access_fds[AGW_LEG_RTCP][f] = s->rtcp_leased ? s->rtcp_lease.fds[f] : -1;
+	}
 	memcpy(args.core_fds, s->core_lease.fds, sizeof(args.core_fds));
 	err = agw_stream_new(&s->stream, &args);
 	if (err == GW_OK)

@@ -40,6 +40,8 @@ struct agw_slot {
 	struct agw_stream_params params;
 	struct agw_stream_local local;
 	struct agw_port_lease access_lease;
+	struct agw_port_lease rtcp_lease; /* of the access side, where RTCP is not muxed */
+	bool rtcp_leased;
 	struct agw_port_lease core_lease;
 	struct gw_addr remote; /* as the events told */
 	struct gw_addr core_latched;

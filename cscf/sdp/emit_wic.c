@@ -33,13 +33,21 @@ static void put_refused(struct cscf_sdp_session *s, struct sdp_out *o, const str
 	sdp_out_put(o, "a=inactive\r\n");
 }
 
+/* A second component is told of as long as it may be used: not once mux was agreed. */
+static uint16_t rtcp_port(const struct cscf_sdp_stream *pub)
+{
+	bool agreed = pub->access_rtcp == CSCF_SDP_RTCP_MUX && pub->access_remote.known;
+
+	return agreed ? 0 : pub->access_local.rtcp_port;
+}
+
 static void put_mux(const struct cscf_sdp_session *s, struct sdp_out *o,
 		    const struct cscf_sdp_stream *pub, bool offer)
 {
-	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX || pub->access_local.rtcp_port != 0)
-		sdp_out_put(o, "a=rtcp:%u\r\n",
-			    pub->access_local.rtcp_port != 0 ? pub->access_local.rtcp_port
-							     : pub->access_local.port + 1U);
+	uint16_t port = rtcp_port(pub);
+
+	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX || port != 0)
+		sdp_out_put(o, "a=rtcp:%u\r\n", port != 0 ? port : pub->access_local.port + 1U);
 	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX)
 		return;
 	sdp_out_put(o, "a=rtcp-mux\r\n");
@@ -54,19 +62,24 @@ static void put_host_candidate(struct sdp_out *o, const char *addr, unsigned com
 		    HOST_PRIORITY(component), addr, port);
 }
 
-static void put_ice(struct sdp_out *o, const struct cscf_sdp_access_local *l)
+static void put_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 {
+	const struct cscf_sdp_access_local *l = &pub->access_local;
+	uint16_t rtcp = rtcp_port(pub);
+
 	sdp_out_put(o, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", l->ufrag, l->pwd);
 	for (size_t i = 0; i < l->n_cands; i++) {
 		const struct cscf_sdp_cand *c = &l->cands[i];
 
+		if (c->component == 2 && rtcp == 0)
+			continue;
 		sdp_out_put(o, "a=candidate:%s %u udp %u %s %u typ %s\r\n", c->foundation,
 			    c->component, c->priority, c->addr, c->port, c->type);
 	}
 	if (l->n_cands == 0) {
 		put_host_candidate(o, l->addr, 1, l->port);
-		if (l->rtcp_port != 0)
-			put_host_candidate(o, l->addr, 2, l->rtcp_port);
+		if (rtcp != 0)
+			put_host_candidate(o, l->addr, 2, rtcp);
 	}
 	sdp_out_put(o, "a=end-of-candidates\r\n");
 }
@@ -110,7 +123,7 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, const struct
 	if (offer || s->policy->e2ae_in_answer)
 		sdp_out_put(o, "a=3ge2ae:applied\r\n");
 	put_mux(s, o, &st->pub, offer);
-	put_ice(o, l);
+	put_ice(o, &st->pub);
 	put_dtls(o, &st->pub, offer);
 	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
 	sdp_out_fb(o, st, false);

@@ -161,6 +161,16 @@ static size_t fill_formats(struct params *p, const struct cscf_sdp_stream *st)
 	return n;
 }
 
+/* Offered to the WIC and not answered yet: both ways stay open (BUN-17). */
+static Wicgate__Iq__V1__RtcpMode access_rtcp(const struct call *c, const struct cscf_sdp_stream *st)
+{
+	if (st->access_rtcp != CSCF_SDP_RTCP_MUX)
+		return IQ_V(RTCP_MODE__RTCP_SEPARATE);
+	if (!st->access_remote.known && c->s->p.sdp_policy->access_rtcp_mux == CSCF_SDP_MUX_OFFER)
+		return IQ_V(RTCP_MODE__RTCP_MUX_OFFERED);
+	return IQ_V(RTCP_MODE__RTCP_MUX);
+}
+
 static void fill_access(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
 {
 	const struct cscf_session_config *cfg = c->s->cfg;
@@ -170,8 +180,7 @@ static void fill_access(struct params *p, const struct call *c, const struct csc
 	snprintf(p->access_realm, sizeof(p->access_realm), "%s", cfg->access_realm);
 	a->realm = p->access_realm;
 	a->transport = IQ_V(ACCESS_TRANSPORT__UDP_TLS_RTP_SAVPF);
-	a->rtcp = st->access_rtcp == CSCF_SDP_RTCP_MUX ? IQ_V(RTCP_MODE__RTCP_MUX)
-						       : IQ_V(RTCP_MODE__RTCP_SEPARATE);
+	a->rtcp = access_rtcp(c, st);
 	a->payload_types = p->pt_list;
 	a->n_payload_types = fill_formats(p, st);
 	a->feedback = p->fb;

@@ -199,7 +199,7 @@ static void test_garbage_replays_and_application_data_harm_nothing(void **state)
 	uint8_t junk[200];
 	struct queue app;
 
-	REQ("DTLS-24", "DTLS-17");
+	REQ("DTLS-24", "DTLS-17", "DC-08");
 	good(b, true, "SRTP_AES128_CM_SHA1_80", AGW_SRTP_AES128_CM_SHA1_80);
 	for (unsigned i = 0; i < 256; i++) {
 		memset(junk, (int)i, sizeof(junk));

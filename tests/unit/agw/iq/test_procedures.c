@@ -169,7 +169,7 @@ static void test_what_is_not_served_is_named(void **state)
 	     IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER), "streams[0].access.transport"},
 	    {"'realm':'access'", "'realm':'core'", "APPLICATION",
 	     IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER), "streams[0].kind"},
-	    {"'realm':'access','rtcp':'RTCP_SEPARATE'", "'realm':'core'", "AUDIO",
+	    {"'realm':'access','rtcp':'RTCP_OFF'", "'realm':'core'", "AUDIO",
 	     IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER), "streams[0].access.rtcp"},
 	    {"'realm':'access','ice_mode':'ICE_FULL'", "'realm':'core'", "AUDIO",
 	     IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER), "streams[0].access.ice_mode"},

@@ -97,8 +97,9 @@ static inline int setup(void **state)
 	b->patch.params.core.active = 0;
 	b->patch.params.gate_down = true;
 	args.params = &b->patch.params;
-	args.access_fds[0] = b->fds[0];
-	args.access_fds[1] = -1;
+	args.access_fds[AGW_LEG_RTP][0] = b->fds[0];
+	args.access_fds[AGW_LEG_RTP][1] = -1;
+	args.access_fds[AGW_LEG_RTCP][0] = args.access_fds[AGW_LEG_RTCP][1] = -1;
 	args.core_fds[0] = b->fds[1];
 	args.core_fds[1] = b->fds[2];
 	args.dtls = b->dtls;
