@@ -32,13 +32,8 @@ async function registered({ client, core }, user = 'alice', options) {
 }
 
 /** Other emergency.* in the file, SIGHUP, and wait until it is taken (or refused). */
-async function reload(gw, emergency, event = 'emergency.reloaded') {
-	const since = gw.cscf.process.lines.length;
-	const conf = typeof emergency === 'string' ? emergency : { ...gw.cscf.conf, emergency };
-
-	writeConf(gw.cscf.dir, 'cscf.yaml', conf);
-	process.kill(gw.cscf.process.pid, 'SIGHUP');
-	return gw.cscf.logged(event, {}, { since });
+function reload(gw, emergency, event = 'emergency.reloaded') {
+	return gw.cscf.reload(typeof emergency === 'string' ? emergency : { emergency }, event);
 }
 
 /** The answer to an emergency request, whatever its method; an INVITE's is acknowledged. */

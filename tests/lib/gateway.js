@@ -83,6 +83,15 @@ export class Daemon {
 		}, { since, ms }));
 	}
 
+	/** Other knobs (or a text) into the file, SIGHUP, and the log line of that event. */
+	reload(conf, event) {
+		const since = this.process.lines.length;
+
+		writeConf(this.dir, `${this.kind}.yaml`, typeof conf === 'string' ? conf : { ...this.conf, ...conf });
+		process.kill(this.process.pid, 'SIGHUP');
+		return this.logged(event, {}, { since });
+	}
+
 	/** SIGTERM, exit code 0, and no sanitizer report anywhere in what it printed. */
 	async stop() {
 		const how = await this.process.stop('SIGTERM', 30 * SECOND);

@@ -334,7 +334,7 @@ export class Phone extends EventTarget {
     const { call } = this.state;
     const response = e.message?.status_code ? e.message : null;
     const status = response?.status_code ?? 0;
-    const error = callSentence({ cause: e.cause, response, originator: e.originator, direction: call.direction });
+    const error = callSentence({ cause: e.cause, response, originator: e.originator, direction: call.direction, dialled: call.direction === 'out' ? call.peer : '' });
     const seconds = call.answeredAt ? Math.round((performance.now() - call.answeredAt) / 1000) : 0;
     const by = e.originator === 'local' ? 'you' : 'the other side';
     this.#note(error ? 'bad' : 'info', call.answeredAt ? `call ended by ${by} after ${seconds} s` : `call not answered: ${status || e.cause}`);

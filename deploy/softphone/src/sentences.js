@@ -94,12 +94,14 @@ function classOf(status) {
 
 /**
  * The emergency answer of TS 24.229: 380 with an application/3gpp-ims+xml body. The text of
- * <reason> is the operator's own words for the caller. The phone never calls again by itself.
+ * <reason> is the operator's own words for the caller. The phone never calls again by itself; it
+ * offers the number to the dialler of the device, where there is one.
  */
-export function alternativeService(response) {
+export function alternativeService(response, dialled = '') {
   const body = response && typeof response.body === 'string' ? response.body : '';
   let reason = '';
   let emergency = false;
+  const number = /^(?:sips?:|tel:)?([+*#\d().-]+)(?:[@;]|$)/.exec(dialled)?.[1].replace(/[().-]/g, '');
   if (body) {
     const doc = new DOMParser().parseFromString(body, 'application/xml');
     const first = (name) => doc.getElementsByTagNameNS('*', name)[0]?.textContent.trim() ?? '';
@@ -113,13 +115,14 @@ export function alternativeService(response) {
       (reason ? ` The network says: “${reason}”` : ''),
     code: 380,
     emergency,
+    link: emergency && number ? { href: `tel:${number.replaceAll('#', '%23')}`, text: `Call ${number} with the phone of this device` } : null,
   };
 }
 
 /** Why a call failed or ended; null when it ended normally. */
-export function callSentence({ cause, response = null, originator = '', direction = '' }) {
+export function callSentence({ cause, response = null, originator = '', direction = '', dialled = '' }) {
   const status = response?.status_code ?? 0;
-  if (status === 380) return alternativeService(response);
+  if (status === 380) return alternativeService(response, dialled);
   if (cause === 'Terminated') return null;
   if (originator === 'local' && ['Canceled', 'Rejected', 'Busy'].includes(cause)) return null;
   if (direction === 'in' && cause === 'Canceled') return pick(['Missed call', 'The caller hung up before you answered.']);
