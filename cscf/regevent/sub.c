@@ -230,7 +230,9 @@ static uint32_t seconds_of(const struct cscf_sip_msg *msg, const char *name)
 	while (n < v.n && v.p[n] >= '0' && v.p[n] <= '9') /* "120 (maintenance);duration=…" */
 		n++;
 	v.n = n;
-	return cscf_sip_uint(v, EXPIRES_MAX, &s) ? s : 0;
+	if (!cscf_sip_uint(v, UINT32_MAX, &s))
+		return 0;
+	return s < EXPIRES_MAX ? s : EXPIRES_MAX;
 }
 
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,

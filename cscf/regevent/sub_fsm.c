@@ -54,7 +54,10 @@ static uint32_t backoff_ms(const struct sub *s, unsigned n, uint32_t at_least_s)
 	ms = (int64_t)spread(ms, 4);
 	if (at_least_s > RE_BACKOFF_MAX_S * 2)
 		at_least_s = RE_BACKOFF_MAX_S * 2;
-	return ms > (int64_t)at_least_s * 1000 ? (uint32_t)ms : at_least_s * 1000;
+	if (ms > (int64_t)at_least_s * 1000)
+		return (uint32_t)ms;
+	/* the core told many the same: never earlier, and not all at once */
+	return at_least_s * 1000 + (uint32_t)(gw_rand_u64() % (at_least_s * 64 + 1));
 }
 
 /* REG-62: 600 s before the end of more than 1200 s, else at half time; up to 1/16 earlier. */

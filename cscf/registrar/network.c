@@ -265,11 +265,6 @@ void cscf_registrar_end_user(struct cscf_registrar *r, const char *impi, const c
 	}
 }
 
-bool cscf_registrar_has_user(const struct cscf_registrar *r, const char *impi)
-{
-	return reg_impi_find(r, impi) != NULL;
-}
-
 bool cscf_registrar_open_conn(const struct cscf_registrar *r, struct gw_slice token, uint64_t *conn)
 {
 	enum cscf_sip_direction dir;

@@ -50,9 +50,6 @@ struct cscf_registrar_changes cscf_registrar_apply(struct cscf_registrar *r, con
 void cscf_registrar_end_user(struct cscf_registrar *r, const char *impi, const char *why,
 			     bool reopen);
 
-/** Is anything registered for this IMPI? */
-bool cscf_registrar_has_user(const struct cscf_registrar *r, const char *impi);
-
 /**
  * The open connection that one of our flow tokens names, whether somebody is registered on it or
  * not any more: a subscription's last NOTIFY comes after the end (DEREG-23, DEREG-25).

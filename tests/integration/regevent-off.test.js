@@ -6,9 +6,12 @@ import { suite } from '../lib/suite.js';
 import { Notifier, registered, reginfo } from '../lib/notifier.js';
 import { until } from '../lib/wait.js';
 
-const kamailio = suite({ gateway: { cscf: { regevent: { enable: true, backoff: '100ms' } } } });
+const test = {
+	core: suite({ gateway: { cscf: { regevent: { enable: true, backoff: '100ms' } } } }),
+	off: suite({ scripted: true }),
+};
 
-kamailio('a core without the package: one line, no second attempt, registrations as ever [REG-63]',
+test.core('a core without the package: one line, no second attempt, registrations as ever [REG-63]',
 	async ({ wic, gw }) => {
 		const alice = await wic('alice');
 
@@ -29,11 +32,9 @@ kamailio('a core without the package: one line, no second attempt, registrations
 		assert.equal(bob.requests.all().length, 0, 'no SUBSCRIBE of ours came round to a WIC');
 	});
 
-kamailio.end();
+test.core.end();
 
-const off = suite({ scripted: true });
-
-off('regevent.enable=false: no SUBSCRIBE, and NOTIFYs to us are for nobody [REG-60]', async (env) => {
+test.off('regevent.enable=false: no SUBSCRIBE, and NOTIFYs to us are for nobody [REG-60]', async (env) => {
 	const { core, gw } = env;
 	const wic = await registered(env);
 	const msg = wic.message('MESSAGE', 'sip:bob@ims.test', { body: 'hi', type: 'text/plain' });
@@ -50,4 +51,4 @@ off('regevent.enable=false: no SUBSCRIBE, and NOTIFYs to us are for nobody [REG-
 	assert.equal((await gw.cscf.ctl('reg show', 'alice')).length, 1);
 });
 
-off.end();
+test.off.end();
