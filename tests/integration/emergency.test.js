@@ -16,7 +16,7 @@ import { SECOND } from '../lib/wait.js';
 
 const LISTS = ['DE=112 110/sos.police', 'FR=112 17/sos.police', 'US=911 +1-911'];
 const OWN = { country: 'DE', lists: LISTS, country_map: ['127.0.0.0/8=DE', '::1=DE'],
-	reason_text: 'Rufen Sie <112> & sagen Sie „Hilfe“.' };
+	reason_text: 'Bitte <112> wählen & „Hilfe“ sagen.' };
 const UNKNOWN = { ...OWN, country_map: ['192.0.2.0/24=DE'] };
 const GOLDEN = readFileSync(`${ROOT}tests/golden/ims3gpp/emergency.xml`, 'utf8');
 

@@ -212,7 +212,7 @@ static void test_the_380_carries_the_body_of_the_schema(void **state)
 	char *golden = file_text(GOLDEN "emergency.xml"), *got;
 
 	(void)state;
-	cfg.reason_text = "Rufen Sie <112> & sagen Sie „Hilfe“.";
+	cfg.reason_text = "Bitte <112> wählen & „Hilfe“ sagen.";
 	e = start();
 	assert_int_equal(ask(e, "INVITE", "tel:112", "", "Accept: application/sdp\r\n"),
 			 CSCF_EMERGENCY_ANSWERED);
