@@ -6,12 +6,15 @@
  * made inside a call of the layer above, and nothing is freed under it.
  */
 #include "cscf/sip/client_int.h"
+#include "cscf/sip/spare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define GW_LOG_MOD "sip"
 #include "common/log.h"
+
+static struct cscf_sip_spare spare_clients;
 
 static struct cscf_sip_client *by_handle(const struct cscf_sip_stack *s, gw_handle h)
 {
@@ -74,7 +77,7 @@ static void client_free(struct cscf_sip_client *c)
 	cscf_sip_msg_free(c->msg);
 	cscf_sip_texts_free(c->uris, c->n_uris);
 	free(c->cancel_reason);
-	free(c);
+	cscf_sip_spare_give(&spare_clients, c);
 }
 
 static void client_end(struct cscf_sip_client *c)
@@ -208,11 +211,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static enum gw_err client_new(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 			      struct cscf_sip_client **out)
 {
-	struct cscf_sip_client *c = calloc(1, sizeof(*c));
+	struct cscf_sip_client *c = cscf_sip_spare_take(&spare_clients, sizeof(*c));
 	enum gw_err err = GW_ERR_NOMEM;
 
 	if (c == NULL)
 		return GW_ERR_NOMEM;
+	memset(c, 0, sizeof(*c));
 	c->stack = s;
 	c->invite = cscf_sip_msg_method(msg) == CSCF_SIP_INVITE;
 	c->timer_c_at = CSCF_SIP_NEVER;

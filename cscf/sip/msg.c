@@ -4,29 +4,55 @@
  * bodies: msg_body.c; from text: msg_parse.c; made by us: msg_build.c.
  */
 #include "cscf/sip/msg_int.h"
+#include "cscf/sip/spare.h"
 #include "cscf/sip/words.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT_MORE 512 /* octets of text taken at a time */
+#define TEXT_MORE  512  /* octets of text taken at a time, when the first were not enough */
+#define TEXT_USUAL 2048 /* taken for the first: most messages fit */
+
+static struct cscf_sip_spare spare_msgs, spare_texts;
+
+static struct cscf_sip_text *text_new(size_t n)
+{
+	size_t size = n <= TEXT_USUAL ? TEXT_USUAL : n;
+	struct cscf_sip_text *t;
+
+	if (size == TEXT_USUAL)
+		t = cscf_sip_spare_take(&spare_texts, sizeof(*t) + TEXT_USUAL);
+	else
+		t = malloc(sizeof(*t) + size);
+	if (t == NULL)
+		return NULL;
+	t->next = NULL;
+	t->used = 0;
+	t->size = size;
+	return t;
+}
+
+static void text_free(struct cscf_sip_text *t)
+{
+	if (t != NULL && t->size == TEXT_USUAL)
+		cscf_sip_spare_give(&spare_texts, t);
+	else
+		free(t);
+}
 
 enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out, size_t text_n)
 {
-	struct cscf_sip_msg *m = malloc(sizeof(*m));
-	struct cscf_sip_text *t = malloc(sizeof(*t) + text_n);
+	struct cscf_sip_msg *m = cscf_sip_spare_take(&spare_msgs, sizeof(*m));
+	struct cscf_sip_text *t = text_new(text_n);
 
 	*out = NULL;
 	if (m == NULL || t == NULL) {
-		free(m);
-		free(t);
+		cscf_sip_spare_give(&spare_msgs, m);
+		text_free(t);
 		return GW_ERR_NOMEM;
 	}
 	memset(m, 0, offsetof(struct cscf_sip_msg, first));
-	t->next = NULL;
-	t->used = 0;
-	t->size = text_n;
 	m->text = t;
 	m->hdr = m->first;
 	m->cap_hdr = CSCF_SIP_FIRST_HDRS;
@@ -73,13 +99,13 @@ void cscf_sip_msg_free(struct cscf_sip_msg *msg)
 	while (msg->text != NULL) {
 		struct cscf_sip_text *next = msg->text->next;
 
-		free(msg->text);
+		text_free(msg->text);
 		msg->text = next;
 	}
 	if (msg->hdr != msg->first)
 		free(msg->hdr);
 	free(msg->body);
-	free(msg);
+	cscf_sip_spare_give(&spare_msgs, msg);
 }
 
 static bool dup_text(struct cscf_sip_msg *m, const char **to, const char *from)

@@ -19,6 +19,7 @@ enum gw_err cscf_sip_send_flow(struct cscf_sip_stack *s, struct cscf_sip_flow *f
 
 		if (c == NULL || c->closing || s->ws_ops == NULL)
 			return GW_ERR_GONE;
+		s->w2_last = c;
 		return s->ws_ops->send(s->ws_arg, flow->conn, text, n);
 	}
 	if (flow->transport == CSCF_SIP_UDP)

@@ -49,6 +49,7 @@ struct cscf_sip_stack {
 	struct cscf_sip_resolver *resolver;
 	struct cscf_sip_health *health;
 	struct cscf_sip_w2_conn *w2_conns;
+	struct cscf_sip_w2_conn *w2_last; /* of the last message, NULL = none */
 	struct gw_handle_table *servers;
 	struct gw_handle_table *clients;
 	struct cscf_sip_server *servers_by_key;

@@ -12,8 +12,11 @@
 
 struct cscf_sip_w2_conn *cscf_sip_w2_find(const struct cscf_sip_stack *s, uint64_t id)
 {
-	struct cscf_sip_w2_conn *c = NULL;
+	struct cscf_sip_w2_conn *c = s->w2_last;
 
+	/* one message asks several times for the same */
+	if (c != NULL && c->id == id)
+		return c;
 	HASH_FIND(hh, s->w2_conns, &id, sizeof(id), c);
 	return c;
 }
@@ -58,6 +61,7 @@ void cscf_sip_w2_message(struct cscf_sip_stack *s, uint64_t conn, const char *da
 
 	if (c == NULL || c->closing)
 		return;
+	s->w2_last = c;
 	flow = c->flow;
 	if (is_text(data, n, "\r\n\r\n")) { /* RFC 5626 ping (WS-22) */
 		cscf_sip_count(CSCF_SIP_N_KEEPALIVE);
@@ -91,6 +95,7 @@ void cscf_sip_w2_closed(struct cscf_sip_stack *s, uint64_t conn)
 		return;
 	flow = c->flow;
 	HASH_DELETE(hh, s->w2_conns, c);
+	s->w2_last = NULL;
 	free(c);
 	cscf_sip_clients_conn_closed(s, &flow, true);
 	if (s->cbs->on_flow_closed != NULL)
@@ -139,6 +144,7 @@ void cscf_sip_w2_free(struct cscf_sip_stack *s)
 {
 	struct cscf_sip_w2_conn *c = s->w2_conns;
 
+	s->w2_last = NULL;
 	HASH_CLEAR(hh, s->w2_conns); /* the elements stay linked */
 	while (c != NULL) {
 		struct cscf_sip_w2_conn *next = c->hh.next;

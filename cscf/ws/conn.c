@@ -16,7 +16,7 @@
 #define READ_CHUNK     16384
 #define READS_PER_TURN 4 /* then the others have their turn */
 #define REASON_MAX     123
-#define FRAME_HEAD_MAX 10
+#define AT_ONCE_MAX    4096
 
 /* clang-format off */
 static const struct { const char *name; enum gw_log_level level; } causes[CSCF_WS_CAUSE_COUNT] = {
@@ -131,6 +131,7 @@ void cscf_ws_conn_free(struct cscf_ws_conn *c)
 		cscf_ws_tally_del(&l->origins, c->origin, strlen(c->origin));
 	if (c->hh.tbl != NULL) {
 		HASH_DELETE(hh, l->conns, c);
+		l->last = NULL;
 		l->n_conns--;
 	}
 	cscf_ws_stream_close(&c->stream);
@@ -263,6 +264,7 @@ static void pump(void *arg, bool only_write)
 	enum gw_err err = GW_OK;
 	int turn;
 
+	c->l->last = c;
 	c->in_pump = true;
 	flush(c);
 	for (turn = 0; !only_write && turn < READS_PER_TURN && err == GW_OK && wants_read(c);
@@ -396,10 +398,35 @@ uint64_t cscf_ws_conn_id(const struct cscf_ws_conn *c)
 
 struct cscf_ws_conn *cscf_ws_conn_find(const struct cscf_ws_listener *l, uint64_t id)
 {
-	struct cscf_ws_conn *c = NULL;
+	struct cscf_ws_conn *c = l->last;
 
-	HASH_FIND(hh, l->conns, &id, sizeof(id), c);
+	if (c == NULL || c->id != id)
+		HASH_FIND(hh, l->conns, &id, sizeof(id), c);
 	return c != NULL && c->phase == CSCF_WS_PHASE_OPEN ? c : NULL;
+}
+
+/*
+ * Most messages are small, nothing waits before them, and the socket takes them whole: no need to
+ * queue. @return GW_OK sent, a rest queued; GW_ERR_AGAIN nothing was sent, queue it (when the
+ * stream is broken, the pump finds out); GW_ERR_NOMEM a part was sent: the connection is gone
+ */
+static enum gw_err send_at_once(struct cscf_ws_conn *c, enum cscf_ws_opcode op, const void *bytes,
+				size_t len)
+{
+	static uint8_t frame[CSCF_WS_FRAME_HEAD_MAX + AT_ONCE_MAX]; /* one loop thread */
+	size_t n, sent = 0;
+
+	if (c->in_pump || len > AT_ONCE_MAX || evbuffer_get_length(c->out) > 0)
+		return GW_ERR_AGAIN;
+	n = cscf_ws_frame_head(frame, op, len);
+	memcpy(frame + n, bytes, len);
+	n += len;
+	if (cscf_ws_stream_write_bytes(&c->stream, frame, n, &sent) != GW_OK || sent == 0)
+		return GW_ERR_AGAIN;
+	if (sent == n || evbuffer_add(c->out, frame + sent, n - sent) == 0)
+		return GW_OK;
+	cscf_ws_conn_kill(c, CSCF_WS_CAUSE_NOMEM, CSCF_WS_ABNORMAL);
+	return GW_ERR_NOMEM;
 }
 
 enum gw_err cscf_ws_conn_send(struct cscf_ws_conn *c, const void *bytes, size_t len, bool binary)
@@ -408,17 +435,21 @@ enum gw_err cscf_ws_conn_send(struct cscf_ws_conn *c, const void *bytes, size_t 
 
 	if (c->phase != CSCF_WS_PHASE_OPEN)
 		return GW_ERR_GONE;
-	if (evbuffer_get_length(c->out) + len + FRAME_HEAD_MAX > (size_t)c->l->cfg.send_queue_max) {
+	if (evbuffer_get_length(c->out) + len + CSCF_WS_FRAME_HEAD_MAX >
+	    (size_t)c->l->cfg.send_queue_max) {
 		cscf_ws_conn_start_close(c, CSCF_WS_CAUSE_QUEUE_FULL, CSCF_WS_TRY_LATER,
 					 "send queue full");
 		return GW_ERR_LIMIT;
 	}
-	err = cscf_ws_frame_write(c->out, binary ? CSCF_WS_OP_BINARY : CSCF_WS_OP_TEXT, bytes, len);
+	err = send_at_once(c, binary ? CSCF_WS_OP_BINARY : CSCF_WS_OP_TEXT, bytes, len);
+	if (err == GW_ERR_AGAIN)
+		err = cscf_ws_frame_write(c->out, binary ? CSCF_WS_OP_BINARY : CSCF_WS_OP_TEXT,
+					  bytes, len);
 	if (err != GW_OK)
 		return err;
 	cscf_ws_conn_account(c);
 	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_MSG_OUT]);
-	if (!c->in_pump)
+	if (!c->in_pump && evbuffer_get_length(c->out) > 0)
 		cscf_ws_stream_write_soon(&c->stream);
 	return GW_OK;
 }

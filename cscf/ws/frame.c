@@ -305,16 +305,24 @@ void cscf_ws_frames_free(struct cscf_ws_frames *f)
 
 /* --- out ------------------------------------------------------------------------------------ */
 
+size_t cscf_ws_frame_head(uint8_t to[CSCF_WS_FRAME_HEAD_MAX], enum cscf_ws_opcode op, size_t len)
+{
+	unsigned ext = len <= CONTROL_MAX ? 0 : len <= UINT16_MAX ? 2 : 8;
+	size_t n = HEAD_MIN;
+
+	to[0] = (uint8_t)(0x80 | op);
+	to[1] = (uint8_t)(ext == 0 ? len : ext == 2 ? LEN_16 : LEN_64);
+	for (unsigned i = 0; i < ext; i++)
+		to[n++] = (uint8_t)((uint64_t)len >> (8 * (ext - 1 - i)));
+	return n;
+}
+
 enum gw_err cscf_ws_frame_write(struct evbuffer *to, enum cscf_ws_opcode op, const void *bytes,
 				size_t len)
 {
-	uint8_t head[HEAD_MAX] = {(uint8_t)(0x80 | op)};
-	size_t n = HEAD_MIN;
-	unsigned ext = len <= CONTROL_MAX ? 0 : len <= UINT16_MAX ? 2 : 8;
+	uint8_t head[CSCF_WS_FRAME_HEAD_MAX];
+	size_t n = cscf_ws_frame_head(head, op, len);
 
-	head[1] = (uint8_t)(ext == 0 ? len : ext == 2 ? LEN_16 : LEN_64);
-	for (unsigned i = 0; i < ext; i++)
-		head[n++] = (uint8_t)((uint64_t)len >> (8 * (ext - 1 - i)));
 	if (evbuffer_expand(to, n + len) != 0)
 		return GW_ERR_NOMEM;
 	/* both fit now: neither can fail, so no half frame is left behind */

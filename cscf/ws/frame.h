@@ -51,6 +51,10 @@ void cscf_ws_frames_free(struct cscf_ws_frames *f);
 enum gw_err cscf_ws_frames_feed(struct cscf_ws_frames *f, const uint8_t *bytes, size_t len,
 				uint16_t *close_code) GW_MUST_CHECK;
 
+#define CSCF_WS_FRAME_HEAD_MAX 10 /* without a mask */
+/** Write the head of one unmasked, unfragmented frame. @return its length */
+size_t cscf_ws_frame_head(uint8_t to[CSCF_WS_FRAME_HEAD_MAX], enum cscf_ws_opcode op, size_t len);
+
 /**
  * Append one unmasked, unfragmented frame to `to`.
  * @return GW_OK; GW_ERR_NOMEM (then `to` is unchanged)

@@ -113,7 +113,8 @@ bool cscf_ws_stream_has_read_ahead(const struct cscf_ws_stream *s)
 	return s->ssl != NULL && SSL_has_pending(s->ssl) == 1;
 }
 
-static enum gw_err write_some(struct cscf_ws_stream *s, const void *bytes, size_t len, size_t *n)
+enum gw_err cscf_ws_stream_write_bytes(struct cscf_ws_stream *s, const void *bytes, size_t len,
+				       size_t *n)
 {
 	int r;
 
@@ -137,7 +138,7 @@ enum gw_err cscf_ws_stream_write(struct cscf_ws_stream *s, struct evbuffer *from
 
 		if (bytes == NULL)
 			return GW_ERR_NOMEM;
-		err = write_some(s, bytes, chunk, &n);
+		err = cscf_ws_stream_write_bytes(s, bytes, chunk, &n);
 		if (err != GW_OK)
 			return err;
 		(void)evbuffer_drain(from, n);

@@ -49,6 +49,10 @@ enum gw_err cscf_ws_stream_read(struct cscf_ws_stream *s, void *buf, size_t size
 				size_t *n) GW_MUST_CHECK;
 /** Are there octets of the peer that the kernel knows nothing of any more? */
 bool cscf_ws_stream_has_read_ahead(const struct cscf_ws_stream *s);
+/** Write what can be written of these. @return GW_OK with *n > 0; GW_ERR_AGAIN, after which the
+ * same octets must be offered again; … */
+enum gw_err cscf_ws_stream_write_bytes(struct cscf_ws_stream *s, const void *bytes, size_t len,
+				       size_t *n) GW_MUST_CHECK;
 /** Write what can be written from the head of `from`. @return GW_OK empty; GW_ERR_AGAIN; … */
 enum gw_err cscf_ws_stream_write(struct cscf_ws_stream *s, struct evbuffer *from) GW_MUST_CHECK;
 /** No more octets from us: close_notify and FIN; reading goes on. */

@@ -101,6 +101,7 @@ struct cscf_ws_listener {
 	struct event *resume;       /* owned: end of an accept pause */
 	struct event *reap;         /* owned */
 	struct cscf_ws_conn *conns; /* owned; hash by id */
+	struct cscf_ws_conn *last;  /* whose event came last, NULL = none; looked at first */
 	struct cscf_ws_conn *dead;  /* owned */
 	uint64_t next_id;
 	struct cscf_ws_tally sources, origins;
