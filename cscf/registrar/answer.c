@@ -83,9 +83,13 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 {
 	struct reg_assoc *here = reg_assoc_on(c, t->q.impi), *a = here;
 	struct reg_assoc *old = reg_assoc_replaced(t->r, &t->q, t->flow.conn);
+	struct reg_binding *b;
+	size_t before = 0, after;
 	enum gw_err err = GW_OK;
 
-	if (a == NULL)
+	if (a != NULL)
+		DL_COUNT(a->bindings, b, before);
+	else
 		a = old;
 	if (a == NULL) {
 		reg_assoc_evict_lost(t->r, t->q.impi);
@@ -103,9 +107,12 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 		reg_assoc_move(old, c);
 	else if (old != NULL)
 		reg_assoc_end(old, "replaced", t->r->cfg->replace_delay);
-	GW_LOG(GW_LOG_INFO, "reg.accepted", "impi=\"%s\" to=\"%s\" conn=%llu impus=%zu ob=%d",
-	       cscf_sip_mask(t->q.impi), cscf_sip_mask(t->q.to_aor),
-	       (unsigned long long)t->flow.conn, a->n_impus, a->outbound);
+	/* a refresh changes nothing that an operator has to be told of */
+	DL_COUNT(a->bindings, b, after);
+	GW_LOG(here != NULL && after == before ? GW_LOG_DEBUG : GW_LOG_INFO, "reg.accepted",
+	       "impi=\"%s\" to=\"%s\" conn=%llu impus=%zu ob=%d", cscf_sip_mask(t->q.impi),
+	       cscf_sip_mask(t->q.to_aor), (unsigned long long)t->flow.conn, a->n_impus,
+	       a->outbound);
 	return GW_OK;
 }
 

@@ -14,6 +14,8 @@
 #define GW_LOG_MOD "sip"
 #include "common/log.h"
 
+#define KEY_MAX 65536 /* no message is longer */
+
 static struct cscf_sip_spare spare_clients;
 
 static struct cscf_sip_client *by_handle(const struct cscf_sip_stack *s, gw_handle h)
@@ -380,13 +382,20 @@ static struct cscf_sip_client *match(struct cscf_sip_stack *s, const struct cscf
 	struct gw_slice method = cscf_sip_msg_method_text(rsp);
 	struct cscf_sip_client *c = NULL;
 	struct cscf_sip_via via;
-	char *key;
+	static char key[KEY_MAX];
+	size_t n;
 
+	/* the branch is ours, or none of ours is so long */
 	if (!cscf_sip_msg_top_via(rsp, &via) || !cscf_sip_via_is_ours(s, &via, flow->side) ||
-	    asprintf(&key, "%.*s|%.*s", GW_SLICE_FMT(via.branch), GW_SLICE_FMT(method)) < 0)
+	    via.branch.n + 1 + method.n > sizeof(key))
 		return NULL;
-	HASH_FIND(hh, s->clients_by_key, key, strlen(key), c);
-	free(key);
+	n = via.branch.n;
+	if (n > 0)
+		memcpy(key, via.branch.p, n);
+	key[n++] = '|';
+	if (method.n > 0)
+		memcpy(key + n, method.p, method.n);
+	HASH_FIND(hh, s->clients_by_key, key, n + method.n, c);
 	if (c == NULL || (c->machine == NULL && !c->accepted) || c->flow.side != flow->side)
 		return NULL;
 	/* An answer of a WIC counts on the connection that was asked, no other (WS-34). */

@@ -31,6 +31,26 @@ static void set_fault(struct scan *s, int status, const char *reason)
 	s->fault->reason = reason;
 }
 
+/* No control character but the tab? Eight octets at a time, one by one where one may be. */
+static bool is_printable(const char *p, size_t n)
+{
+	uint64_t eight;
+	size_t i = 0;
+
+	for (; n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, p + i, sizeof(eight));
+		if (((eight - 0x2020202020202020) & ~eight & 0x8080808080808080) == 0)
+			continue;
+		for (size_t k = i; k < i + sizeof(eight); k++)
+			if ((unsigned char)p[k] < ' ' && p[k] != '\t')
+				return false;
+	}
+	for (; i < n; i++)
+		if ((unsigned char)p[i] < ' ' && p[i] != '\t')
+			return false;
+	return true;
+}
+
 /*
  * The line as it stands in the text, when nothing is to be joined, replaced or cut off in it.
  * @return false: the slow way has to look at it
@@ -49,9 +69,8 @@ static bool plain_line(struct scan *s, struct gw_slice *line)
 	if (n > s->limits->max_line ||
 	    (n > 0 && end + 1 < s->p + s->n && (end[1] == ' ' || end[1] == '\t')))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)at[i] < ' ' && at[i] != '\t')
-			return false;
+	if (!is_printable(at, n))
+		return false;
 	*line = (struct gw_slice){at, n};
 	s->i = (size_t)(end + 1 - s->p);
 	return true;
@@ -202,9 +221,10 @@ static enum gw_err parse_fields(struct scan *s)
 			set_fault(s, 400, "Too many header fields");
 			continue;
 		}
-		err = cscf_sip_hdr_insert(s->msg, s->msg->n_hdr, name,
-					  cscf_sip_trim((struct gw_slice){
-					      colon + 1, line.n - (size_t)(colon + 1 - line.p)}));
+		/* a token it is, and a line has neither CR nor LF nor NUL in it */
+		err = cscf_sip_hdr_put(s->msg, s->msg->n_hdr, cscf_sip_hdr_key(name), name,
+				       cscf_sip_trim((struct gw_slice){
+					   colon + 1, line.n - (size_t)(colon + 1 - line.p)}));
 		if (err != GW_OK)
 			return err;
 	}

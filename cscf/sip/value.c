@@ -57,45 +57,47 @@ bool cscf_sip_is_token(struct gw_slice s)
 	return s.n > 0;
 }
 
-/* Position of the first `stop` outside quotes (and outside <> when angles), else s.n. */
-static size_t find_stop_slowly(struct gw_slice s, size_t from, char stop, bool angles)
+/* Past a quoted string that begins at i, or s.n. */
+static size_t skip_quoted(struct gw_slice s, size_t i)
 {
-	const char *gt;
-
-	for (size_t i = from; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == stop)
-			return i;
-		if (c == '"') {
-			for (i++; i < s.n && s.p[i] != '"'; i++)
-				if (s.p[i] == '\\')
-					i++;
-		} else if (c == '<' && angles) {
-			gt = memchr(s.p + i, '>', s.n - i);
-			if (gt == NULL)
-				return s.n;
-			i = (size_t)(gt - s.p);
-		}
-	}
-	return s.n;
+	for (i++; i < s.n && s.p[i] != '"'; i++)
+		if (s.p[i] == '\\')
+			i++;
+	return i < s.n ? i + 1 : s.n;
 }
 
-/* The same; most values have no stop at all, or nothing before it that could hide it. */
+/* Past the '>' that belongs to a '<' at i, or s.n. */
+static size_t skip_angle(struct gw_slice s, size_t i)
+{
+	const char *gt = memchr(s.p + i, '>', s.n - i);
+
+	return gt != NULL ? (size_t)(gt + 1 - s.p) : s.n;
+}
+
+/* Position of the first `stop` outside quotes (and outside <> when angles), else s.n. */
 static size_t find_stop(struct gw_slice s, size_t from, char stop, bool angles)
 {
-	const char *start = s.p + from, *at;
-	size_t n;
+	while (from < s.n) {
+		const char *start = s.p + from;
+		const char *at = memchr(start, stop, s.n - from);
+		const char *quote, *angle;
+		size_t n;
 
-	if (from >= s.n)
-		return s.n;
-	at = memchr(start, stop, s.n - from);
-	if (at == NULL)
-		return s.n;
-	n = (size_t)(at - start);
-	if (memchr(start, '"', n) != NULL || (angles && memchr(start, '<', n) != NULL))
-		return find_stop_slowly(s, from, stop, angles);
-	return from + n;
+		if (at == NULL)
+			return s.n; /* inside quotes or not: there is none */
+		n = (size_t)(at - start);
+		quote = memchr(start, '"', n);
+		if (quote != NULL)
+			n = (size_t)(quote - start);
+		angle = angles ? memchr(start, '<', n) : NULL;
+		if (angle != NULL)
+			from = skip_angle(s, (size_t)(angle - s.p));
+		else if (quote != NULL)
+			from = skip_quoted(s, (size_t)(quote - s.p));
+		else
+			return (size_t)(at - s.p);
+	}
+	return s.n;
 }
 
 static struct gw_slice cut(struct gw_slice s, size_t from, size_t to)
