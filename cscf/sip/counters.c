@@ -30,6 +30,7 @@ struct gw_metric cscf_sip_counters[CSCF_SIP_N_COUNT] = {
 	[CSCF_SIP_N_STRAY_ACK] = {.name = "cscf_sip_refused_total", .labels = "reason=\"unroutable-ack\"", .type = C, .help = ""},
 	[CSCF_SIP_N_HOPS] = {.name = "cscf_sip_refused_total", .labels = "reason=\"max-forwards\"", .type = C, .help = ""},
 	[CSCF_SIP_N_LOOP] = {.name = "cscf_sip_refused_total", .labels = "reason=\"loop\"", .type = C, .help = ""},
+	[CSCF_SIP_N_NO_INVITE] = {.name = "cscf_sip_refused_total", .labels = "reason=\"cancel-of-nothing\"", .type = C, .help = ""},
 	[CSCF_SIP_N_PROXY_REQUIRE] = {.name = "cscf_sip_refused_total", .labels = "reason=\"proxy-require\"", .type = C, .help = ""},
 	[CSCF_SIP_N_RATE] = {.name = "cscf_sip_refused_total", .labels = "reason=\"rate\"", .type = C, .help = ""},
 	[CSCF_SIP_N_OVERLOAD] = {.name = "cscf_sip_refused_total", .labels = "reason=\"overload\"", .type = C, .help = ""},

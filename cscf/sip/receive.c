@@ -111,11 +111,15 @@ static void receive_cancel(struct cscf_sip_stack *s, struct cscf_sip_msg *cancel
 
 	free(invite_key);
 	if (cscf_sip_server_new(s, cancel, flow, key, &t) != GW_OK) {
+		cscf_sip_count(CSCF_SIP_N_OVERLOAD);
+		log_refused(flow, cancel, 503, "overload");
 		cscf_sip_send_stateless(s, flow, cancel, 503, NULL, "Retry-After", RETRY_FULL_S);
 		cscf_sip_msg_free(cancel);
 		return;
 	}
 	if (invite == NULL) {
+		cscf_sip_count(CSCF_SIP_N_NO_INVITE);
+		log_refused(flow, cancel, 481, "cancel-of-nothing");
 		(void)cscf_sip_reply(s, cscf_sip_server_handle(t), 481, NULL, (char *)NULL);
 		return;
 	}

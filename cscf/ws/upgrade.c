@@ -19,6 +19,8 @@
 #define KEY_OCTETS 16
 static const char accept_guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 s1.3 */
 
+static const char http_version[] = "HTTP/1.1";
+
 enum field {
 	FIELD_HOST,
 	FIELD_UPGRADE,
@@ -53,6 +55,10 @@ struct cscf_ws_upgrade {
 	const struct cscf_ws_upgrade_rules *rules; /* borrowed */
 	http_parser parser;
 	size_t octets;
+	char version[sizeof(http_version)]; /* what follows the second blank of the first line */
+	size_t version_n;
+	unsigned blanks;
+	bool line_begun, line_over;
 	unsigned n_fields;
 	char path[PATH_MAX_];
 	size_t path_len;
@@ -247,7 +253,8 @@ static enum cscf_ws_reject check(const struct cscf_ws_upgrade *u)
 
 	if (p->method != HTTP_GET)
 		return CSCF_WS_REJECT_METHOD;
-	if (p->http_major != 1 || p->http_minor != 1)
+	if (u->version_n != sizeof(http_version) - 1 ||
+	    memcmp(u->version, http_version, u->version_n) != 0)
 		return CSCF_WS_REJECT_HTTP_VERSION;
 	if (!path_matches(u))
 		return CSCF_WS_REJECT_PATH;
@@ -263,6 +270,21 @@ static enum cscf_ws_reject check(const struct cscf_ws_upgrade *u)
 	if (!has_element(get(u, FIELD_PROTOCOL), "sip", false))
 		return CSCF_WS_REJECT_SUBPROTOCOL;
 	return check_origin(u);
+}
+
+/* http_parser takes "HTPT/1.1" and further blanks for the real thing: the version is kept to be
+ * compared octet for octet. Empty lines before the request are allowed (RFC 9112 s2.2). */
+static void watch_version(struct cscf_ws_upgrade *u, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n && !u->line_over; i++) {
+		if (bytes[i] == '\r' || bytes[i] == '\n')
+			u->line_over = u->line_begun;
+		else if (u->blanks == 2 && u->version_n < sizeof(u->version))
+			u->version[u->version_n++] = bytes[i];
+		else if (bytes[i] == ' ')
+			u->blanks++;
+		u->line_begun = u->line_begun || (bytes[i] != '\r' && bytes[i] != '\n');
+	}
 }
 
 /* Blanks after a value are not part of it (RFC 9110 s5.5): what others read ends before them. */
@@ -302,6 +324,7 @@ enum gw_err cscf_ws_upgrade_feed(struct cscf_ws_upgrade *u, const char *bytes, s
 	size_t room = CSCF_WS_HEADER_MAX - u->octets;
 	size_t n = len < room ? len : room;
 
+	watch_version(u, bytes, n);
 	*used = http_parser_execute(&u->parser, &settings, bytes, n);
 	u->octets += *used;
 	*reject = u->reject;

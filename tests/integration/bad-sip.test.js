@@ -216,4 +216,13 @@ test('Mw from an address that is not a peer is dropped [SEC-05]', async ({ gw })
 	sock.close();
 });
 
+test('a CANCEL of nothing is 481, counted and logged [CALL-25, SEC-26]', async ({ gw, wic }) => {
+	const alice = await wic('alice');
+	const msg = alice.message('CANCEL', 'sip:bob@ims.test');
+
+	await leavesTrace(gw.cscf, { counter: { name: 'cscf_sip_refused_total', labels: { reason: 'cancel-of-nothing' } },
+		log: { wait: true, event: 'sip.refused', values: { status: '481', method: 'CANCEL', call_id: msg.callId } } },
+	async () => assert.equal((await alice.request(msg)).status, 481));
+});
+
 test.end();

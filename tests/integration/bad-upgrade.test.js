@@ -17,7 +17,8 @@ const open = (gw, secure = true) => RawSocket.open({ port: secure ? gw.wssPort :
 const UPGRADES = [
 	['another method', { method: 'POST' }, 405, 'method'],
 	['another path', { path: '/other' }, 404, 'path'],
-	['HTTP/1.0', { version: 'HTTP/1.0' }, 400, 'http-version'],
+	...['HTTP/1.0', 'HTPT/1.1', ' HTTP/1.1'].map((version) => [`"${version}"`, { version }, 400, 'http-version']),
+	...['HTTP/1.10', 'HTTP/01.1', 'HTTP/1.1 ', 'HTTPS/1.1'].map((version) => [`"${version}"`, { version }, 400, 'malformed']),
 	['no Upgrade header', { headers: { Upgrade: undefined } }, 400, 'no-upgrade'],
 	['Upgrade: h2c', { headers: { Upgrade: 'h2c' } }, 400, 'no-upgrade'],
 	['no Connection: Upgrade', { headers: { Connection: 'keep-alive' } }, 400, 'no-upgrade'],
