@@ -249,6 +249,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 		reg_gate_answered(t->r, &t->q, &t->flow, rsp);
 	err = gw_fsm_dispatch(&t->fsm, classify(status, info), (void *)(uintptr_t)data);
 	(void)err; /* a second final answer: refused and logged by the engine */
+	if (t->fsm.state == REG_S_DONE) /* the transaction lingers, the claim does not */
+		reg_pool_unclaim(t->r, &t->q);
 }
 
 static void on_done(void *arg, gw_handle client)
