@@ -220,6 +220,7 @@ struct cscf_sip_via {
 	uint16_t port;             /* 0 = not written */
 	struct gw_slice params;
 	struct gw_slice branch; /* n = 0 when absent */
+	bool other_version;     /* not SIP/2.0: good for an answer only */
 };
 
 /** @return GW_OK; GW_ERR_PARSE */

@@ -278,7 +278,7 @@ static void check_vias(struct scan *s)
 	size_t n = 0;
 
 	while (cscf_sip_msg_value_next(s->msg, "Via", &cursor, &v)) {
-		if (cscf_sip_via_parse(&via, v) != GW_OK)
+		if (cscf_sip_via_parse(&via, v) != GW_OK || via.other_version)
 			set_fault(s, 400, "Malformed Via");
 		n++;
 	}
@@ -378,17 +378,29 @@ static enum gw_err take_body(struct scan *s, bool strict_length)
 	return GW_OK;
 }
 
+/* Digits, too many perhaps, and a method: enough to echo it in a 400. */
+static bool has_cseq(const struct cscf_sip_msg *msg)
+{
+	struct gw_slice v;
+	size_t i = 0;
+
+	if (!cscf_sip_msg_hdr(msg, "CSeq", &v))
+		return false;
+	while (i < v.n && v.p[i] >= '0' && v.p[i] <= '9')
+		i++;
+	return i > 0 && i < v.n && (v.p[i] == ' ' || v.p[i] == '\t') &&
+	       cscf_sip_is_token(cscf_sip_trim((struct gw_slice){v.p + i, v.n - i}));
+}
+
 /* Can a response be built from what was read? Never to an ACK. */
 static bool is_answerable(const struct cscf_sip_msg *msg)
 {
 	struct cscf_sip_via via;
-	struct gw_slice method;
-	uint32_t number;
 
 	return msg->status == 0 && msg->method_text != NULL &&
 	       strcmp(msg->method_text, "ACK") != 0 && cscf_sip_msg_top_via(msg, &via) &&
 	       cscf_sip_msg_hdr(msg, "From", NULL) && cscf_sip_msg_hdr(msg, "To", NULL) &&
-	       cscf_sip_msg_call_id(msg).n > 0 && parse_cseq(msg, &number, &method);
+	       cscf_sip_msg_call_id(msg).n > 0 && has_cseq(msg);
 }
 
 /* libosip2 is asked for what users send. The core's answers echo what it has seen, and what they

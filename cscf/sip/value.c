@@ -187,7 +187,8 @@ enum gw_err cscf_sip_name_addr_parse(struct cscf_sip_name_addr *out, struct gw_s
 		if (semi < value.n)
 			out->params = cscf_sip_trim(cut(value, semi + 1, value.n));
 		for (size_t i = 0; i < out->uri.n; i++)
-			if (is_blank(out->uri.p[i]) || out->uri.p[i] == '"')
+			if (is_blank(out->uri.p[i]) || out->uri.p[i] == '"' ||
+			    out->uri.p[i] == '?' || out->uri.p[i] == ',') /* RFC 3261 s20 */
 				return GW_ERR_PARSE;
 		return out->uri.n > 0 ? GW_OK : GW_ERR_PARSE;
 	}

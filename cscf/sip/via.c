@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* "SIP / 2.0 / WSS" up to the blank before sent-by. Returns the length used, 0 = malformed. */
-static size_t parse_protocol(struct gw_slice v, struct gw_slice *transport)
+static size_t parse_protocol(struct gw_slice v, struct gw_slice *transport, bool *other_version)
 {
 	struct gw_slice part[3] = {0};
 	size_t i = 0;
@@ -30,9 +30,10 @@ static size_t parse_protocol(struct gw_slice v, struct gw_slice *transport)
 			return 0;
 		i++;
 	}
-	if (!gw_slice_ieq_str(part[0], "SIP") || !gw_slice_eq_str(part[1], "2.0") ||
+	if (!gw_slice_ieq_str(part[0], "SIP") || !cscf_sip_is_token(part[1]) ||
 	    !cscf_sip_is_token(part[2]) || i == v.n || v.p[i] == '/')
 		return 0;
+	*other_version = !gw_slice_eq_str(part[1], "2.0");
 	*transport = part[2];
 	return i;
 }
@@ -79,7 +80,7 @@ enum gw_err cscf_sip_via_parse(struct cscf_sip_via *out, struct gw_slice value)
 
 	value = cscf_sip_trim(value);
 	*out = (struct cscf_sip_via){.text = value};
-	used = parse_protocol(value, &out->transport);
+	used = parse_protocol(value, &out->transport, &out->other_version);
 	if (used == 0)
 		return GW_ERR_PARSE;
 	rest = cscf_sip_trim((struct gw_slice){value.p + used, value.n - used});
