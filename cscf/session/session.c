@@ -133,6 +133,7 @@ void cscf_session_free(struct cscf_session *s)
 	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
 		call_free(c);
 	proxy_free_all(s);
+	late_free_all(s);
 	token_free_all(s);
 	gw_metric_unregister(session_metrics);
 	gw_handle_table_free(s->calls);

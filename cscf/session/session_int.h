@@ -221,6 +221,7 @@ struct call {
 };
 
 struct proxied;
+struct late;
 
 struct cscf_session {
 	const struct cscf_session_config *cfg;
@@ -230,6 +231,7 @@ struct cscf_session {
 	struct xact *servers;
 	struct proxied *proxied;
 	size_t n_proxied;
+	struct late *late;              /* INVITEs of calls that are over */
 	struct token_wait *token_waits; /* utlist DL; owned */
 	size_t n_token_waits;
 	struct call *dead; /* freed at the end of the loop turn */
@@ -506,6 +508,11 @@ void emergency_call_give_up(struct xact *x);
 
 /* ---- client.c: callbacks of client transactions */
 extern const struct cscf_sip_client_cbs xact_client_cbs;
+
+/* ---- late.c: 2xx of other forks after the call */
+/** Take over an INVITE's client transaction. @return false: detach it */
+bool late_take(struct xact *x);
+void late_free_all(struct cscf_session *s);
 
 /* ---- in_dialog.c, proxy.c, record.c, session_json.c */
 void in_dialog_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,

@@ -37,7 +37,7 @@ void xact_free(struct xact *x)
 {
 	struct call *c = x->call;
 
-	if (x->client_live)
+	if (x->client_live && !late_take(x))
 		cscf_sip_client_detach(c->s->p.stack, x->client);
 	if (x->server != GW_HANDLE_NONE)
 		HASH_DEL(c->s->servers, x);

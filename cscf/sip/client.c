@@ -361,12 +361,21 @@ enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client, const ch
 	return GW_OK;
 }
 
-void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
+bool cscf_sip_client_rebind(struct cscf_sip_stack *s, gw_handle client,
+			    const struct cscf_sip_client_cbs *cbs, void *arg)
 {
 	struct cscf_sip_client *c = by_handle(s, client);
 
-	if (c != NULL)
-		c->cbs = NULL;
+	if (c == NULL)
+		return false;
+	c->cbs = cbs;
+	c->arg = arg;
+	return true;
+}
+
+void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
+{
+	(void)!cscf_sip_client_rebind(s, client, NULL, NULL);
 }
 
 bool cscf_sip_client_alive(const struct cscf_sip_stack *s, gw_handle client)

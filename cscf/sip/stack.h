@@ -306,6 +306,9 @@ enum gw_err cscf_sip_request(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client,
 			    const char *reason) GW_MUST_CHECK;
 
+/** What still comes goes to somebody else. @return false: the transaction is over */
+bool cscf_sip_client_rebind(struct cscf_sip_stack *s, gw_handle client,
+			    const struct cscf_sip_client_cbs *cbs, void *arg) GW_MUST_CHECK;
 /** Stop the callbacks of a client transaction (its owner dies); it ends by itself. */
 void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client);
 bool cscf_sip_client_alive(const struct cscf_sip_stack *s, gw_handle client);

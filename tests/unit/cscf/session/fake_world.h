@@ -121,6 +121,16 @@ enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client, const ch
 	return GW_OK;
 }
 
+bool cscf_sip_client_rebind(struct cscf_sip_stack *s, gw_handle client,
+			    const struct cscf_sip_client_cbs *cbs, void *arg)
+{
+	(void)s;
+	(void)client;
+	(void)cbs;
+	(void)arg;
+	return false; /* what comes after the call is asserted on the wire */
+}
+
 void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
 {
 	(void)s;
