@@ -220,9 +220,19 @@ enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s)
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, struct reg_grant *g)
 {
 	struct reg_binding *b = reg_binding_find(a, q->to_aor);
-	char *contact = strdup(q->contact);
+	uint32_t expires_s = g->expires_s;
+	char *contact;
 	unsigned n = 0;
 
+	/* a refresh seldom changes anything: then what is there stays where it is */
+	if (b != NULL && a->outbound == g->outbound && a->impus != NULL &&
+	    strcmp(b->contact, q->contact) == 0 && reg_grant_same(&b->grant, g)) {
+		reg_grant_fini(g);
+		b->grant.expires_s = expires_s;
+		b->bound_at_ms = reg_now_ms();
+		return reg_binding_arm(b, expires_s);
+	}
+	contact = strdup(q->contact);
 	if (contact == NULL)
 		return GW_ERR_NOMEM;
 	if (b == NULL) {

@@ -108,6 +108,16 @@ static enum gw_err read_impus(struct reg_grant *out, const struct cscf_sip_msg *
 	return GW_OK;
 }
 
+/* Where this user is charged (REG-27, ID-09). */
+static enum gw_err read_cfa(struct reg_grant *out, const struct cscf_sip_msg *rsp)
+{
+	struct gw_slice value = GW_SLICE_NONE;
+
+	(void)cscf_sip_msg_hdr(rsp, "P-Charging-Function-Addresses", &value);
+	out->cfa = gw_slice_dup(value);
+	return out->cfa != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
 static enum gw_err read_term_ioi(struct reg_grant *out, const struct cscf_sip_msg *rsp)
 {
 	char text[256] = "";
@@ -131,6 +141,8 @@ enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp
 	err = read_impus(out, rsp, q);
 	if (err == GW_OK)
 		err = read_term_ioi(out, rsp);
+	if (err == GW_OK)
+		err = read_cfa(out, rsp);
 	if (err == GW_OK)
 		err = cscf_sip_msg_values_dup(rsp, "Service-Route", false, &out->service_route,
 					      &out->n_service_route);
@@ -165,6 +177,22 @@ void reg_grant_drop_impu(struct reg_grant *g, size_t i)
 	memmove(&g->impus[i], &g->impus[i + 1], (g->n_impus - i) * sizeof(g->impus[0]));
 }
 
+bool reg_grant_same(const struct reg_grant *a, const struct reg_grant *b)
+{
+	if (a->term_ioi == NULL || b->term_ioi == NULL || a->outbound != b->outbound ||
+	    a->n_impus != b->n_impus || a->n_service_route != b->n_service_route ||
+	    strcmp(a->term_ioi, b->term_ioi) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_impus; i++)
+		if (strcmp(a->impus[i].uri, b->impus[i].uri) != 0 ||
+		    strcmp(a->impus[i].display, b->impus[i].display) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_service_route; i++)
+		if (strcmp(a->service_route[i], b->service_route[i]) != 0)
+			return false;
+	return true;
+}
+
 void reg_grant_fini(struct reg_grant *g)
 {
 	for (size_t i = 0; i < g->n_impus; i++)
@@ -172,5 +200,6 @@ void reg_grant_fini(struct reg_grant *g)
 	free(g->impus);
 	cscf_sip_texts_free(g->service_route, g->n_service_route);
 	free(g->term_ioi);
+	free(g->cfa);
 	memset(g, 0, sizeof(*g));
 }

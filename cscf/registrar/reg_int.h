@@ -109,6 +109,7 @@ struct reg_grant {
 	char **service_route; /* owned */
 	size_t n_service_route;
 	char *term_ioi; /* owned; "" = none */
+	char *cfa;      /* owned; P-Charging-Function-Addresses as received; "" = none */
 };
 
 /** The IMPU that a URI is, exactly or by a wildcard; the binding it came with in *where. */
@@ -119,6 +120,8 @@ bool reg_impu_is_wildcard(const struct reg_impu *u);
 enum gw_err reg_grant_read(struct reg_grant *out, const struct cscf_sip_msg *rsp,
 			   const struct reg_request *q) GW_MUST_CHECK;
 void reg_grant_fini(struct reg_grant *g);
+/** Do both give the same, but for the expiry? */
+bool reg_grant_same(const struct reg_grant *a, const struct reg_grant *b);
 /** One more identity at the end. @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
 enum gw_err reg_grant_add_impu(struct reg_grant *g, struct gw_slice uri) GW_MUST_CHECK;
 void reg_grant_drop_impu(struct reg_grant *g, size_t i);
