@@ -6,7 +6,8 @@
  */
 #include "cscf/emergency/plan_int.h"
 
-#include <ctype.h>
+#include "cscf/sip/value.h"
+
 #include <stdio.h>
 
 #define OF(decision) CSCF_EMERGENCY_##decision
@@ -60,19 +61,15 @@ static int prefix_bits(const char *cidr)
 	const char *slash = strchr(cidr, '/');
 	char ip[GW_ADDR_STRLEN];
 	struct gw_addr addr;
-	int most, bits;
+	uint32_t bits, most;
 
 	if (snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(cidr, "/"), cidr) >= (int)sizeof(ip) ||
 	    gw_addr_parse_ip(&addr, ip, 0) != GW_OK)
 		return -1;
 	most = gw_addr_is_v6(&addr) ? 128 : 32;
 	if (slash == NULL)
-		return most;
-	if (!isdigit((unsigned char)slash[1]) || strlen(slash + 1) > 3 ||
-	    strspn(slash + 1, "0123456789") != strlen(slash + 1))
-		return -1;
-	bits = atoi(slash + 1);
-	return bits <= most ? bits : -1;
+		return (int)most;
+	return cscf_sip_uint(gw_slice_str(slash + 1), most, &bits) ? (int)bits : -1;
 }
 
 bool emergency_range_add(struct cscf_emergency_plan *plan, const char *text, char *why, size_t n)

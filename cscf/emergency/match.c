@@ -123,7 +123,7 @@ static enum cscf_emergency_class sip_key(const struct cscf_emergency_plan *plan,
 					 const struct cscf_sip_uri *uri, char key[KEY_MAX])
 {
 	enum cscf_emergency_class how = CSCF_EMERGENCY_SIP;
-	char text[4 * KEY_MAX]; /* number and its phone-context */
+	char text[4 * KEY_MAX] = ""; /* number and its phone-context */
 	struct gw_slice user, type = GW_SLICE_NONE;
 
 	if (!is_home(plan, uri->host) || !unescape(uri->user, text, sizeof(text), &user))
@@ -137,11 +137,31 @@ static enum cscf_emergency_class sip_key(const struct cscf_emergency_plan *plan,
 	return emergency_number(user, key) ? how : CSCF_EMERGENCY_NONE;
 }
 
+/* A sub-service too long or too odd for a name is an emergency all the same: then plain sos. */
+static enum cscf_emergency_class urn_key(struct gw_slice text, char key[KEY_MAX])
+{
+	char buf[4 * KEY_MAX] = "";
+	struct gw_slice s;
+
+	/* r-, q- and f-components are not part of the name (RFC 8141 s3) */
+	text = until(until(until(text, ';'), '?'), '#');
+	if (text.n >= sizeof(buf))
+		text.n = sizeof(buf) - 1;
+	if (!unescape(text, buf, sizeof(buf), &s))
+		return CSCF_EMERGENCY_NONE;
+	if (emergency_service_urn(s, key))
+		return CSCF_EMERGENCY_URN;
+	if (s.n < sizeof(SOS) || strncasecmp(s.p, SOS ".", sizeof(SOS)) != 0)
+		return CSCF_EMERGENCY_NONE;
+	snprintf(key, KEY_MAX, "%s", SOS);
+	return CSCF_EMERGENCY_URN;
+}
+
 /* Down to the key, or NONE. */
 static enum cscf_emergency_class canonical(const struct cscf_emergency_plan *plan,
 					   struct gw_slice text, char key[KEY_MAX])
 {
-	char buf[2 * KEY_MAX];
+	char buf[2 * KEY_MAX] = "";
 	struct cscf_sip_uri uri;
 	struct gw_slice s;
 
@@ -156,11 +176,7 @@ static enum cscf_emergency_class canonical(const struct cscf_emergency_plan *pla
 			return CSCF_EMERGENCY_NONE;
 		return emergency_number(s, key) ? CSCF_EMERGENCY_TEL : CSCF_EMERGENCY_NONE;
 	case CSCF_SIP_SCHEME_URN:
-		/* r-, q- and f-components are not part of the name (RFC 8141 s3) */
-		s = until(until(until(uri.text, ';'), '?'), '#');
-		if (!unescape(s, buf, sizeof(buf), &s))
-			return CSCF_EMERGENCY_NONE;
-		return emergency_service_urn(s, key) ? CSCF_EMERGENCY_URN : CSCF_EMERGENCY_NONE;
+		return urn_key(uri.text, key);
 	case CSCF_SIP_SCHEME_OTHER:
 		break;
 	}
@@ -191,7 +207,7 @@ bool cscf_emergency_classify(const struct cscf_emergency_plan *plan, struct gw_s
 			     struct cscf_emergency_match *out)
 {
 	struct cscf_emergency_match m = {.how = CSCF_EMERGENCY_NONE};
-	char key[KEY_MAX];
+	char key[KEY_MAX] = "";
 	const struct entry *e;
 
 	m.how = canonical(plan, request_uri, key);

@@ -117,6 +117,8 @@ static enum gw_err add_entry(struct compiler *c, struct gw_slice word, unsigned 
 			     c->plan->countries[country], (int)(word.n > 60 ? 60 : word.n), word.p);
 	}
 	e->country = country;
+	e->more = c->plan->all;
+	c->plan->all = e;
 	HASH_FIND_STR(c->plan->entries, e->key, head);
 	if (head != NULL) {
 		e->next = head->next;
@@ -264,11 +266,12 @@ enum gw_err cscf_emergency_plan_new(struct cscf_emergency_plan **out,
 				    const struct cscf_emergency_config *cfg, char *why, size_t n)
 {
 	struct cscf_emergency_plan *plan = calloc(1, sizeof(*plan));
-	struct compiler c = {.plan = plan, .cfg = cfg, .why = why, .n = n};
+	struct compiler c = {.plan = plan, .cfg = cfg, .n = n};
 	enum gw_err err = GW_ERR_NOMEM;
 
 	if (plan == NULL)
 		return err;
+	c.why = why;
 	plan->assume_own = cfg->assume_own_country;
 	plan->proceed = cfg->proceed;
 	plan->contact = cfg->send_contact_urn;
@@ -299,21 +302,14 @@ static void list_free(struct gw_conf_list *list)
 
 void cscf_emergency_plan_free(struct cscf_emergency_plan *plan)
 {
-	struct entry *e, *tmp;
-
 	if (plan == NULL)
 		return;
-	HASH_ITER (hh, plan->entries, e, tmp) {
-		struct entry *more = e->next;
+	HASH_CLEAR(hh, plan->entries);
+	while (plan->all != NULL) {
+		struct entry *e = plan->all;
 
-		HASH_DEL(plan->entries, e);
+		plan->all = e->more;
 		free(e);
-		while (more != NULL) {
-			struct entry *next = more->next;
-
-			free(more);
-			more = next;
-		}
 	}
 	for (size_t i = 0; i < plan->n_ranges; i++)
 		free(plan->ranges[i].cidr);

@@ -16,8 +16,9 @@
 
 /* One number or URN of one country; countries that share it are chained. */
 struct entry {
-	UT_hash_handle hh; /* in plan->entries, by key; the first of a chain only */
-	struct entry *next;
+	UT_hash_handle hh;  /* in plan->entries, by key; the first of a chain only */
+	struct entry *next; /* of the same key */
+	struct entry *more; /* all entries, for the end */
 	char key[KEY_MAX];
 	char urn[CSCF_EMERGENCY_URN_MAX];
 	unsigned country; /* index into plan->countries */
@@ -33,7 +34,8 @@ struct cscf_emergency_plan {
 	char countries[MAX_COUNTRIES][3];
 	unsigned n_countries; /* [0] is our own */
 	size_t n_entries;
-	struct entry *entries; /* owned */
+	struct entry *entries; /* by key; an index into all */
+	struct entry *all;     /* owned */
 	struct range *ranges;  /* owned; the longest prefix first */
 	size_t n_ranges;
 	struct gw_conf_list domains; /* owned copies */
