@@ -19,9 +19,9 @@ let healthy = false;
 const callers = [];
 
 before(async () => {
-	const { page, w2 } = await choosePorts({ base: 41600 });
+	const { page, w2, waf } = await choosePorts({ base: 41600 });
 
-	lab = await Lab.open({ project: `wicgatetest${process.pid}`, pagePort: page, w2Port: w2 });
+	lab = await Lab.open({ project: `wicgatetest${process.pid}`, pagePort: page, w2Port: w2, wafPort: waf });
 }, { timeout: 180000 });
 
 after(async () => {
@@ -82,6 +82,11 @@ for (const kind of ['cscf', 'agw']) {
 			'--check-config');
 	});
 }
+
+test('the WAF image runs as nobody special and carries no secret', async () => {
+	assert.notEqual(await lab.once('wicgate-waf', 'id', '-u'), '0');
+	assert.equal(await lab.once('wicgate-waf', 'sh', '-c', 'ls -A /var/lib/waf /var/lib/waf-secret | grep -v :; true'), '');
+});
 
 test('two eP-CSCFs and two AGWs come up by --scale alone', { timeout: 120000 }, async () => {
 	up = true;
@@ -160,10 +165,29 @@ test('registrations spread over both eP-CSCFs', { timeout: 120000 }, async () =>
 	}
 });
 
+test('web identity in the compose network: a user and a guest register by token, the guest calls', { timeout: 60000 }, async () => {
+	assert.ok(healthy, 'the containers are up');
+	const [user, guest] = callers;
+	const [, login, password] = /sign in as (\w+), password (\w+)/.exec(await lab.logs('waf'));
+
+	for (const caller of [user, guest])
+		await caller.signOut();
+	say(`${login}: registered by token in ${await user.signInWeb(login, password)} ms`);
+	say(`guest: registered by token in ${await guest.signInGuest()} ms`);
+	assert.equal((await user.state()).user, `${login}@ims.test`);
+	assert.match((await guest.state()).user, /^guest-\d{4}@ims\.test$/);
+	await guest.call('echo');
+	assert.ok(Math.abs((await guest.media()).heard.hz - TONE_HZ) < 40);
+	await guest.hangup();
+	await guest.signOut();
+	await until(async () => /impu_released.*result="released"/.test(await lab.logs('waf')), { ms: 20000, every: 500, what: 'the number back in the pool' });
+});
+
 test('after calls and sign-out nothing is left in any of the four', { timeout: 60000 }, async () => {
 	assert.ok(healthy, 'the containers are up');
 	for (const caller of callers) {
-		await caller.signOut();
+		if ((await caller.state()).registration === 'registered')
+			await caller.signOut();
 		await caller.close();
 	}
 	await until(async () => {

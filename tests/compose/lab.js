@@ -41,12 +41,12 @@ function show(command, args, { env, prefix }) {
 
 export class Lab {
 	/** An engine that answers and the base image; fails with the reason when there can be none. */
-	static async open({ project, pagePort, w2Port }) {
+	static async open({ project, pagePort, w2Port, wafPort }) {
 		const lab = new Lab();
 
 		lab.project = project;
 		lab.dir = mkdtempSync(join(tmpdir(), 'wicgate-compose-'));
-		lab.env = { ...process.env, PAGE_PORT: String(pagePort), W2_PORT: String(w2Port), PAGE_HOST: 'web',
+		lab.env = { ...process.env, PAGE_PORT: String(pagePort), W2_PORT: String(w2Port), WAF_PORT: String(wafPort), PAGE_HOST: 'web',
 			COMPOSE_PROJECT_NAME: project, DOCKER_BUILDKIT: '0', COMPOSE_DOCKER_CLI_BUILD: '0' };
 		const { stderr: started } = await run(ENGINE, ['start']);
 		lab.ownEngine = started.includes('starting dockerd');
@@ -62,9 +62,9 @@ export class Lab {
 		return [...this.compose.slice(1), ...FILES.flatMap((f) => ['-f', f]), ...args];
 	}
 
-	/** The page is bundled here, so that its image needs no npm; then the images. */
+	/** The page is bundled and the WAF's packages are fetched here, so that images need no npm; then the images. */
 	async build() {
-		await show('make', ['--no-print-directory', 'softphone'], { env: this.env, prefix: 'page' });
+		await show('make', ['--no-print-directory', 'softphone', 'deps-npm'], { env: this.env, prefix: 'page' });
 		return show(this.compose[0], this.#composed('build'), { env: this.env, prefix: 'build' });
 	}
 
@@ -74,7 +74,7 @@ export class Lab {
 
 		await show(this.compose[0], this.#composed('up', '-d', '--no-build', ...replicas),
 			{ env: this.env, prefix: 'up' });
-		for (const service of ['core', 'agw', 'cscf', 'web'])
+		for (const service of ['core', 'waf', 'agw', 'cscf', 'web'])
 			await this.healthy(service);
 	}
 
@@ -138,13 +138,13 @@ export class Lab {
 	 */
 	async browser() {
 		const [id] = await this.ids('browser');
-		const [web] = await this.ids('web');
+		const addresses = await Promise.all(['web', 'waf'].map(async (name) => `MAP ${name} ${await this.address((await this.ids(name))[0])}`));
 		const pid = await this.inspect(id, '{{.State.Pid}}');
 		const executable = join(this.dir, 'chromium-in-network');
 
 		writeFileSync(executable, `#!/bin/sh\nexec nsenter --net=/proc/${pid}/ns/net ${CHROMIUM} "$@"\n`);
 		chmodSync(executable, 0o755);
-		return { executable, flags: [`--host-resolver-rules=MAP web ${await this.address(web)}`] };
+		return { executable, flags: [`--host-resolver-rules=${addresses.join(',')}`] };
 	}
 
 	/** Stop and remove containers, network and volume. @returns what is left of the project */

@@ -67,7 +67,7 @@ test('a wrong password is said in a sentence and not tried again', async () => {
 	assert.equal(relay.count('REGISTER'), 2, 'one REGISTER without and one with credentials');
 });
 
-test('a 380 shows the network\'s reason and is never called again [EMG-19]', async () => {
+test('a 380 shows the reason given by the network and is never called again [EMG-19]', async () => {
 	await ready(alice, 'alice');
 	relay.script.INVITE = (msg) => msg.answer(380, 'Alternative Service', { toTag: token(4),
 		headers: [['Content-Type', 'application/3gpp-ims+xml']],
