@@ -6,7 +6,7 @@
  *   node waf.mjs --dev DIR [options]              the same with a configuration for a lab, made in DIR
  *                                                 when there is none: users with passwords of chance
  *   node waf.mjs --hash                           password on stdin -> what "scrypt" in the file takes
- * SIGHUP makes a new signing key; SIGTERM ends it. One line per event on stdout.
+ * SIGHUP lets the next key sign; SIGTERM ends it. One line per event on stdout.
  */
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';

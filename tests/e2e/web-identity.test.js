@@ -182,7 +182,7 @@ test('a sign-in that is cancelled says so and registers nothing', async (env) =>
 	assert.equal((await caller.state()).connection, 'off');
 });
 
-test('scenario 3: each guest has a number of its own, calls with it, and gives it back', async (env) => {
+test('scenario 3: each guest has a number of its own, calls with it, and gives it back [DEREG-30]', async (env) => {
 	const [one, two, bob] = [await open(env), await open(env), await env.ue('bob')];
 	const users = [(await signInGuest(one)).user, (await signInGuest(two)).user];
 
@@ -204,6 +204,9 @@ test('scenario 3: each guest has a number of its own, calls with it, and gives i
 	await signOut(one);
 	await signOut(two);
 	await until(async () => (await env.waf.pool()).free === 2, { what: 'both numbers free' });
+	// Two guests had the first number, one after the other: two notices, no repetition.
+	const notices = env.waf.process.lines.filter((l) => l.includes('waf.impu_released') && l.includes(users[0]));
+	assert.deepEqual(notices.map((l) => /result="(\w+)"/.exec(l)[1]), ['released', 'released']);
 });
 
 test('no free number: the WAF says so', async (env) => {
@@ -233,7 +236,7 @@ test('an expired token is said in a sentence; signing in again helps', async (en
 	await signOut(caller);
 });
 
-test('a forged, a foreign and somebody else\'s token are each said in a sentence of their own', async (env) => {
+test('a forged, a foreign and somebody else\'s token are each said in a sentence of their own [TOK-13]', async (env) => {
 	const caller = await open(env);
 	const good = (await env.waf.signIn('bob')).access_token;
 	const [head, payload, signature] = good.split('.');
@@ -252,6 +255,17 @@ test('a WAF that is down is not taken for a bad token', async (env) => {
 
 	assert.match(await registerWith(caller, env.gw, env.orphan), /cannot be checked[\s\S]*\(503\)[\s\S]*in a moment/);
 	assert.equal(await caller.page.locator('[data-testid=notice-action]').innerText(), 'Try again');
+});
+
+test('the WAF rotates its key: old and new tokens are good', async (env) => {
+	const [caller, other] = [await open(env), await open(env)];
+
+	await signInWeb(caller);
+	await env.waf.rotate();
+	await signInWeb(other, 'bob');
+	assert.equal((await caller.state()).registration, 'registered');
+	await signOut(caller);
+	await signOut(other);
 });
 
 test('SIP password and web identity are the same user to the core, one after the other', async (env) => {

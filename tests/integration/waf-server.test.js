@@ -163,13 +163,15 @@ test('opaque tokens: introspected by the eP-CSCF alone, inactive once revoked', 
 	assert.deepEqual(await opaque.introspect(access_token), { status: 200, active: false });
 });
 
-test('rotation: a new key signs, tokens of the old one still verify, a restart keeps both', async () => {
+test('rotation: the key that signs was published before, tokens of the old one still verify, a restart keeps both', async () => {
 	const rotating = await start('rotating');
 	const old = (await rotating.signIn('alice')).access_token;
 
+	const before = (await rotating.jwks()).map((k) => k.kid);
 	await rotating.rotate();
 	const fresh = (await rotating.signIn('alice')).access_token;
 	assert.notEqual(readJwt(fresh).header.kid, readJwt(old).header.kid);
+	assert.ok(before.includes(readJwt(fresh).header.kid));
 	assert.equal(await signed(old, rotating), true);
 	assert.equal(await signed(fresh, rotating), true);
 	await rotating.stop();

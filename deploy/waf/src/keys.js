@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Signing keys and their rotation. The first key signs; the others are only published, for as long
- * as a token that they signed can live. A new key is published and signs at once: the eP-CSCF asks
- * for the key set when it meets a kid it does not know.
+ * Signing keys and their rotation. Published are: the key that signs; the next one, so that whoever
+ * keeps our key set for a while knows it already when it begins to sign; and those that sign no more,
+ * for as long as a token of theirs can live. In this order, the signing one first.
  */
-import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 
 const MAKE = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -13,9 +13,9 @@ const MAKE = {
   EdDSA: () => generateKeyPairSync('ed25519'),
 };
 
-function make(alg, now) {
+function make(alg) {
   const jwk = MAKE[alg]().privateKey.export({ format: 'jwk' });
-  return { retired: null, made: now, jwk: { ...jwk, kid: randomUUID(), use: 'sig', alg } };
+  return { retired: null, signs: null, jwk: { ...jwk, kid: randomUUID(), use: 'sig', alg } };
 }
 
 export class Keys {
@@ -23,15 +23,25 @@ export class Keys {
   constructor({ state, alg, keep_s, now = () => Math.floor(Date.now() / 1000) }) {
     Object.assign(this, { state, alg, keep_s, now });
     this.list = state.load('keys') ?? [];
-    if (this.list[0]?.jwk.alg !== alg) this.rotate();
-    else this.forget();
+    // None yet, or of another algorithm: all that were are of the past.
+    if (!this.#usable()) {
+      this.list = [make(alg), make(alg), ...this.list.map((k) => ({ ...k, retired: k.retired ?? now() }))];
+      this.list[0].signs = now();
+    }
+    this.forget();
   }
 
-  /** A new key signs from now on. */
+  #usable() {
+    const [signing, next] = this.list;
+    return signing?.signs && signing.jwk.alg === this.alg && next?.retired === null;
+  }
+
+  /** The next key signs from now on, and there is another next one. */
   rotate() {
-    const now = this.now();
-    if (this.list[0]) this.list[0].retired ??= now;
-    this.list.unshift(make(this.alg, now));
+    const [signing, next, ...old] = this.list;
+    signing.retired = this.now();
+    next.signs = this.now();
+    this.list = [next, make(this.alg), signing, ...old];
     this.forget();
   }
 
@@ -42,17 +52,11 @@ export class Keys {
   }
 
   get age_s() {
-    return this.now() - this.list[0].made;
+    return this.now() - this.list[0].signs;
   }
 
   /** Private keys for the provider, the signing one first. */
   jwks() {
     return { keys: this.list.map((k) => k.jwk) };
-  }
-
-  /** kid -> public key, for a check. */
-  publicKey(kid) {
-    const found = this.list.find((k) => k.jwk.kid === kid);
-    return found && createPublicKey({ key: found.jwk, format: 'jwk' });
   }
 }

@@ -105,7 +105,7 @@ export class Waf {
     this.library = this.provider.callback();
   }
 
-  /** A new key signs from now on; the old one is published until its last token is over. */
+  /** The next key signs from now on; the old one is published until its last token is over. */
   rotate() {
     this.keys.rotate();
     this.#make();
@@ -117,7 +117,7 @@ export class Waf {
     this.pool.sweep();
     const { key_rotation_s } = this.conf;
     if (key_rotation_s && this.keys.age_s >= key_rotation_s) this.rotate();
-    else if (this.keys.list.length > 1) {
+    else if (this.keys.list.length > 2) {
       const before = this.keys.list.length;
       this.keys.forget();
       if (this.keys.list.length !== before) this.#make();
