@@ -92,6 +92,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("home.visited_network_id", home_visited_network_id, "", "P-Visited-Network-ID; empty = first home domain"),
 	K_STR("charging.orig_ioi", charging_orig_ioi, "", "orig-ioi; empty = first home domain"),
 	K_STR("charging.ioi_prefix", charging_ioi_prefix, "Type 1", "put before it"),
+	K_BOOL("charging.send_cfa", charging_send_cfa, "false", "P-Charging-Function-Addresses of the registration in requests: only to an S-CSCF of our network"),
 	K_STR("reg.tls_protected_value", reg_tls_protected_value, "tls-yes", "integrity-protected of a known association"),
 	K_ENUM("reg.contact_policy", reg_contact_policy, "ws-only", contact_policies, "contacts a WIC may register"),
 	K_TIME("reg.expiry_grace", reg_expiry_grace, "32s", 0, HOUR, "after the granted expiry"),

@@ -20,7 +20,7 @@
 #include "cscf/ws/listener.h"
 
 struct cscf_config {
-	struct cscf_sip_config sip; /* the table points into it */
+	struct cscf_sip_config sip;     /* the table points into it */
 	struct cscf_authz_config token; /* and into this */
 
 	char *ws_listen, *ws_insecure_listen, *ws_path;
@@ -34,6 +34,7 @@ struct cscf_config {
 
 	struct gw_conf_list home_domains, home_entry_points;
 	char *home_visited_network_id;
+	bool charging_send_cfa;
 	char *charging_orig_ioi, *charging_ioi_prefix;
 	char *reg_tls_protected_value;
 	int reg_contact_policy;

@@ -283,6 +283,7 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 	    .mw_name = cfg->sip.mw_name,
 	    .token_on_requests = cfg->token_on_requests,
 	    .from_check = cfg->identity_from_check,
+	    .send_cfa = cfg->charging_send_cfa,
 	    .access_realm = cfg->access_realm,
 	    .core_realm = cfg->core_realm,
 	};
@@ -335,6 +336,32 @@ static enum gw_err check_emergency(const struct cscf_emergency_config *e, char *
 	return err;
 }
 
+/* TOK-34: a page that came over plain HTTP is anybody's, and so is the token that it was given.
+ * Loopback is what browsers themselves call secure. */
+static bool is_plain_http(const char *origin)
+{
+	const char *host = origin + 7;
+	size_t n;
+
+	if (strncasecmp(origin, "http://", 7) != 0)
+		return false;
+	n = strcspn(host, ":/");
+	return strncmp(host, "127.", 4) != 0 && strncmp(host, "[::1]", 5) != 0 &&
+	       (n != 9 || strncasecmp(host, "localhost", 9) != 0);
+}
+
+static enum gw_err check_origins(const struct gw_conf_list *origins, char *why, size_t n)
+{
+	for (size_t i = 0; i < origins->n; i++) {
+		if (!is_plain_http(origins->item[i]))
+			continue;
+		snprintf(why, n, "ws.allowed_origins: \"%.200s\": https only, but for loopback",
+			 origins->item[i]);
+		return GW_ERR_INVAL;
+	}
+	return GW_OK;
+}
+
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,
 			       bool resolve, char *why, size_t n)
 {
@@ -354,7 +381,9 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 		snprintf(why, n, "agw.tls.cert, agw.tls.key: needed with agw.tls.ca");
 		return GW_ERR_INVAL;
 	}
-	err = finish_mw_name(cfg, why, n);
+	err = check_origins(&cfg->ws_allowed_origins, why, n);
+	if (err == GW_OK)
+		err = finish_mw_name(cfg, why, n);
 	if (err == GW_OK)
 		err = finish_controller_id(cfg);
 	if (err == GW_OK && resolve)

@@ -100,6 +100,7 @@ struct cscf_registrar_identity {
 	char *const *service_route; /* whole values in order; of the binding of the chosen IMPU */
 	size_t n_service_route;     /* 0: no originating service, answer 500 (REG-24) */
 	const char *term_ioi;       /* "" when the core gave none */
+	const char *cfa;            /* P-Charging-Function-Addresses of the 200; "" = none */
 	const char *path_uri;       /* "sip:…;lr" of our Path, flow token removed (REG-82) */
 	const struct cscf_authz_grant *grant; /* of its web token; NULL: scenario 1 */
 	bool token_over; /* expired under token.lifetime_policy=terminate: 401 (TOK-22) */

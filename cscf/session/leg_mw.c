@@ -40,6 +40,14 @@ enum gw_err leg_add_pcv(const struct call *c, struct cscf_sip_msg *msg)
 	return c->pcv != NULL ? cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", c->pcv) : GW_OK;
 }
 
+enum gw_err leg_add_cfa(const struct cscf_session *s, struct cscf_sip_msg *msg,
+			const struct cscf_registrar_identity *id)
+{
+	if (!s->cfg->send_cfa || id->cfa == NULL || id->cfa[0] == '\0')
+		return GW_OK;
+	return cscf_sip_msg_hdr_set(msg, "P-Charging-Function-Addresses", id->cfa);
+}
+
 enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 			  const struct cscf_registrar_identity *id)
 {
@@ -53,6 +61,8 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 		err = cscf_sip_msg_hdr_append(msg, "P-Asserted-Identity", id->pai[i]);
 	if (err == GW_OK)
 		err = leg_add_pcv(c, msg);
+	if (err == GW_OK)
+		err = leg_add_cfa(c->s, msg, id);
 	route_pop_own(c->s, msg, SIDE_WIC);
 	if (err == GW_OK && c->emergency != NULL)
 		err = emergency_address(c->emergency, msg);

@@ -214,6 +214,8 @@ static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg 
 		err = cscf_sip_msg_hdr_set(msg, "P-Charging-Vector", pcv);
 	if (err == GW_OK && emergency != NULL)
 		return emergency_address(emergency, msg);
+	if (err == GW_OK)
+		err = leg_add_cfa(s, msg, id);
 	if (err == GW_OK && id->n_service_route == 0)
 		err = GW_ERR_STATE;
 	if (err == GW_OK)

@@ -58,6 +58,7 @@ struct cscf_session_config {
 	const char *orig_ioi;                  /* charging.orig_ioi */
 	const char *ioi_prefix;                /* charging.ioi_prefix */
 	const char *mw_name;                   /* icid-generated-at */
+	bool send_cfa;                         /* charging.send_cfa */
 	int token_on_requests;                 /* enum cscf_session_token_policy */
 	int from_check;                        /* enum cscf_session_from_policy */
 	const char *access_realm, *core_realm; /* names of the AGWs' realms */

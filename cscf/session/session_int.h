@@ -412,6 +412,9 @@ enum gw_err leg_mw_invite(struct call *c, struct cscf_sip_msg *msg,
 			  const struct cscf_registrar_identity *id) GW_MUST_CHECK;
 enum gw_err leg_mw_response(struct call *c, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 enum gw_err leg_add_pcv(const struct call *c, struct cscf_sip_msg *msg) GW_MUST_CHECK;
+/** Where the user is charged, in requests to an S-CSCF of our network (ID-09). */
+enum gw_err leg_add_cfa(const struct cscf_session *s, struct cscf_sip_msg *msg,
+			const struct cscf_registrar_identity *id) GW_MUST_CHECK;
 char *leg_new_pcv(const struct cscf_session *s, char **icid);
 /** The vector of a dialog whose icid is known; "" or NULL: of a new one. */
 char *leg_pcv(const struct cscf_session *s, const char *icid);

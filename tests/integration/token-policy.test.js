@@ -33,7 +33,7 @@ const test = suite({ scripted: true, gateway, extra: async (env) => {
 			env.barred.issuerConf(third('waf.barred.test')), env.absent.issuerConf()],
 		tls_ca: ca, on_requests: 'require', lifetime_policy: 'terminate', clock_skew: '1s', single_connection: true,
 		barred_entities: ['waf.barred.test'], http_timeout: '1s', challenge_authz_server: 'https://waf.ims.test' },
-		identity: { from_check: 'reject' }, reg: { expiry_grace: '100ms' } };
+		identity: { from_check: 'reject' }, charging: { send_cfa: true }, reg: { expiry_grace: '100ms' } };
 	return [env.waf, env.partner, env.barred];
 } });
 
@@ -125,6 +125,23 @@ test('a From that is nobody of the connection is 403, an anonymous one is not [I
 		assert.equal((await wic.request(from(uri))).status, 403, uri);
 	for (const uri of ['sip:alice@ims.test', 'sip:alice@IMS.test:5060', 'tel:+1-555-0101', 'sip:anonymous@anonymous.invalid'])
 		await passes(env, wic, from(uri));
+});
+
+test('the charging addresses of the registration go with requests where the operator says so [ID-09]', async (env) => {
+	const { wic, token } = await tokenWic(env);
+	const auth = [['Authorization', bearer(token)]];
+	const forged = message(wic, [...auth, ['P-Charging-Function-Addresses', 'ccf=evil']]);
+	const call = wic.invite('sip:bob@ims.test', { headers: auth });
+	const invite = await env.core.next('INVITE', { callId: call.callId });
+
+	assert.equal(invite.msg.get('P-Charging-Function-Addresses'), 'ccf=192.0.2.60');
+	invite.reply(486, 'Busy Here', { toTag: 'x', headers: [['P-Charging-Function-Addresses', 'ccf=192.0.2.60']] });
+	assert.equal((await call.response()).has('P-Charging-Function-Addresses'), false);
+	wic.send(forged);
+	const item = await env.core.next('MESSAGE', { callId: forged.callId });
+	item.reply(200, 'OK', { toTag: 'x' });
+	assert.deepEqual(item.msg.all('P-Charging-Function-Addresses'), ['ccf=192.0.2.60']);
+	await wic.response(forged);
 });
 
 test('under terminate the association is blocked when its token is over, until a new one comes [TOK-22]', async (env) => {

@@ -7,6 +7,7 @@ import { suite } from '../lib/suite.js';
 import { count } from '../lib/gateway.js';
 import { protectedBy, exchange, records, refusedLocally, registered, credentials, leave } from '../lib/register.js';
 import { assertNoToken, bearer, introspected, leaveBy, registerBy, tokenWic, withWaf } from '../lib/webtoken.js';
+import { audioLine, plainSdp } from '../lib/sdp.js';
 import { SECOND, until } from '../lib/wait.js';
 
 const gateway = { cscf: { token: { http_timeout: '2s' }, dereg: { close_delay: '300ms' } } };
@@ -276,6 +277,7 @@ async function passes(env, wic, msg, [status, reason] = [200, 'OK']) {
 	assertNoToken(item.raw, minted, `the ${msg.method} on Mw`);
 	assert.equal(item.msg.has('Authorization'), false);
 	assert.equal(item.msg.has('Proxy-Authorization'), false);
+	assert.equal(item.msg.has('P-Charging-Function-Addresses'), false);
 	return item;
 }
 
@@ -328,6 +330,21 @@ test('an INVITE shows its token, its ACK, CANCEL and BYE are never asked for one
 	assertNoToken(cancel.raw, minted, 'the CANCEL on Mw');
 	item.reply(487, 'Request Terminated', { toTag: 'bob' });
 	assert.equal((await call.response(300)).status, 487);
+	const second = wic.invite('sip:bob@ims.test');
+	const answered = await core.next('INVITE', { callId: second.callId });
+	answered.reply(200, 'OK', { toTag: 'bob', headers: [['Contact', `<sip:bob@${core.host}:${core.port}>`],
+		['Content-Type', 'application/sdp']], body: plainSdp('127.0.0.1', [audioLine(env.gw.core.port + 2)]) });
+	assert.equal((await second.response()).status, 200);
+	await core.next('ACK', { callId: second.callId });
+	assert.equal((await second.send('INFO', { headers: bad })).status, 401, 'in the dialog, too');
+	second.client.send(second.request('ACK', { cseq: second.invite.cseq, headers: bad }));
+	const ack = await core.next('ACK', { callId: second.callId });
+	assertNoToken(ack.raw, minted, 'the ACK on Mw');
+	const [hungUp] = await Promise.all([second.bye(bad), core.next('BYE', { callId: second.callId }).then((r) => {
+		assertNoToken(r.raw, minted, 'the BYE on Mw');
+		r.reply(200, 'OK', {});
+	})]);
+	assert.equal(hungUp.status, 200);
 	const emergency = await wic.request(wic.message('INVITE', 'urn:service:sos', { headers: bad, body: 'v=0\r\n' }));
 	assert.equal(emergency.status, 380, 'an emergency is not asked for a token');
 });
@@ -359,6 +376,20 @@ test('a request whose WAF does not answer is 503, and passes once it does [TOK-2
 	assert.match(down.get('Retry-After'), /^\d+$/);
 	waf.faults = {};
 	await passes(env, wic, message(wic, [['Authorization', bearer(waf.mintOpaque({ user: 'alice' }))]]));
+});
+
+test('a token that is taken back blocks its association [TOK-29]', async (env) => {
+	const { waf, gw } = env;
+	const { wic, token } = await tokenWic(env, 'alice', { token: mint(waf, { user: 'alice', jti: 'revoked-1' }) });
+
+	await passes(env, wic, message(wic));
+	await gw.cscf.ctl('token revoke', 'revoked-1');
+	await stopped(env, wic, message(wic), 403);
+	await stopped(env, wic, message(wic, [['Authorization', bearer(token)]]), 403);
+	assert.equal((await refusedLocally(env, wic, { auth: bearer(token) })).status, 403);
+	const fresh = mint(waf, { user: 'alice' });
+	assert.equal((await registerBy(env, wic, fresh)).res.status, 200);
+	await passes(env, wic, message(wic));
 });
 
 test('a user of Digest needs no token, and one that is there goes nowhere [SEC-08, TOK-16]', async (env) => {

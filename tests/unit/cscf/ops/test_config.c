@@ -108,6 +108,35 @@ static void test_only_ice_lite_can_be_set(void **state)
 	unload(&cfg);
 }
 
+/* The page hands the token out: whoever can change the page on its way has it. */
+static void test_only_pages_over_https_are_trusted(void **state)
+{
+	REQ("TOK-34");
+	static const struct {
+		const char *set;
+		enum gw_err want;
+	} rows[] = {
+	    {"ws.allowed_origins=https://portal.test", GW_OK},
+	    {"ws.allowed_origins=http://localhost:8080,http://127.0.0.1,http://[::1]:1", GW_OK},
+	    {"ws.allowed_origins=http://portal.test", GW_ERR_INVAL},
+	    {"ws.allowed_origins=https://portal.test,HTTP://localhost.evil.test", GW_ERR_INVAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *set[] = {"home.domains=ims.test", "ws.listen=", rows[i].set};
+		struct cscf_config cfg;
+		struct cscf_config_parts parts;
+		char why[256] = "";
+
+		assert_int_equal(load(&cfg, set, 3, why, sizeof(why)), GW_OK);
+		assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)),
+				 rows[i].want);
+		assert_int_equal(strstr(why, "ws.allowed_origins") != NULL, rows[i].want != GW_OK);
+		unload(&cfg);
+	}
+}
+
 static void test_a_home_domain_is_needed(void **state)
 {
 	struct cscf_config cfg;
@@ -146,6 +175,7 @@ int main(void)
 	    cmocka_unit_test(test_every_key_has_a_good_default_and_a_meaning),
 	    cmocka_unit_test(test_what_no_single_key_can_tell),
 	    cmocka_unit_test(test_only_ice_lite_can_be_set),
+	    cmocka_unit_test(test_only_pages_over_https_are_trusted),
 	    cmocka_unit_test(test_a_home_domain_is_needed),
 	    cmocka_unit_test(test_names_among_the_peers_are_looked_up),
 	};
