@@ -124,12 +124,26 @@ static bool is_screened(const struct cscf_sip_msg *req, const struct cscf_sip_fl
 	return flow->side == CSCF_SIP_W2 && cscf_sip_msg_to_tag(req).n == 0;
 }
 
+/* Most requests are in nobody's list: the map of addresses is searched for the others only. */
+static bool classify(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
+		     const struct cscf_sip_flow *flow, struct cscf_emergency_country *country,
+		     struct cscf_emergency_match *match)
+{
+	struct gw_slice uri = cscf_sip_msg_uri(req);
+
+	*country = (struct cscf_emergency_country){CSCF_EMERGENCY_UNKNOWN, ""};
+	if (!is_screened(req, flow) || !cscf_emergency_classify(e->plan, uri, *country, match))
+		return false;
+	*country = cscf_emergency_country_of(e->plan, &flow->remote);
+	return cscf_emergency_classify(e->plan, uri, *country, match);
+}
+
 bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
 		       const struct cscf_sip_flow *flow)
 {
-	return is_screened(req, flow) &&
-	       cscf_emergency_classify(e->plan, cscf_sip_msg_uri(req),
-				       cscf_emergency_country_of(e->plan, &flow->remote), NULL);
+	struct cscf_emergency_country country;
+
+	return classify(e, req, flow, &country, NULL);
 }
 
 static void note(enum cscf_emergency_decision decision, const struct cscf_sip_msg *req,
@@ -203,10 +217,7 @@ enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_hand
 	enum cscf_emergency_decision decision;
 	bool registered;
 
-	if (!is_screened(req, flow))
-		return CSCF_EMERGENCY_PASS;
-	country = cscf_emergency_country_of(e->plan, &flow->remote);
-	if (!cscf_emergency_classify(e->plan, cscf_sip_msg_uri(req), country, &match))
+	if (!classify(e, req, flow, &country, &match))
 		return CSCF_EMERGENCY_PASS;
 	registered = cscf_registrar_identify(e->p.registrar, flow->conn, NULL, 0, &id);
 	decision = cscf_emergency_decide(e->plan, country.origin, registered);

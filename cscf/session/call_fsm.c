@@ -88,7 +88,7 @@ static void in_answered(struct gw_fsm *fsm, unsigned event, void *data)
 	}
 	c->acked = true;
 	gw_fsm_go(fsm, CALL_S_CONFIRMED);
-	if (max > 0) {
+	if (max > 0 && c->emergency == NULL) {
 		struct timeval tv = {(time_t)(max / 1000), (suseconds_t)(max % 1000 * 1000)};
 
 		event_add(c->timer_max, &tv);

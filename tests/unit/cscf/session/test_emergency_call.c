@@ -4,6 +4,8 @@
 
 #include "common/log.h"
 
+#include <unistd.h>
+
 #define FIRST  "Route: <sip:e1.ims.test;lr>\r\n"
 #define SECOND "Route: <sip:e2.ims.test;lr>\r\n"
 
@@ -212,6 +214,24 @@ static void test_no_limit_of_calls_hits_an_emergency(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_no_clock_ends_an_emergency_call(void **state)
+{
+	REQ("EMG-17");
+
+	(void)state;
+	w.cfg.max_duration = 1;
+	(void)emergency_invite("tel:112", 1);
+	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	usleep(5000);
+	w_turn();
+	assert_null(w_bye_on(true));
+	assert_null(w_bye_on(false));
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
 static void test_requests_outside_of_calls_proceed_in_the_same_way(void **state)
 {
 	REQ("EMG-14", "EMG-15");
@@ -257,6 +277,7 @@ int main(void)
 	    T(test_a_call_answered_by_the_second_ecscf_is_a_call),
 	    T(test_what_we_cannot_carry_ends_in_380_but_a_cancelled_call_in_487),
 	    T(test_no_limit_of_calls_hits_an_emergency),
+	    T(test_no_clock_ends_an_emergency_call),
 	    T(test_requests_outside_of_calls_proceed_in_the_same_way),
 	    T(test_who_is_not_registered_does_not_proceed),
 	};
