@@ -245,6 +245,11 @@ void reg_pool_unbound(struct cscf_registrar *r, const struct reg_binding *b)
 	maybe_over(r->pool, i);
 }
 
+bool reg_pool_lasts(const struct reg_pool *p, const char *aor)
+{
+	return find(p, aor) != NULL;
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 enum gw_err reg_pool_new(struct reg_pool **out, struct cscf_registrar *r)

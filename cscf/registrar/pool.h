@@ -25,6 +25,9 @@ void reg_pool_bound(struct cscf_registrar *r, struct reg_binding *b, const struc
 /** The binding ends; called before it is freed. Without a pool's identity: no effect. */
 void reg_pool_unbound(struct cscf_registrar *r, const struct reg_binding *b);
 
+/** Is anything of the use of this identity still there, or a claim to it? */
+bool reg_pool_lasts(const struct reg_pool *p, const char *aor);
+
 /* ---- release.c ---- */
 
 struct reg_release;
