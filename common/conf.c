@@ -108,7 +108,7 @@ static enum gw_err load_maps(struct loader *l, const struct gw_conf_key *key,
 	for (yaml_node_item_t *i = node->data.sequence.items.start;
 	     i < node->data.sequence.items.top; i++) {
 		const yaml_node_t *map = yaml_document_get_node(l->doc, *i);
-		struct loader item;
+		struct loader item = *l;
 		enum gw_err err;
 
 		(void)snprintf(where, sizeof(where), "%s:%zu", l->file,
@@ -291,7 +291,7 @@ static enum gw_err load_env(struct loader *l)
 
 		for (size_t i = 0;
 		     key->type == GW_CONF_MAPS && i <= GW_CONF_MAX_MAPS && err == GW_OK; i++) {
-			struct loader item;
+			struct loader item = *l;
 
 			if (!env_has_item(l, key, i))
 				continue;
@@ -333,7 +333,7 @@ static enum gw_err load_sets(struct loader *l, const struct gw_conf_source *src)
 		const char *eq = strchr(src->set[i], '=');
 		const struct gw_conf_key *key;
 		const char *inside = NULL;
-		struct loader item;
+		struct loader item = *l;
 		char name[NAME_MAX_OCTETS];
 		enum gw_err err;
 
@@ -367,7 +367,7 @@ static enum gw_err check_required(struct loader *l)
 		for (size_t i = 0; key->type == GW_CONF_MAPS && err == GW_OK &&
 				   i < gw_conf_value_n_maps(key, l->cfg);
 		     i++) {
-			struct loader item;
+			struct loader item = *l;
 
 			err = open_item(l, key, i, "", &item);
 			if (err == GW_OK)

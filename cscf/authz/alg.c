@@ -6,6 +6,8 @@
  */
 #include "cscf/authz/authz_int.h"
 
+#include <stdio.h>
+
 /* Modulus as base64url: 2048 bits are 342 characters; 8192 bits 1366. */
 #define MIN_RSA_N_CHARS 342U
 #define MAX_RSA_N_CHARS 1400U
@@ -66,8 +68,7 @@ static json_t *public_part(const json_t *jwk, struct key *key)
 	if (strcmp(kty, "EC") == 0 && crv != NULL && strlen(crv) < sizeof(key->crv) && x != NULL &&
 	    y != NULL) {
 		key->kind = KEY_EC;
-		(void)strcpy(key->crv,
-			     crv); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy) */
+		(void)snprintf(key->crv, sizeof(key->crv), "%s", crv);
 		return json_pack("{s:s, s:s, s:s, s:s}", "kty", "EC", "crv", crv, "x", x, "y", y);
 	}
 	if (strcmp(kty, "RSA") == 0 && n != NULL && e != NULL && strlen(n) >= MIN_RSA_N_CHARS &&

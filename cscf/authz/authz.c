@@ -121,9 +121,11 @@ static void walk_signature(struct cscf_authz *a, struct walk *w, const struct jw
 	refuse(w, r);
 }
 
-/* A signed token; *is_jwt false when it does not look like one. */
-static bool walk_jws(struct cscf_authz *a, struct walk *w, struct gw_slice token)
+/* A signed token. False: it does not look like one; or (sealed in a JWE) only its WAF could tell.
+ */
+static bool walk_jws(struct cscf_authz *a, struct walk *w, struct gw_slice token, bool sealed)
 {
+	bool judged = true;
 	struct jwt j;
 
 	if (!jwt_parse(&j, token))
@@ -133,10 +135,12 @@ static bool walk_jws(struct cscf_authz *a, struct walk *w, struct gw_slice token
 		refuse(w, CSCF_AUTHZ_R_ISSUER);
 	else if (*w->issuer->cfg->jwks_url != '\0' || w->issuer->secret != NULL)
 		walk_signature(a, w, &j);
+	else if (sealed)
+		judged = false;
 	else
 		walk_introspection(w, w->issuer);
 	jwt_clear(&j);
-	return true;
+	return judged;
 }
 
 static void walk_jwe(struct cscf_authz *a, struct walk *w)
@@ -146,9 +150,7 @@ static void walk_jwe(struct cscf_authz *a, struct walk *w)
 
 	if (inner == NULL)
 		refuse(w, CSCF_AUTHZ_R_DECRYPT);
-	else if (!walk_jws(a, w, (struct gw_slice){inner, n}))
-		refuse(w, CSCF_AUTHZ_R_NOT_A_TOKEN);
-	else if (w->end == WAIT_INSPECTION) /* what is inside is not for the WAF to look up */
+	else if (!walk_jws(a, w, (struct gw_slice){inner, n}, true))
 		refuse(w, CSCF_AUTHZ_R_NOT_A_TOKEN);
 	jwe_free(inner, n);
 }
@@ -171,7 +173,7 @@ static void walk_new_token(struct cscf_authz *a, struct walk *w)
 		walk_jwe(a, w);
 		return;
 	}
-	if (dots == 2 && walk_jws(a, w, w->token))
+	if (dots == 2 && walk_jws(a, w, w->token, false))
 		return;
 	i = introspect_issuer(a, w->origin);
 	if (i == NULL)

@@ -120,7 +120,7 @@ bool impu_is_sound(const char *impu)
 }
 
 /* '*' stands for any octets but '@'; after the '@' case does not count (a host). */
-static bool glob(const char *text, const char *pattern)
+static bool matches(const char *text, const char *pattern)
 {
 	const char *star = NULL, *resume = NULL;
 	bool host = false, host_at_star = false;
@@ -151,7 +151,7 @@ static bool glob(const char *text, const char *pattern)
 bool impu_in_pattern(const char *impu, const char *pattern)
 {
 	char *aor = cscf_sip_uri_aor(gw_slice_str(impu));
-	bool in = aor != NULL && glob(aor, pattern);
+	bool in = aor != NULL && matches(aor, pattern);
 
 	free(aor);
 	return in;

@@ -259,6 +259,15 @@ static void test_encrypted_tokens_are_opened_with_our_key_alone(void **state)
 	    DECRYPT);
 	token[strlen(token) - 3] = token[strlen(token) - 3] == 'A' ? 'B' : 'A';
 	assert_reason(fx_ask(fx, token), DECRYPT);
+	/* Of an issuer that only introspects, nothing that was sealed is shown to anybody. */
+	cscf_authz_free(fx->a);
+	free(fx->issuer[0].jwks_url);
+	free(fx->issuer[0].introspection_url);
+	fx->issuer[0].jwks_url = strdup("");
+	fx->issuer[0].introspection_url = strdup(fx->ask_url);
+	fx_start(fx);
+	assert_reason(fx_ask(fx, encrypt(inner, ours, head)), NOT_A_TOKEN);
+	assert_int_equal(fx->n_ask, 0);
 	(void)unlink(path);
 	free(inner);
 	free(bad);
