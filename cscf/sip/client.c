@@ -18,11 +18,6 @@
 
 static struct cscf_sip_spare spare_clients;
 
-static struct cscf_sip_client *by_handle(const struct cscf_sip_stack *s, gw_handle h)
-{
-	return gw_handle_find(s->clients, h);
-}
-
 static int64_t transaction_ms(const struct cscf_sip_client *c)
 {
 	return 64 * (int64_t)c->stack->timers.t1_ms;
@@ -150,8 +145,10 @@ static void fail(struct cscf_sip_client *c)
 	enum cscf_sip_cause cause =
 	    c->failure != CSCF_SIP_CAUSE_NONE ? c->failure : CSCF_SIP_CAUSE_TRANSPORT;
 
-	if (!c->provisional)
+	if (!c->provisional) {
 		cscf_sip_health_failed(c->stack->health, &c->flow, 0);
+		cscf_sip_client_forget_names(c);
+	}
 	if (!c->provisional && !c->cancel_wanted && cscf_sip_client_has_next(c)) {
 		cscf_sip_count(CSCF_SIP_N_FAILOVER);
 		if (cscf_sip_client_try_next(c))
@@ -331,56 +328,6 @@ void cscf_sip_client_send_cancel(struct cscf_sip_client *c)
 	if (err != GW_OK)
 		GW_LOG_LIMITED(GW_LOG_WARN, "sip.cancel_failed", "err=%s", gw_err_name(err));
 	cscf_sip_client_rearm(c);
-}
-
-enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client, const char *reason)
-{
-	struct cscf_sip_client *c = by_handle(s, client);
-
-	if (c == NULL)
-		return GW_ERR_NOT_FOUND;
-	if (!c->invite || c->final)
-		return GW_ERR_STATE;
-	if (c->cancel_wanted)
-		return GW_OK;
-	c->cancel_wanted = true;
-	if (reason != NULL)
-		c->cancel_reason = strdup(reason); /* without it, a CANCEL without Reason */
-	if (c->provisional) {
-		cscf_sip_client_send_cancel(c);
-	} else if (c->machine == NULL) { /* nothing was sent yet */
-		if (c->query != GW_HANDLE_NONE)
-			cscf_sip_resolve_cancel(s->resolver, c->query);
-		c->query = GW_HANDLE_NONE;
-		c->n_targets = c->next_target = 0;
-		c->n_later = 0;
-		c->next_uri = c->n_uris;
-		c->cancel_until = cscf_sip_now_ms();
-		cscf_sip_client_rearm(c);
-	}
-	return GW_OK;
-}
-
-bool cscf_sip_client_rebind(struct cscf_sip_stack *s, gw_handle client,
-			    const struct cscf_sip_client_cbs *cbs, void *arg)
-{
-	struct cscf_sip_client *c = by_handle(s, client);
-
-	if (c == NULL)
-		return false;
-	c->cbs = cbs;
-	c->arg = arg;
-	return true;
-}
-
-void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
-{
-	(void)!cscf_sip_client_rebind(s, client, NULL, NULL);
-}
-
-bool cscf_sip_client_alive(const struct cscf_sip_stack *s, gw_handle client)
-{
-	return by_handle(s, client) != NULL;
 }
 
 /* --- responses --- */

@@ -83,6 +83,8 @@ void cscf_sip_client_send_cancel(struct cscf_sip_client *c);
 
 /** Go on to the next target or name. @return false: none is left */
 bool cscf_sip_client_try_next(struct cscf_sip_client *c);
+/** A target failed: the names may stand for others by now. */
+void cscf_sip_client_forget_names(const struct cscf_sip_client *c);
 bool cscf_sip_client_has_next(const struct cscf_sip_client *c);
 /** Start the one attempt at c->flow. */
 enum gw_err cscf_sip_client_try_flow(struct cscf_sip_client *c) GW_MUST_CHECK;

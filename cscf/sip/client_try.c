@@ -315,6 +315,12 @@ static bool resolve_next(struct cscf_sip_client *c)
 	return c->query != GW_HANDLE_NONE;
 }
 
+void cscf_sip_client_forget_names(const struct cscf_sip_client *c)
+{
+	for (size_t i = 0; i < c->next_uri && i < c->n_uris; i++)
+		cscf_sip_resolver_forget(c->stack->resolver, gw_slice_str(c->uris[i]));
+}
+
 bool cscf_sip_client_try_next(struct cscf_sip_client *c)
 {
 	cscf_sip_client_drop_try(c);
@@ -329,6 +335,7 @@ bool cscf_sip_client_try_next(struct cscf_sip_client *c)
 				return true;
 			cscf_sip_count(CSCF_SIP_N_FAILOVER);
 			cscf_sip_health_failed(c->stack->health, &c->flow, 0);
+			cscf_sip_client_forget_names(c);
 			c->failure = CSCF_SIP_CAUSE_TRANSPORT;
 		} else if (c->next_uri < c->n_uris) {
 			if (resolve_next(c))

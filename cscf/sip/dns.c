@@ -200,6 +200,62 @@ static void finish(struct question *q)
 	free(q);
 }
 
+/* --- how long an answer holds: c-ares' own structures leave the TTL out --- */
+
+#define DNS_HEADER 12
+#define DNS_MIN_RR 10 /* type, class, TTL, length */
+
+static unsigned at16(const unsigned char *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+/* @return the octet after the name, or NULL */
+static const unsigned char *skip_name(const unsigned char *p, const unsigned char *end)
+{
+	while (p < end && *p != 0) {
+		if ((*p & 0xc0) == 0xc0)
+			return end - p >= 2 ? p + 2 : NULL;
+		if (end - p <= *p)
+			return NULL;
+		p += *p + 1;
+	}
+	return p < end ? p + 1 : NULL;
+}
+
+static uint32_t least_ttl(const unsigned char *buf, int len)
+{
+	const unsigned char *p = buf + DNS_HEADER, *end = buf + len;
+	uint32_t least = UINT32_MAX;
+
+	if (len < DNS_HEADER)
+		return 0;
+	for (unsigned n = at16(buf + 4); n > 0 && p != NULL; n--) {
+		p = skip_name(p, end);
+		p = p != NULL && end - p >= 4 ? p + 4 : NULL;
+	}
+	for (unsigned n = at16(buf + 6); n > 0; n--) {
+		uint32_t ttl;
+
+		p = p != NULL ? skip_name(p, end) : NULL;
+		if (p == NULL || end - p < DNS_MIN_RR)
+			return 0;
+		ttl = (uint32_t)at16(p + 4) << 16 | at16(p + 6);
+		if (ttl < least)
+			least = ttl;
+		if (end - p - DNS_MIN_RR < (ptrdiff_t)at16(p + 8))
+			return 0;
+		p += DNS_MIN_RR + at16(p + 8);
+	}
+	return least;
+}
+
+static void set_ttl(struct question *q, uint32_t ttl_s)
+{
+	for (size_t i = 0; i < q->n; i++)
+		q->records[i].ttl_s = ttl_s;
+}
+
 static int by_order_and_weight(const void *a, const void *b)
 {
 	const struct cscf_sip_dns_record *x = a;
@@ -235,6 +291,8 @@ static void on_naptr(void *arg, int status, int timeouts, unsigned char *buf, in
 	if (list != NULL)
 		ares_free_data(list);
 	qsort(q->records, q->n, sizeof(q->records[0]), by_order_and_weight);
+	if (q->n > 0)
+		set_ttl(q, least_ttl(buf, len));
 	finish(q);
 }
 
@@ -293,6 +351,8 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *buf, int 
 	if (list != NULL)
 		ares_free_data(list);
 	order_srv(q->records, q->n);
+	if (q->n > 0)
+		set_ttl(q, least_ttl(buf, len));
 	finish(q);
 }
 
@@ -307,8 +367,12 @@ void cscf_sip_dns_srv(struct cscf_sip_dns *d, const char *name, cscf_sip_dns_fn 
 static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct question *q = arg;
+	int ttl = INT32_MAX;
 
 	(void)timeouts;
+	if (status == ARES_SUCCESS && info != NULL)
+		for (struct ares_addrinfo_node *a = info->nodes; a != NULL; a = a->ai_next)
+			ttl = a->ai_ttl < ttl ? a->ai_ttl : ttl;
 	if (status == ARES_SUCCESS && info != NULL)
 		for (struct ares_addrinfo_node *a = info->nodes;
 		     a != NULL && q->n < CSCF_SIP_DNS_MAX; a = a->ai_next)
@@ -317,6 +381,7 @@ static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinf
 				q->n++;
 	if (info != NULL)
 		ares_freeaddrinfo(info);
+	set_ttl(q, ttl > 0 ? (uint32_t)ttl : 0);
 	finish(q);
 }
 

@@ -27,6 +27,7 @@ struct cscf_sip_dns_record {
 	uint16_t weight;              /* NAPTR preference; SRV weight */
 	uint16_t port;                /* SRV */
 	struct gw_addr addr;          /* address look-up; port 0 */
+	uint32_t ttl_s;               /* the least of the answer: the same in each record */
 };
 
 /**

@@ -2,7 +2,8 @@
 /*
  * RFC 3263 s4: which questions to ask, in which order, and the targets they make. A query goes
  * NAPTR -> SRV -> addresses; each step is skipped where the URI has said it already. See
- * resolve.h. Answers are kept for X_KEEP_MS, so that a busy gateway does not ask per message.
+ * resolve.h. Answers are kept as long as their TTL says, within bounds, and no longer than a target
+ * of theirs works.
  */
 #include "cscf/sip/resolve.h"
 
@@ -16,7 +17,11 @@
 
 #define MAX_QUERIES 4096
 #define MAX_KEPT    256
-#define X_KEEP_MS   5000 /* ours: below any sensible TTL of a SIP service */
+/* Ours, in seconds: a busy gateway does not ask per message whatever the TTL, an operator's change
+ * is seen within the hour, and a name that had no record of some kind may have one soon. */
+#define X_KEEP_MIN_S  1
+#define X_KEEP_MAX_S  3600
+#define X_KEEP_NONE_S 60
 
 struct kept {
 	char *key; /* owned */
@@ -57,6 +62,7 @@ struct query {
 	size_t n_addr, next_addr;
 	struct cscf_sip_target targets[CSCF_SIP_MAX_TARGETS];
 	size_t n;
+	uint32_t ttl_s; /* the least of the answers so far */
 };
 
 static enum cscf_sip_transport usual_transport(const struct cscf_sip_resolver *r)
@@ -103,7 +109,8 @@ static void kept_add(struct query *q)
 	if (k == NULL)
 		return;
 	k->key = q->key;
-	k->until = cscf_sip_now_ms() + X_KEEP_MS;
+	k->until =
+	    cscf_sip_now_ms() + 1000 * (int64_t)(q->ttl_s < X_KEEP_MIN_S ? X_KEEP_MIN_S : q->ttl_s);
 	memcpy(k->targets, q->targets, q->n * sizeof(q->targets[0]));
 	k->n = q->n;
 	HASH_ADD_KEYPTR(hh, r->kept, k->key, strlen(k->key), k);
@@ -129,6 +136,14 @@ static void query_end(struct query *q)
 		q->fn(q->arg, q->targets, q->n);
 	free(q->key);
 	free(q);
+}
+
+static void heed_ttl(struct query *q, const struct cscf_sip_dns_record *records, size_t n)
+{
+	uint32_t ttl = n > 0 ? records[0].ttl_s : X_KEEP_NONE_S;
+
+	if (ttl < q->ttl_s)
+		q->ttl_s = ttl;
 }
 
 static void add_target(struct query *q, const struct gw_addr *addr, uint16_t port,
@@ -182,6 +197,7 @@ static void on_addr(void *arg, const struct cscf_sip_dns_record *records, size_t
 	struct query *q = arg;
 	const struct step *s = &q->addr[q->next_addr++];
 
+	heed_ttl(q, records, n);
 	for (size_t i = 0; i < n; i++)
 		add_target(q, &records[i].addr, s->port, s->transport);
 	next_step(q);
@@ -192,6 +208,7 @@ static void on_srv(void *arg, const struct cscf_sip_dns_record *records, size_t 
 	struct query *q = arg;
 	const struct step *s = &q->srv[q->next_srv++];
 
+	heed_ttl(q, records, n);
 	for (size_t i = 0; i < n; i++)
 		add_addr_step(q, records[i].name, records[i].port, s->transport);
 	if (q->next_srv == q->n_srv && q->n_addr == 0) /* no SRV anywhere: the host itself */
@@ -203,6 +220,7 @@ static void on_naptr(void *arg, const struct cscf_sip_dns_record *records, size_
 {
 	struct query *q = arg;
 
+	heed_ttl(q, records, n);
 	for (size_t i = 0; i < n; i++) {
 		if (strcasecmp(records[i].service, "SIP+D2U") == 0)
 			add_srv_step(q, records[i].name, CSCF_SIP_UDP);
@@ -329,6 +347,7 @@ static enum gw_err start_query(struct cscf_sip_resolver *r, const struct cscf_si
 	q->arg = arg;
 	q->transport = transport;
 	q->pinned = pinned;
+	q->ttl_s = X_KEEP_MAX_S;
 	memcpy(q->host, uri->host.p, uri->host.n);
 	q->key = gw_slice_dup(uri->text);
 	err = q->key != NULL ? gw_handle_add(r->queries, q, &q->handle) : GW_ERR_NOMEM;
@@ -394,6 +413,21 @@ out:
 	free(host);
 	free(copy);
 	return err;
+}
+
+void cscf_sip_resolver_forget(struct cscf_sip_resolver *r, struct gw_slice text)
+{
+	struct cscf_sip_uri uri;
+	struct kept *k = NULL;
+	char *copy;
+
+	if (r->kept == NULL)
+		return;
+	if (parse(text, &copy, &uri) == GW_OK)
+		HASH_FIND(hh, r->kept, copy, strlen(copy), k);
+	if (k != NULL)
+		kept_drop(r, k);
+	free(copy);
 }
 
 void cscf_sip_resolve_cancel(struct cscf_sip_resolver *r, gw_handle query)

@@ -44,6 +44,8 @@ void cscf_sip_resolver_free(struct cscf_sip_resolver *r);
  */
 enum gw_err cscf_sip_resolve(struct cscf_sip_resolver *r, struct gw_slice text,
 			     cscf_sip_resolved_fn *fn, void *arg, gw_handle *query) GW_MUST_CHECK;
+/** A target of this name failed: ask anew the next time, whatever the TTL said. */
+void cscf_sip_resolver_forget(struct cscf_sip_resolver *r, struct gw_slice text);
 void cscf_sip_resolve_cancel(struct cscf_sip_resolver *r, gw_handle query);
 size_t cscf_sip_resolver_pending(const struct cscf_sip_resolver *r);
 

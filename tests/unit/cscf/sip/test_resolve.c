@@ -26,20 +26,24 @@ struct rr {
 	unsigned order, weight, port; /* SRV; NAPTR order and preference */
 	const char *text;             /* address, SRV target, NAPTR replacement */
 	const char *service;
+	unsigned ttl; /* 0 = a minute */
 };
 
 static const struct rr zone[] = {
-    {"naptr.example", T_NAPTR, 20, 1, 0, "_sip._udp.naptr.example", "SIP+D2U"},
-    {"naptr.example", T_NAPTR, 10, 1, 0, "_sip._tcp.naptr.example", "SIP+D2T"},
-    {"naptr.example", T_NAPTR, 5, 1, 0, "_sips._tcp.naptr.example", "SIPS+D2T"},
-    {"_sip._tcp.naptr.example", T_SRV, 20, 0, 5071, "two.example", NULL},
-    {"_sip._tcp.naptr.example", T_SRV, 10, 0, 5070, "one.example", NULL},
-    {"_sip._udp.naptr.example", T_SRV, 10, 0, 5072, "one.example", NULL},
-    {"one.example", T_A, 0, 0, 0, "192.0.2.1", NULL},
-    {"two.example", T_A, 0, 0, 0, "192.0.2.2", NULL},
-    {"two.example", T_A, 0, 0, 0, "192.0.2.3", NULL},
-    {"_sip._udp.srv.example", T_SRV, 1, 1, 5080, "one.example", NULL},
-    {"plain.example", T_A, 0, 0, 0, "192.0.2.9", NULL},
+    {"naptr.example", T_NAPTR, 20, 1, 0, "_sip._udp.naptr.example", "SIP+D2U", 0},
+    {"naptr.example", T_NAPTR, 10, 1, 0, "_sip._tcp.naptr.example", "SIP+D2T", 0},
+    {"naptr.example", T_NAPTR, 5, 1, 0, "_sips._tcp.naptr.example", "SIPS+D2T", 0},
+    {"_sip._tcp.naptr.example", T_SRV, 20, 0, 5071, "two.example", NULL, 0},
+    {"_sip._tcp.naptr.example", T_SRV, 10, 0, 5070, "one.example", NULL, 0},
+    {"_sip._udp.naptr.example", T_SRV, 10, 0, 5072, "one.example", NULL, 0},
+    {"one.example", T_A, 0, 0, 0, "192.0.2.1", NULL, 0},
+    {"two.example", T_A, 0, 0, 0, "192.0.2.2", NULL, 0},
+    {"two.example", T_A, 0, 0, 0, "192.0.2.3", NULL, 0},
+    {"_sip._udp.srv.example", T_SRV, 1, 1, 5080, "one.example", NULL, 0},
+    {"plain.example", T_A, 0, 0, 0, "192.0.2.9", NULL, 0},
+    {"short.example", T_A, 0, 0, 0, "192.0.2.10", NULL, 1},
+    {"short.example", T_A, 0, 0, 0, "192.0.2.11", NULL, 7200},
+    {"_sip._udp.shortsrv.example", T_SRV, 1, 1, 5080, "one.example", NULL, 1},
 };
 
 struct dns {
@@ -98,7 +102,7 @@ static uint8_t *put_rr(uint8_t *p, const struct rr *r)
 	p = put16(p, (unsigned)r->type);
 	p = put16(p, 1);
 	p = put16(p, 0);
-	p = put16(p, 60);
+	p = put16(p, r->ttl > 0 ? r->ttl : 60);
 	length = p;
 	p += 2;
 	if (r->type == T_A) {
@@ -358,6 +362,48 @@ static void test_what_is_never_looked_up(void **state)
 	assert_int_equal(f->dns.asked, 0);
 }
 
+/* Resolve until somebody is asked again. @return after how many ms */
+static long asked_again_after(struct fixture *f, const char *uri)
+{
+	struct timespec t0, t1;
+	unsigned before;
+	gw_handle q;
+
+	f->calls = 0;
+	assert_int_equal(cscf_sip_resolve(f->r, gw_slice_str(uri), on_resolved, f, &q), GW_OK);
+	await(f);
+	before = f->dns.asked;
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	do {
+		f->calls = 0;
+		assert_int_equal(cscf_sip_resolve(f->r, gw_slice_str(uri), on_resolved, f, &q),
+				 GW_OK);
+		await(f);
+		clock_gettime(CLOCK_MONOTONIC, &t1);
+	} while (f->dns.asked == before && t1.tv_sec < t0.tv_sec + 4);
+	return (t1.tv_sec - t0.tv_sec) * 1000 + (t1.tv_nsec - t0.tv_nsec) / 1000000;
+}
+
+static void test_answers_are_kept_as_long_as_the_shortest_ttl_says(void **state)
+{
+	static const char *const uris[] = {"sip:short.example:5060",
+					   "sip:shortsrv.example;transport=udp"};
+	struct fixture *f = *state;
+	unsigned before;
+
+	REQ("REG-09");
+	expect(f, "sip:plain.example:5060", "UDP 192.0.2.9:5060");
+	for (size_t i = 0; i < 2; i++)
+		assert_in_range(asked_again_after(f, uris[i]), 900, 2500);
+	/* the one with a minute is still kept, until a target of it fails */
+	before = f->dns.asked;
+	expect(f, "sip:plain.example:5060", "UDP 192.0.2.9:5060");
+	assert_int_equal(f->dns.asked, before);
+	cscf_sip_resolver_forget(f->r, gw_slice_str("sip:plain.example:5060"));
+	expect(f, "sip:plain.example:5060", "UDP 192.0.2.9:5060");
+	assert_true(f->dns.asked > before);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -370,6 +416,7 @@ int main(void)
 	    T(test_cancelled_query_makes_no_call),
 	    T(test_open_query_ends_with_the_resolver),
 	    T(test_what_is_never_looked_up),
+	    T(test_answers_are_kept_as_long_as_the_shortest_ttl_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
