@@ -6,6 +6,8 @@ TIERS ?= unit-asan unit-tsan integration e2e compose fuzz-smoke trace lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 FUZZ_SECONDS ?= 10
+# Files of the integration tier that run side by side.
+LANES ?= 2
 
 .PHONY: deps deps-npm test check tier-% integration e2e compose unit-asan unit-tsan
 deps: ## install what is missing (Debian packages, npm modules); quick when all is there
@@ -23,7 +25,7 @@ unit-tsan: ## unit tests of what has threads (the media workers, the ring) under
 	@$(MAKE) --no-print-directory MODE=tsan unit \
 		TEST_SRC="$(filter tests/unit/common/% tests/unit/agw/worker/% tests/unit/agw/context/%,$(TEST_SRC))"
 integration: deps-npm asan ## both processes on this machine against real peers
-	@tests/lib/run-node.sh integration tests/integration
+	@tests/lib/run-node.sh integration tests/integration $(LANES)
 e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
 	@tests/lib/run-node.sh e2e tests/e2e
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network

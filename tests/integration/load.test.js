@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
+// Alone: a load for a minute.
 // 200 registered WICs and 50 concurrent calls with checked payload for a minute, under the
 // sanitizers. Not a benchmark: it asserts that everything works, not how fast.
 import assert from 'node:assert/strict';
