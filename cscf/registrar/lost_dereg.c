@@ -164,7 +164,6 @@ static enum gw_err deregister(struct reg_assoc *a, const struct reg_binding *b)
 		return GW_ERR_NOMEM;
 	o->r = a->r;
 	o->assoc = a->handle;
-	DL_APPEND(a->r->owns, o);
 	o->to_aor = strdup(b->to_aor);
 	err = o->to_aor != NULL ? build(&m, a, b) : GW_ERR_NOMEM;
 	if (err == GW_OK) {
@@ -172,8 +171,12 @@ static enum gw_err deregister(struct reg_assoc *a, const struct reg_binding *b)
 		err =
 		    cscf_sip_request(a->r->parts.stack, m, &dest, NULL, &client_cbs, o, &o->client);
 	}
-	if (err != GW_OK)
-		own_free(o);
+	if (err == GW_OK) {
+		DL_APPEND(a->r->owns, o);
+		return GW_OK;
+	}
+	free(o->to_aor);
+	free(o);
 	return err;
 }
 
@@ -186,6 +189,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (reg_assoc_is_live(a) || a->grant == NULL)
 		return;
+	/* Somebody is registering: perhaps this WIC, and the core would take its new flow for ours.
+	 */
+	DL_FOREACH (a->bindings, b)
+		if (reg_txn_pending_for(a->r, b->to_aor)) {
+			(void)evtimer_add(a->lost_timer, &(struct timeval){.tv_sec = 1});
+			return;
+		}
 	DL_FOREACH (a->bindings, b) {
 		enum gw_err err = deregister(a, b);
 

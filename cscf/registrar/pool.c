@@ -51,6 +51,7 @@ static void identity_free(struct reg_pool *p, struct identity *i)
 	struct rest *x, *next;
 
 	if (i->hh.tbl != NULL)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): only the table was freed */
 		HASH_DELETE(hh, p->all, i);
 	LL_FOREACH_SAFE (i->rests, x, next)
 		free(x);
@@ -163,12 +164,16 @@ static bool rest_lasts(const struct cscf_registrar *r, const struct rest *x)
 /* @return is something of its use still there? */
 static bool lasts(const struct cscf_registrar *r, struct identity *i)
 {
-	struct rest *x, *next;
+	struct rest **at = &i->rests;
 
-	LL_FOREACH_SAFE (i->rests, x, next) {
-		if (rest_lasts(r, x))
+	while (*at != NULL) {
+		struct rest *x = *at;
+
+		if (rest_lasts(r, x)) {
+			at = &x->next;
 			continue;
-		LL_DELETE(i->rests, x);
+		}
+		*at = x->next;
 		free(x);
 	}
 	return i->rests != NULL;

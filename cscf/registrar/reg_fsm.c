@@ -311,6 +311,16 @@ bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *
 	return false;
 }
 
+bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor)
+{
+	const struct reg_txn *t;
+
+	DL_FOREACH (r->txns, t)
+		if (t->fsm.state != REG_S_DONE && strcmp(t->q.to_aor, to_aor) == 0)
+			return true;
+	return false;
+}
+
 size_t reg_txn_count(const struct cscf_registrar *r)
 {
 	const struct reg_txn *t;

@@ -262,6 +262,8 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 		   const struct cscf_sip_flow *flow, struct reg_conn *c, struct reg_request *q);
 /** Is a REGISTER for this To under way on this connection (REG-14)? */
 bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
+/** The same on any connection. */
+bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor);
 size_t reg_txn_count(const struct cscf_registrar *r);
 void reg_txn_drop_all(struct cscf_registrar *r);
 /* registrar.c: what needs the IMPI: one user per connection, connections per user. */

@@ -173,11 +173,10 @@ bool reg_scheme_choose(struct cscf_registrar *r, const struct cscf_sip_flow *flo
 		*out = digest == REG_OFFERED_AKA_V2 ? REG_SCHEME_AKA : REG_SCHEME_DIGEST;
 	else if (digest != REG_OFFERED_NONE)
 		return refuse_digest(why, digest, excluded);
-	else if (bearer)
-		return refuse(why, "Authentication Scheme Not Allowed", "scheme");
-	else if ((mask & BEARER) != 0 && (r->cfg->default_bearer || (mask & ~BEARER) == 0))
+	else if (!bearer && (mask & BEARER) != 0 &&
+		 (r->cfg->default_bearer || (mask & ~BEARER) == 0))
 		return reg_bearer_challenge(r, NULL, "no-token", why);
-	else if ((mask & ~BEARER) == 0)
+	else if (bearer || (mask & ~BEARER) == 0)
 		return refuse(why, "Authentication Scheme Not Allowed", "scheme");
 	return true;
 }

@@ -222,6 +222,24 @@ static void test_who_comes_back_in_time_is_not_deregistered(void **state)
 	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 0);
 }
 
+static void test_nobody_is_deregistered_while_he_registers(void **state)
+{
+	REQ("DEREG-41");
+	struct cscf_registrar_target t;
+
+	(void)state;
+	fx.cfg.lost_dereg = 20;
+	fx.cfg.flow_grace = 200;
+	registered(1);
+	fx_close(1);
+	fx_register(2, BEARER); /* the core takes its time */
+	assert_int_equal(event_base_loopexit(fx.base, &(struct timeval){.tv_usec = 50000}), 0);
+	assert_int_equal(event_base_dispatch(fx.base), 0);
+	assert_int_equal(fk.n_requests, 2);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fx_reach(2, &t), CSCF_REGISTRAR_LIVE);
+}
+
 static void test_what_the_core_says_to_it(void **state)
 {
 	REQ("DEREG-41", "TOK-19");
@@ -281,6 +299,7 @@ int main(void)
 	    T(test_an_expired_token_is_good_for_deregistration_where_it_registered),
 	    T(test_a_lost_flow_is_deregistered_by_the_trusted_node),
 	    T(test_who_comes_back_in_time_is_not_deregistered),
+	    T(test_nobody_is_deregistered_while_he_registers),
 	    T(test_what_the_core_says_to_it),
 	    T(test_scenario_1_and_time_0_are_left_to_expire),
 	};
