@@ -279,6 +279,35 @@ test('pool: one address holds so many and no more', async () => {
 	assert.deepEqual(await few.pool(), { free: 4, lent: 1 });
 });
 
+test('input of no sense is refused by name, and the WAF goes on', async () => {
+	const flow = await waf.begin();
+	const action = `/interaction/${flow.uid}/login`;
+	const Cookie = [...flow.jar].map(([k, v]) => `${k}=${v}`).join('; ');
+	const json = (body, headers = {}) => waf.ask('/impu-released', { method: 'POST', body, headers: { ...waf.basic, ...headers } });
+
+	assert.equal((await waf.ask(action, { method: 'POST', body: 'x'.repeat(9000), headers: { Cookie, 'Content-Type': 'application/x-www-form-urlencoded' } })).status, 413);
+	assert.equal((await waf.ask(action, { method: 'POST', body: '{}', headers: { Cookie, 'Content-Type': 'application/json' } })).status, 415);
+	assert.equal((await waf.ask(action, { headers: { Cookie } })).status, 405);
+	assert.equal((await waf.ask('/interaction/other/login', { method: 'POST', headers: { Cookie } })).status, 400);
+	for (const body of ['', 'null', '[]', '{"impu":1,"at":1}', '{"impu":"sip:a@b"}', '{"impu":"sip:a@b","at":"soon"}', '{'])
+		assert.equal((await json(body)).status, 400, body);
+	assert.equal((await json('x'.repeat(9000))).status, 413);
+	assert.equal((await json('{"impu":"__proto__","at":1}')).status, 404);
+	assert.equal((await waf.ask('/impu-released')).status, 405);
+	assert.equal((await waf.ask('/no/such/thing')).status, 404);
+	assert.equal((await waf.ask('/session/end')).status, 404);
+	assert.equal((await waf.ask('/healthz')).status, 200);
+});
+
+test('who guesses at the secret of the release notices is slowed down', async () => {
+	const guessed = await start('guessed', { limits: { failures: 3, window_s: 60 } });
+	const notice = { impu: 'sip:guest-0001@ims.test', at: 1 };
+
+	for (let i = 0; i < 3; i++)
+		assert.equal((await guessed.released(notice, { Authorization: 'Bearer wrong' })).status, 401);
+	assert.equal((await guessed.released(notice)).status, 429);
+});
+
 test('nothing secret is in the log', () => {
 	for (const one of others) {
 		assert.doesNotMatch(one.process.output, new RegExp(`${one.secret}|-web|eyJ`));

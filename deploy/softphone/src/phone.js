@@ -11,6 +11,8 @@ import { Figures, Listener } from './figures.js';
 /* JsSIP waits for the end of gathering; host candidates are there at once and are enough here. */
 const GATHER_MS = 300;
 const FIGURES_MS = 1000;
+/* A network that is busy is asked again after its Retry-After, within these bounds. */
+const AGAIN_S = { least: 5, usual: 15, most: 300 };
 /* Signing out waits this long for the network's answer. */
 const LEAVE_MS = 4000;
 
@@ -41,6 +43,7 @@ export class Phone extends EventTarget {
   #leaveTimer = 0;
   #identity = null;
   #renewedFor401 = false;
+  #againTimer = 0;
   listener = new Listener();
   state = { connection: 'off', registration: 'out', user: '', error: null, call: nobody(), figures: null, lastCall: null };
   log = [];
@@ -100,16 +103,19 @@ export class Phone extends EventTarget {
 
   /* Each new token is registered with at once; none is sent after its half but a fresh one is asked for. */
   #wireIdentity(ua, identity) {
+    let lost;
     identity.addEventListener('renewed', () => {
       if (this.#ua !== ua) return;
       ua.set('authorization_jwt', identity.credentials);
       this.#note('info', 'sign-in renewed');
+      if (this.state.error === lost) this.#change({ error: null });
       if (ua.isRegistered() && !this.#renewedFor401) ua.register();
     });
     identity.addEventListener('lost', (e) => {
       if (this.#ua !== ua) return;
-      this.#note('bad', `sign-in not renewed: ${e.detail.text}`);
-      this.#change({ error: e.detail });
+      lost = e.detail;
+      this.#note('bad', `sign-in not renewed: ${lost.text}`);
+      this.#change({ error: lost });
     });
     ua.on('registrationExpiring', async () => {
       await identity.fresh().catch(() => {});
@@ -123,16 +129,21 @@ export class Phone extends EventTarget {
     try {
       await this.#identity.renew();
     } catch {
-      if (this.#ua === ua) this.#refused(error);
+      if (this.#ua === ua) this.#refused(ua, error);
       return;
     }
     if (this.#ua === ua) ua.register();
   }
 
-  #refused(error) {
+  #refused(ua, error, response = null) {
     this.#change({ registration: 'failed', error: this.#everConnected ? error : this.state.error });
     /* Wrong credentials do not become right by asking again: leave the gateway alone. */
     if (error.code >= 400 && error.code < 500) queueMicrotask(() => this.#drop());
+    if (error.code < 500) return;
+    const said = parseInt(response?.getHeader('Retry-After'), 10) || AGAIN_S.usual;
+    clearTimeout(this.#againTimer);
+    this.#againTimer = setTimeout(() => this.#ua === ua && ua.isConnected() && !ua.isRegistered() && ua.register(),
+      1000 * Math.min(Math.max(said, AGAIN_S.least), AGAIN_S.most));
   }
 
   #wireAgent(ua) {
@@ -173,7 +184,7 @@ export class Phone extends EventTarget {
       const error = registerSentence(e, { web: Boolean(bearerOf(ua)) });
       this.#note('bad', `registration failed: ${error.code || e.cause}`);
       if (error.code === 401 && this.#identity && !this.#renewedFor401) this.#tryRenewed(ua, error);
-      else this.#refused(error);
+      else this.#refused(ua, error, e.response);
     });
     ua.on('newRTCSession', ({ originator, session }) => {
       if (originator !== 'remote') return;

@@ -127,7 +127,6 @@ export class Waf {
   async #handle(req, res) {
     res.setHeader('X-Content-Type-Options', 'nosniff');
     res.setHeader('Referrer-Policy', 'no-referrer');
-    if (this.conf.tls) res.setHeader('Strict-Transport-Security', 'max-age=3600');
     // Addresses in answers are the issuer's, whatever name was asked.
     req.headers.host = this.host;
     forgetSession(req);
