@@ -117,7 +117,7 @@ static enum gw_err list_add(struct gw_conf_list *list, const char *text)
 	return GW_OK;
 }
 
-/* Names among mw.peers become their addresses. */
+/* Names among mw.peers have to be known; where they are now goes with them as "ADDRESS@NAME". */
 static enum gw_err finish_peers(struct cscf_config *cfg, char *why, size_t n)
 {
 	struct gw_conf_list *peers = &cfg->sip.mw_peers;
@@ -136,12 +136,14 @@ static enum gw_err finish_peers(struct cscf_config *cfg, char *why, size_t n)
 			return GW_ERR_NOT_FOUND;
 		}
 		for (r = res; r != NULL && got < MAX_PEER_ADDRS && err == GW_OK; r = r->ai_next) {
-			char ip[GW_ADDR_STRLEN];
+			char ip[GW_ADDR_STRLEN], found[GW_ADDR_STRLEN + 256];
 			struct gw_addr a;
 
 			if (gw_addr_from_sa(&a, r->ai_addr, r->ai_addrlen) != GW_OK)
 				continue;
-			err = list_add(peers, gw_addr_ip_str(&a, ip, sizeof(ip)));
+			snprintf(found, sizeof(found), "%s@%s", gw_addr_ip_str(&a, ip, sizeof(ip)),
+				 peers->item[i]);
+			err = list_add(peers, found);
 			got++;
 		}
 		freeaddrinfo(res);

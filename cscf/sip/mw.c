@@ -20,10 +20,7 @@
 
 bool cscf_sip_mw_is_peer(const struct cscf_sip_mw *mw, const struct gw_addr *a)
 {
-	for (size_t i = 0; i < mw->cfg->mw_peers.n; i++)
-		if (gw_addr_in_range(a, mw->cfg->mw_peers.item[i]))
-			return true;
-	return false;
+	return cscf_sip_peers_has(mw->peers, a);
 }
 
 void cscf_sip_mw_refuse(const struct gw_addr *a, const char *transport)
@@ -256,7 +253,9 @@ enum gw_err cscf_sip_mw_new(struct cscf_sip_mw **out, struct event_base *base,
 		err = GW_ERR_INVAL;
 		goto fail;
 	}
-	err = listen_all(mw, errbuf, errlen);
+	err = cscf_sip_peers_new(&mw->peers, base, cfg, errbuf, errlen);
+	if (err == GW_OK)
+		err = listen_all(mw, errbuf, errlen);
 	if (err != GW_OK)
 		goto fail;
 	*out = mw;
@@ -271,6 +270,7 @@ void cscf_sip_mw_free(struct cscf_sip_mw *mw)
 	if (mw == NULL)
 		return;
 	cscf_sip_tcp_free_all(mw);
+	cscf_sip_peers_free(mw->peers);
 	for (size_t i = 0; i < mw->n_tcp; i++)
 		evconnlistener_free(mw->tcp[i]);
 	for (size_t i = 0; i < mw->n_udp; i++) {

@@ -6,6 +6,7 @@
 #define CSCF_SIP_MW_INT_H
 
 #include "cscf/sip/mw.h"
+#include "cscf/sip/peers.h"
 #include "cscf/sip/table.h"
 
 #include <event2/event.h>
@@ -28,6 +29,7 @@ struct cscf_sip_mw {
 	const struct cscf_sip_config *cfg;
 	const struct cscf_sip_mw_cbs *cbs;
 	void *arg;
+	struct cscf_sip_peers *peers; /* owned */
 	struct cscf_sip_udp udp[CSCF_SIP_MAX_LISTEN];
 	size_t n_udp;
 	struct evconnlistener *tcp[CSCF_SIP_MAX_LISTEN];

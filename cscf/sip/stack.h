@@ -48,7 +48,7 @@ struct cscf_sip_stack;
 struct cscf_sip_config {
 	struct gw_conf_list mw_listen;    /* mw.listen: "0.0.0.0:5060", several allowed */
 	struct gw_conf_list mw_transport; /* mw.transport: "tcp", "udp"; empty = both */
-	struct gw_conf_list mw_peers;     /* mw.peers: addresses and ranges; empty = nobody */
+	struct gw_conf_list mw_peers;     /* mw.peers, see peers.h; empty = nobody */
 	char *mw_name;                    /* mw.name: host of our Via, Path, Record-Route */
 	int64_t mw_port; /* mw.port: port advertised there; 0 = that of listen[0] */
 	/* mw.hosts: "name=address[:port][;transport=tcp]", looked at before DNS; a name may

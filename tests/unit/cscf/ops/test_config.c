@@ -162,8 +162,8 @@ static void test_names_among_the_peers_are_looked_up(void **state)
 	assert_int_equal(load(&cfg, set, 3, why, sizeof(why)), GW_OK);
 	assert_int_equal(cscf_config_finish(&cfg, &parts, true, why, sizeof(why)), GW_OK);
 	for (size_t i = 0; i < cfg.sip.mw_peers.n; i++)
-		found = found || strcmp(cfg.sip.mw_peers.item[i], "127.0.0.1") == 0 ||
-			strcmp(cfg.sip.mw_peers.item[i], "::1") == 0;
+		found = found || strcmp(cfg.sip.mw_peers.item[i], "127.0.0.1@localhost") == 0 ||
+			strcmp(cfg.sip.mw_peers.item[i], "::1@localhost") == 0;
 	assert_true(found);
 	unload(&cfg);
 }
