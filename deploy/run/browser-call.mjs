@@ -41,6 +41,14 @@ export class Caller {
     return self;
   }
 
+  /** A caller of its own (cookies, storage, page) in another caller's browser. */
+  static beside(other) {
+    const self = new Caller();
+    self.browser = other.browser;
+    self.guest = true;
+    return self;
+  }
+
   /** Open the page with these settings in its query; `quiet` is set, the ring would drown the tone. */
   async open(url, settings) {
     this.context = await this.browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone', 'camera'] });
@@ -144,7 +152,7 @@ export class Caller {
   }
 
   async close() {
-    await this.browser?.close();
+    await (this.guest ? this.context : this.browser)?.close();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }

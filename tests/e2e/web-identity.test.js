@@ -52,12 +52,13 @@ async function extra(env) {
 	gateway.cscf.token = { clock_skew: '0s', http_timeout: '1s', tls_ca: tls.ca,
 		issuers: [issuer(env.waf), issuer(env.brief), issuer(env.down)] };
 	gateway.cscf.pool = { release_url: `${env.waf.issuer}/impu-released`, release_token: env.waf.secret };
-	return [env.waf, env.brief, env.foreign, env.web];
+	env.first = await Caller.launch();
+	return [env.waf, env.brief, env.foreign, env.web, env.first];
 }
 
 /** A browser with the page open; nobody signed in. */
-async function open({ own, page, gw }) {
-	const caller = await Caller.launch();
+async function open({ own, page, gw, first }) {
+	const caller = Caller.beside(first);
 
 	own({ async close() {
 		const state = await caller.state().catch(() => ({}));
