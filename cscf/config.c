@@ -89,6 +89,8 @@ const struct gw_conf_key cscf_config_keys[] = {
 
 	K_NEED("home.domains", home_domains, "home domains served"),
 	K_LIST("home.entry_points", home_entry_points, "", "SIP URIs or host:port for REGISTER, in order; empty = DNS"),
+	K_TIME("home.options_interval", home_options_interval, "30s", 0, HOUR, "an entry point that is quiet so long is asked by OPTIONS; 0 = off"),
+	K_TIME("home.options_timeout", home_options_timeout, "5s", 100, 20 * SECOND, "and is down without an answer in this time"),
 	K_STR("home.visited_network_id", home_visited_network_id, "", "P-Visited-Network-ID; empty = first home domain"),
 	K_STR("charging.orig_ioi", charging_orig_ioi, "", "orig-ioi; empty = first home domain"),
 	K_STR("charging.ioi_prefix", charging_ioi_prefix, "Type 1", "put before it"),

@@ -40,6 +40,7 @@ struct cscf_config {
 	int reg_contact_policy;
 	bool assoc_multi_impi;
 	int64_t assoc_max_per_impi, assoc_replace_delay;
+	int64_t home_options_interval, home_options_timeout;
 	int64_t auth_max_failures, auth_block_time, reg_max_initial_rate;
 	bool regevent_enable;
 	int64_t regevent_expires, regevent_max_failures, regevent_backoff;

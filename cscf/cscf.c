@@ -150,6 +150,16 @@ static enum gw_err start_emergency(struct cscf *c, char *why, size_t n)
 	return cscf_emergency_new(&c->emergency, &c->parts.emergency, &parts, why, n);
 }
 
+static enum gw_err start_probe(struct cscf *c)
+{
+	struct cscf_probe_config cfg = {.entry_points = &c->cfg->home_entry_points,
+					.home_domains = &c->cfg->home_domains,
+					.interval = c->cfg->home_options_interval,
+					.timeout = c->cfg->home_options_timeout};
+
+	return cscf_probe_new(&c->probe, c->base, c->stack, &cfg);
+}
+
 static enum gw_err start_session(struct cscf *c)
 {
 	struct cscf_session_parts parts = {
@@ -184,6 +194,7 @@ static enum gw_err start_ops(struct cscf *c)
 	    .stack = c->stack,
 	    .authz = c->authz,
 	    .registrar = c->registrar,
+	    .probe = c->probe,
 	    .regevent = c->regevent,
 	    .iq = c->iq,
 	    .session = c->session,
@@ -221,6 +232,10 @@ static enum gw_err start_parts(struct cscf *c)
 	if (err == GW_OK) {
 		part = "registrar";
 		err = start_registrar(c);
+	}
+	if (err == GW_OK) {
+		part = "probe";
+		err = start_probe(c);
 	}
 	if (err == GW_OK) {
 		part = "regevent";
@@ -284,6 +299,7 @@ void cscf_free(struct cscf *c)
 	if (c->stack != NULL)
 		cscf_sip_stack_attach_ws(c->stack, NULL);
 	cscf_regevent_free(c->regevent);
+	cscf_probe_free(c->probe);
 	cscf_registrar_free(c->registrar);
 	cscf_authz_free(c->authz);
 	cscf_sip_stack_free(c->stack);

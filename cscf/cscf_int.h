@@ -10,6 +10,7 @@
 #include "cscf/emergency/emergency.h"
 #include "cscf/ops/ops.h"
 #include "cscf/regevent/regevent.h"
+#include "cscf/registrar/probe.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct cscf {
 	struct cscf_sip_stack *stack;
 	struct cscf_authz *authz;
 	struct cscf_registrar *registrar;
+	struct cscf_probe *probe;
 	struct cscf_regevent *regevent;
 	struct cscf_emergency *emergency;
 	struct cscf_session *session;

@@ -5,7 +5,10 @@
 TIERS ?= unit-asan unit-tsan integration e2e compose fuzz-smoke trace lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
+# What anybody on the net can send first runs longer (SEC-27).
 FUZZ_SECONDS ?= 10
+FUZZ_LONG_SECONDS ?= 60
+FUZZ_LONG := fuzz_ws_upgrade fuzz_ws_frame fuzz_sip_msg fuzz_reginfo fuzz_jwt
 # Files of the integration tier that run side by side.
 LANES ?= 2
 
@@ -89,9 +92,9 @@ endef
 $(foreach f,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(f))))
 .PHONY: fuzz-build fuzz
 fuzz-build: $(FUZZ_BIN)
-fuzz-smoke: fuzz-build ## every fuzz target for FUZZ_SECONDS (default 10)
-	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
-fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
+fuzz-smoke: fuzz-build ## every fuzz target for FUZZ_SECONDS (10), FUZZ_LONG for FUZZ_LONG_SECONDS (60), two at a time
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_LONG_SECONDS) "$(FUZZ_LONG)" $(FUZZ_BIN)
+fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600 FUZZ_LONG_SECONDS=600
 
 check: lint unit-asan unit-tsan ## what to run before each push
 

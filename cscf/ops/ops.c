@@ -70,6 +70,8 @@ bool cscf_ops_ready(struct cscf_ops *o, const char **reason)
 		*reason = "draining";
 	else if (!cscf_iq_available(o->p.iq))
 		*reason = "no AGW in service";
+	else if (!cscf_probe_any_up(o->p.probe))
+		*reason = "no entry point of the core answers";
 	else
 		return true;
 	return false;

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "cscf/authz/authz.h"
 #include "cscf/regevent/regevent.h"
+#include "cscf/registrar/probe.h"
 #include "cscf/session/session.h"
 #include "cscf/ws/listener.h"
 
@@ -22,6 +23,7 @@ struct cscf_ops_parts {
 	struct cscf_sip_stack *stack;
 	struct cscf_authz *authz;
 	struct cscf_registrar *registrar;
+	struct cscf_probe *probe;
 	struct cscf_regevent *regevent;
 	struct cscf_iq *iq;
 	struct cscf_session *session;

@@ -17,6 +17,19 @@ static void put(json_t *o, const char *name, size_t v)
 	(void)json_object_set_new(o, name, json_integer((json_int_t)v));
 }
 
+static json_t *entry_points(struct cscf_ops *o)
+{
+	json_t *list = json_array();
+	struct cscf_probe_row row;
+
+	for (size_t i = 0; cscf_probe_row(o->p.probe, i, &row); i++)
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:s, s:I}", "point", row.point,
+						      "state", cscf_probe_state_name(row.state),
+						      "since_s", (json_int_t)row.since_s));
+	return list;
+}
+
 /* What is shed: see cscf/sip/overload.h. */
 static json_t *overload(struct cscf_ops *o)
 {
@@ -67,6 +80,7 @@ json_t *ops_status(struct cscf_ops *o)
 	put(out, "iq_requests", cscf_iq_txn_count(o->p.iq));
 	put(out, "mw_tcp_connections", sip.tcp_conns);
 	put(out, "dns_queries", sip.dns_queries);
+	(void)json_object_set_new(out, "entry_points", entry_points(o));
 	(void)json_object_set_new(out, "overload", overload(o));
 	(void)json_object_set_new(out, "agws", cscf_iq_agw_list(o->p.iq));
 	(void)json_object_set_new(out, "memory_octets", json_integer(gw_process_rss_octets()));

@@ -7,4 +7,4 @@ CSCF_SRC += cscf/registrar/answer.c cscf/registrar/assoc.c cscf/registrar/assoc_
 	cscf/registrar/registrar.c cscf/registrar/release.c cscf/registrar/scheme.c \
 	cscf/registrar/tna.c cscf/registrar/token.c cscf/registrar/trust.c
 # limits before the core is asked
-CSCF_SRC += cscf/registrar/gate.c cscf/registrar/throttle.c
+CSCF_SRC += cscf/registrar/gate.c cscf/registrar/probe.c cscf/registrar/throttle.c

@@ -14,6 +14,7 @@
 #include "common/log.h"
 
 #define MAX_DOWN          256
+#define MAX_WATCHED       32
 #define X_DOWN_MS         30000 /* ours: time in the last place after a failure */
 #define MAX_RETRY_AFTER_S 300   /* a peer cannot take itself out for longer */
 #define KEY_LEN           (GW_ADDR_STRLEN + 8)
@@ -25,7 +26,15 @@ struct down {
 	UT_hash_handle hh;
 };
 
+struct watched {
+	enum cscf_sip_transport transport;
+	struct gw_addr addr;
+	int64_t heard_ms;
+};
+
 struct cscf_sip_health {
+	struct watched watched[MAX_WATCHED];
+	size_t n_watched;
 	struct down *down;
 };
 
@@ -107,12 +116,54 @@ void cscf_sip_health_failed(struct cscf_sip_health *h, const struct cscf_sip_flo
 	d->asked = retry_after_s > 0;
 }
 
+static struct watched *find_watched(const struct cscf_sip_health *h,
+				    const struct cscf_sip_flow *flow)
+{
+	for (size_t i = 0; i < h->n_watched; i++) {
+		const struct watched *w = &h->watched[i];
+
+		if (w->transport == flow->transport && gw_addr_eq(&w->addr, &flow->remote))
+			return (struct watched *)(uintptr_t)w;
+	}
+	return NULL;
+}
+
+static void note_heard(struct cscf_sip_health *h, const struct cscf_sip_flow *flow)
+{
+	struct watched *w = find_watched(h, flow);
+
+	if (w != NULL)
+		w->heard_ms = cscf_sip_now_ms();
+}
+
+void cscf_sip_health_watch(struct cscf_sip_health *h, const struct cscf_sip_flow *flow)
+{
+	struct watched *w = find_watched(h, flow);
+
+	if (w != NULL)
+		return;
+	if (h->n_watched == MAX_WATCHED) /* names that moved on: the oldest goes */
+		memmove(h->watched, h->watched + 1, --h->n_watched * sizeof(h->watched[0]));
+	h->watched[h->n_watched++] = (struct watched){
+	    .transport = flow->transport, .addr = flow->remote, .heard_ms = cscf_sip_now_ms()};
+}
+
+int64_t cscf_sip_health_quiet_ms(const struct cscf_sip_health *h, const struct cscf_sip_flow *flow)
+{
+	const struct watched *w = find_watched(h, flow);
+
+	return w != NULL ? cscf_sip_now_ms() - w->heard_ms : -1;
+}
+
 void cscf_sip_health_answered(struct cscf_sip_health *h, const struct cscf_sip_flow *flow)
 {
 	char key[KEY_LEN];
 	struct down *d;
 
-	if (h->down == NULL || flow->side != CSCF_SIP_MW)
+	if (flow->side != CSCF_SIP_MW)
+		return;
+	note_heard(h, flow);
+	if (h->down == NULL)
 		return; /* the usual case costs nothing */
 	make_key(key, flow->transport, &flow->remote);
 	d = find(h, key);

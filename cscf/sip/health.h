@@ -26,6 +26,10 @@ void cscf_sip_health_failed(struct cscf_sip_health *h, const struct cscf_sip_flo
 			    uint32_t retry_after_s);
 /** It answered: forget the failure. */
 void cscf_sip_health_answered(struct cscf_sip_health *h, const struct cscf_sip_flow *flow);
+/** Remember from now on when that flow's address was last heard of; at most 32 such. */
+void cscf_sip_health_watch(struct cscf_sip_health *h, const struct cscf_sip_flow *flow);
+/** How long a watched one has been quiet, in ms; -1 when it is not watched. */
+int64_t cscf_sip_health_quiet_ms(const struct cscf_sip_health *h, const struct cscf_sip_flow *flow);
 bool cscf_sip_health_is_down(struct cscf_sip_health *h, const struct cscf_sip_target *target);
 /** Down because it said so, with a Retry-After that is not over. */
 bool cscf_sip_health_wants_rest(struct cscf_sip_health *h, const struct cscf_sip_target *target);

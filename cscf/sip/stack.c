@@ -296,6 +296,16 @@ void cscf_sip_stack_counts(const struct cscf_sip_stack *s, struct cscf_sip_count
 		out->client_pending += c->final ? 0 : 1;
 }
 
+void cscf_sip_stack_watch(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow)
+{
+	cscf_sip_health_watch(s->health, flow);
+}
+
+int64_t cscf_sip_stack_quiet_ms(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow)
+{
+	return cscf_sip_health_quiet_ms(s->health, flow);
+}
+
 bool cscf_sip_stack_mw_addr(const struct cscf_sip_stack *s, enum cscf_sip_transport transport,
 			    struct gw_addr *out)
 {

@@ -177,6 +177,11 @@ const char *cscf_sip_stack_mw_hostport(const struct cscf_sip_stack *s);
 /** Host (no port) of our W2 side for Record-Route towards WICs. */
 const char *cscf_sip_stack_w2_host(const struct cscf_sip_stack *s);
 
+/** Keep an eye on a core target: when was it last heard of? (health.h) */
+void cscf_sip_stack_watch(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow);
+/** Milliseconds since a watched target was heard of; -1 = not watched. */
+int64_t cscf_sip_stack_quiet_ms(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow);
+
 /* --- W2 connections: called by whoever owns the WebSockets --- */
 
 /** A connection is open (101 sent). @return GW_OK; GW_ERR_EXISTS; GW_ERR_NOMEM */

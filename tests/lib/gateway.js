@@ -160,6 +160,8 @@ export class Gateway {
 				// Transactions linger for 64*T1: seconds, not half a minute.
 				sip: { t1: '100ms', t2: '800ms', t4: '1s' },
 				home: { domains: ['ims.test'],
+					// The core of a test is asked for what the test asks.
+					options_interval: 0,
 					entry_points: [`sip:${core.host}:${core.port};transport=${coreTransport}`] },
 				emergency: { country: 'DE', lists: ['DE=112 110/sos.police'] },
 				agw: { list: [...list, ...moreAgws] },
