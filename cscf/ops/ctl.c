@@ -40,17 +40,20 @@ static json_t *texts(char *const *list, size_t n)
 	return out;
 }
 
-/* Our own reg-event subscription for this user. */
-static json_t *subscription(const struct cscf_ops *o, const char *impi)
+/* Our own reg-event subscription for this user: its state in a list, all of it when shown. */
+static void add_subscription(const struct cscf_ops *o, const char *impi, bool whole, json_t *row)
 {
 	struct cscf_regevent_row s = cscf_regevent_show(o->p.regevent, impi);
 
-	return json_pack("{s:s, s:I, s:I, s:I}", "state", s.state, "expires_in_s",
-			 (json_int_t)s.expires_in_s, "version", (json_int_t)s.version, "failures",
-			 (json_int_t)s.failures);
+	(void)json_object_set_new(row, "subscription", json_string(s.state));
+	if (!whole)
+		return;
+	(void)json_object_set_new(row, "subscription_expires_in_s", json_integer(s.expires_in_s));
+	(void)json_object_set_new(row, "subscription_version", json_integer(s.version));
+	(void)json_object_set_new(row, "subscription_failures", json_integer(s.failures));
 }
 
-static json_t *row_json(const struct cscf_ops *ops, const struct cscf_registrar_row *r)
+static json_t *row_json(const struct cscf_ops *ops, const struct cscf_registrar_row *r, bool whole)
 {
 	json_t *impus = json_array();
 	json_t *o;
@@ -66,7 +69,7 @@ static json_t *row_json(const struct cscf_ops *ops, const struct cscf_registrar_
 	    texts(r->service_route, r->n_service_route), "scenario", r->scenario, "issuer",
 	    r->issuer, "wwsf", r->wwsf, "token_expires_in_s", (json_int_t)r->token_expires_in);
 	if (o != NULL)
-		(void)json_object_set_new(o, "subscription", subscription(ops, r->impi));
+		add_subscription(ops, r->impi, whole, o);
 	return o;
 }
 
@@ -80,7 +83,7 @@ static bool row_matches(const struct cscf_registrar_row *r, const char *what)
 	return false;
 }
 
-static json_t *registrations(struct cscf_ops *o, const char *what)
+static json_t *registrations(struct cscf_ops *o, const char *what, bool whole)
 {
 	struct cscf_registrar_row row;
 	uint64_t cursor = 0;
@@ -88,14 +91,14 @@ static json_t *registrations(struct cscf_ops *o, const char *what)
 
 	while (cscf_registrar_next(o->p.registrar, &cursor, &row))
 		if (row_matches(&row, what))
-			(void)json_array_append_new(list, row_json(o, &row));
+			(void)json_array_append_new(list, row_json(o, &row, whole));
 	return list;
 }
 
 static json_t *cmd_reg_list(void *arg, const json_t *args, const char **error)
 {
 	(void)error;
-	return registrations(arg, arg_at(args, 0));
+	return registrations(arg, arg_at(args, 0), false);
 }
 
 static json_t *cmd_reg_show(void *arg, const json_t *args, const char **error)
@@ -106,7 +109,7 @@ static json_t *cmd_reg_show(void *arg, const json_t *args, const char **error)
 		*error = "reg show needs an IMPU or IMPI";
 		return NULL;
 	}
-	list = registrations(arg, arg_at(args, 0));
+	list = registrations(arg, arg_at(args, 0), true);
 	if (json_array_size(list) > 0)
 		return list;
 	json_decref(list);

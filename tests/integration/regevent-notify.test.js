@@ -15,6 +15,7 @@ const test = suite({ scripted: true, gateway: { cscf: {
 
 const ALICE = 'sip:alice@ims.test', TEL = 'tel:+15550101';
 const rows = (gw, impi = 'alice') => gw.cscf.ctl('reg list', impi);
+const shown = async (gw) => (await gw.cscf.ctl('reg show', 'alice'))[0];
 const registrations = async (gw) => count(await gw.cscf.status(), 'registrations');
 
 /** alice, registered and watched; `at(contact)` says where she is in a document. */
@@ -51,8 +52,8 @@ test('the initial full state is answered 200 and changes nothing [REG-64, REG-66
 	const { wic, sub, at } = await watched(env);
 
 	assert.equal((await sub.tell(all([at()]))).status, 200);
-	assert.equal((await rows(gw))[0].subscription.version, 0);
-	assert.equal((await rows(gw))[0].subscription.state, 'active');
+	assert.equal((await shown(gw)).subscription_version, 0);
+	assert.equal((await rows(gw))[0].subscription, 'active');
 	await passes(wic, core);
 });
 
@@ -238,7 +239,7 @@ test('a version not above the last is ignored [REG-65]', async (env) => {
 	await sub.notify(reginfo(5, all([at()])));
 	for (const version of [3, 5])
 		assert.equal((await sub.notify(reginfo(version, end))).status, 200);
-	assert.equal((await rows(gw))[0].subscription.version, 5);
+	assert.equal((await shown(gw)).subscription_version, 5);
 	await passes(wic, core);
 	await sub.notify(reginfo(6, end));
 	assert.deepEqual(await rows(gw), []);
@@ -360,7 +361,7 @@ test('the subscription ends while the user is registered: a new one, not a dereg
 	await passes(wic, core);
 	await sub.tell(all([at()]));
 	await sub.tell(all([at()]), { state: 'terminated;reason=rejected' });
-	assert.equal((await rows(gw))[0].subscription.state, 'gave-up');
+	assert.equal((await rows(gw))[0].subscription, 'gave-up');
 	await passes(wic, core);
 	assert.equal(core.requests.all().filter(({ msg }) => msg.method === 'SUBSCRIBE').length, 0);
 });

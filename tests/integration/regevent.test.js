@@ -13,7 +13,12 @@ const test = suite({ scripted: true, gateway: { cscf: {
 	regevent: { enable: true, backoff: '200ms', max_failures: 3 }, dereg: { close_delay: '700ms' } } } });
 
 
-const subscription = async (gw, impi) => (await gw.cscf.ctl('reg show', impi))[0].subscription;
+async function subscription(gw, impi) {
+	const [row] = await gw.cscf.ctl('reg show', impi);
+
+	return { state: row.subscription, expires_in_s: row.subscription_expires_in_s, version: row.subscription_version,
+		failures: row.subscription_failures };
+}
 
 test('SUBSCRIBE after the first 200, field by field [REG-60]', async (env) => {
 	const { core, gw } = env;
@@ -201,6 +206,7 @@ test('the state is shown to the operator and counted [REG-60]', async (env) => {
 	assert.equal(row.state, 'active');
 	assert.equal(row.version, 0);
 	assert.ok(row.expires_in_s > 500);
+	assert.equal((await gw.cscf.ctl('reg list'))[0].subscription, 'active');
 	assert.equal((await gw.cscf.status()).subscriptions, 1);
 	assert.equal((await gw.cscf.metrics()).sum('cscf_regevent_subscriptions'), 1);
 });
