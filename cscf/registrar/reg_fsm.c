@@ -132,8 +132,11 @@ static void on_wait_token(struct gw_fsm *fsm, unsigned event, void *data)
 		reg_refuse(t->r, t->server, &why, &t->flow);
 		return;
 	}
-	if (build(t, t->req, false))
-		go_to_core(t);
+	if (!build(t, t->req, false))
+		return;
+	cscf_sip_msg_free(t->req);
+	t->req = NULL;
+	go_to_core(t);
 }
 
 static void on_wait_core(struct gw_fsm *fsm, unsigned event, void *data)

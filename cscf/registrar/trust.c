@@ -77,6 +77,19 @@ static enum gw_err set_without(struct cscf_sip_msg *msg, size_t i, struct gw_sli
 	return err;
 }
 
+/* A scheme we do not know, with a Bearer credential behind a comma or a blank. */
+static bool hides_bearer(struct gw_slice value)
+{
+	static const char word[] = "bearer";
+	size_t n = sizeof(word) - 1;
+
+	for (size_t i = 0; i + n < value.n; i++)
+		if (strncasecmp(value.p + i, word, n) == 0 &&
+		    (value.p[i + n] == ' ' || value.p[i + n] == '\t'))
+			return true;
+	return false;
+}
+
 /* Bearer goes, Digest loses the core's parameters; a value nobody can read goes as well. */
 static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *header)
 {
@@ -89,7 +102,8 @@ static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *heade
 		if (!gw_slice_ieq_str(name, header))
 			continue;
 		if (cscf_sip_auth_parse(&auth, value) != GW_OK ||
-		    auth.scheme == CSCF_SIP_AUTH_BEARER) {
+		    auth.scheme == CSCF_SIP_AUTH_BEARER ||
+		    (auth.scheme == CSCF_SIP_AUTH_OTHER && hides_bearer(value))) {
 			cscf_sip_msg_hdr_del_at(msg, i);
 			continue;
 		}
