@@ -266,7 +266,8 @@ static struct job *job_new(struct cscf_authz *a, const struct walk *w, cscf_auth
 		return NULL;
 	}
 	job->list = w->end == WAIT_KEYS ? &w->issuer->waiting : &w->inspection->waiting;
-	job->round = w->end == WAIT_KEYS ? w->issuer->round : 0;
+	if (w->end == WAIT_KEYS) /* of the fetch under way, or of the next one */
+		job->round = w->issuer->round + (w->issuer->fetch == GW_HANDLE_NONE ? 1 : 0);
 	DL_APPEND(*job->list, job);
 	metric_waiting(gw_handle_count(a->jobs));
 	return job;

@@ -129,8 +129,8 @@ struct issuer {
 	struct event refresh;
 	struct job *waiting;
 	uint64_t fetches, failures;
-	char last_error[96]; /* "" when the last one was good */
-	int64_t asked_ms;    /* introspection: last answer */
+	char last_error[96]; /* of the keys; "" when the last fetch was good */
+	char ask_error[96];  /* of introspection, the same */
 	uint64_t asked;
 };
 
@@ -225,7 +225,7 @@ void revoked_clear(struct cscf_authz *a);
 /* ---- jwks.c ------------------------------------------------------------------------------- */
 
 enum keys_state { KEYS_READY, KEYS_WAIT, KEYS_MISSING };
-/** May `keys` be used now? Starts a fetch when due; WAIT: one is under way. */
+/** May `keys` be used now? Starts a fetch when due; WAIT: one is under way, or soon. */
 enum keys_state jwks_ready(struct issuer *i);
 /** A kid is not among them: one fetch per token.jwks_min_refetch. READY: they are up to date. */
 enum keys_state jwks_for_unknown_kid(struct issuer *i);

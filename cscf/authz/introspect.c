@@ -45,9 +45,7 @@ static void on_reply(void *arg, const struct cscf_http_reply *reply)
 	enum cscf_authz_reason r = judge(n, reply, &grant, &why);
 
 	HASH_DEL(a->inspections, n);
-	(void)snprintf(i->last_error, sizeof(i->last_error), "%s", why != NULL ? why : "");
-	i->last_failed = why != NULL;
-	i->asked_ms = authz_mono_ms(a);
+	(void)snprintf(i->ask_error, sizeof(i->ask_error), "%s", why != NULL ? why : "");
 	if (why != NULL) {
 		i->failures++;
 		GW_LOG_LIMITED(GW_LOG_WARN, "authz.introspection_failed",

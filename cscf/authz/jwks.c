@@ -13,7 +13,9 @@
 #include <event2/event.h>
 
 #define GW_LOG_MOD  "authz"
-#define FIRST_RETRY INT64_C(1000)
+#define FIRST_RETRY INT64_C(500)
+/* Without any key, tokens wait so long for the next attempt; later ones are told to come back. */
+#define PATIENCE    INT64_C(2000)
 #define JWKS_ACCEPT "application/jwk-set+json, application/json"
 #define HTTP_OK     200
 
@@ -129,9 +131,12 @@ static bool fetch_unless(struct issuer *i, int64_t pause)
 
 static void on_refresh(evutil_socket_t fd, short what, void *arg)
 {
+	struct issuer *i = arg;
+
 	(void)fd;
 	(void)what;
-	(void)fetch_unless(arg, 0);
+	if (!fetch_unless(i, 0))
+		authz_keys_done(i, i->round + 1); /* who waited for this one */
 }
 
 enum keys_state jwks_ready(struct issuer *i)
@@ -144,7 +149,12 @@ enum keys_state jwks_ready(struct issuer *i)
 		return KEYS_READY;
 	if (fetch_unless(i, i->retry_ms > 0 ? i->retry_ms : FIRST_RETRY) && !usable)
 		return KEYS_WAIT;
-	return usable ? KEYS_READY : KEYS_MISSING;
+	if (usable)
+		return KEYS_READY;
+	return i->last_failed && i->retry_ms <= PATIENCE &&
+		       event_pending(&i->refresh, EV_TIMEOUT, NULL) != 0
+		   ? KEYS_WAIT
+		   : KEYS_MISSING;
 }
 
 enum keys_state jwks_for_unknown_kid(struct issuer *i)

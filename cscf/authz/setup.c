@@ -212,12 +212,13 @@ static size_t count_waiting(const struct issuer *i)
 static json_t *issuer_json(const struct issuer *i)
 {
 	int64_t now = authz_mono_ms(i->a);
-	json_t *o =
-	    json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s}", "issuer", i->cfg->issuer,
-		      "domain", i->cfg->domain == CSCF_AUTHZ_OWN ? "own" : "third-party", "entity",
-		      i->waf, "keys", keys_json(i), "waiting", (json_int_t)count_waiting(i),
-		      "fetches", (json_int_t)i->fetches, "introspections", (json_int_t)i->asked,
-		      "failures", (json_int_t)i->failures, "last_error", i->last_error);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:s}", "issuer",
+			      i->cfg->issuer, "domain",
+			      i->cfg->domain == CSCF_AUTHZ_OWN ? "own" : "third-party", "entity",
+			      i->waf, "keys", keys_json(i), "waiting", (json_int_t)count_waiting(i),
+			      "fetches", (json_int_t)i->fetches, "introspections",
+			      (json_int_t)i->asked, "failures", (json_int_t)i->failures,
+			      "last_error", i->last_error, "introspection_error", i->ask_error);
 
 	if (i->has_keys)
 		(void)json_object_set_new(o, "keys_age_s",

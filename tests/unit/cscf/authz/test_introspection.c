@@ -241,6 +241,37 @@ static void test_an_opaque_token_is_shown_to_one_waf_only(void **state)
 	assert_int_equal(fx->n_ask, 1);
 }
 
+/* One issuer with both: its JWTs do not suffer when introspection fails. */
+static void test_failed_introspection_leaves_the_keys_alone(void **state)
+{
+	json_t *facts;
+	const json_t *i;
+
+	REQ("TOK-27");
+	(void)state;
+	cscf_authz_free(fx->a);
+	free(fx->issuer[0].jwks_url);
+	fx->issuer[0].jwks_url = strdup(fx->jwks_url);
+	fx_start(fx);
+	fx_until(fx, &fx->n_jwks, 1);
+	assert_reason(fx_ask(fx, fx_token(fx, NULL, NULL)), OK);
+	fx->status = 500;
+	assert_reason(fx_ask_value(fx, OPAQUE), WAF_DOWN);
+	facts = cscf_authz_json(fx->a);
+	i = json_array_get(json_object_get(facts, "issuers"), 0);
+	assert_string_equal(json_string_value(json_object_get(i, "last_error")), "");
+	assert_string_equal(json_string_value(json_object_get(i, "introspection_error")),
+			    "unexpected status");
+	json_decref(facts);
+	assert_reason(fx_ask(fx, fx_token(fx, "jti", "\"n\"")), OK);
+	/* and a kid nobody has is still the token's fault */
+	assert_reason(
+	    fx_ask(fx, fx_token_of(fx, 0, "{\"alg\":\"ES256\",\"kid\":\"x\",\"typ\":\"at+jwt\"}",
+				   fx_claims())),
+	    KEY);
+	assert_int_equal(fx->n_jwks, 1);
+}
+
 static void test_freed_while_asking(void **state)
 {
 	struct cscf_authz_query q = fx_query(OPAQUE);
@@ -268,6 +299,7 @@ int main(void)
 	    T(test_requests_under_way_are_bounded),
 	    T(test_a_jwt_of_such_an_issuer_is_introspected_too),
 	    T(test_an_opaque_token_is_shown_to_one_waf_only),
+	    T(test_failed_introspection_leaves_the_keys_alone),
 	    T(test_freed_while_asking),
 	};
 

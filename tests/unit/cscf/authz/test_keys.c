@@ -235,6 +235,34 @@ static void test_cold_and_down_is_unavailable_then_recovers(void **state)
 	assert_reason(fx_ask(fx, fx_token(fx, NULL, NULL)), OK);
 }
 
+/* A WAF that starts after us: who comes in between waits for the next attempt. */
+static void test_a_short_outage_is_waited_for(void **state)
+{
+	struct cscf_authz_query q;
+	char *token, *value;
+	unsigned before;
+
+	REQ("TOK-27");
+	(void)state;
+	fx->status = 500;
+	fx_start(fx);
+	fx_until(fx, &fx->n_jwks, 1);
+	fx_ask(fx, fx_token(fx, NULL, NULL)); /* of that fetch, or of the first retry */
+	assert_unavailable();
+	before = fx->n_jwks;
+	token = fx_token(fx, NULL, NULL);
+	assert_true(asprintf(&value, "Bearer %s", token) > 0);
+	q = fx_query(value);
+	fx->status = 0;
+	cscf_authz_verify(fx->a, &q, fx_on_done, fx, NULL);
+	assert_int_equal(fx->n_done, 1);
+	fx_until(fx, &fx->n_done, 2);
+	assert_reason(fx->res.reason, OK);
+	assert_int_equal(fx->n_jwks, before + 1);
+	free(value);
+	free(token);
+}
+
 static void test_warm_and_down_serves_until_max_stale(void **state)
 {
 	REQ("TOK-27");
@@ -443,6 +471,7 @@ int main(void)
 	    T(test_broken_point_of_a_key_is_a_wrong_signature),
 	    T(test_without_any_key_it_is_our_fault_not_the_tokens),
 	    T(test_cold_and_down_is_unavailable_then_recovers),
+	    T(test_a_short_outage_is_waited_for),
 	    T(test_warm_and_down_serves_until_max_stale),
 	    T(test_old_keys_serve_while_new_ones_are_on_the_way),
 	    T(test_slow_waf_holds_up_nobody_else),
