@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import { test as plain } from 'node:test';
 import { AuthCentre, Usim, akav2Password, answerChallenge } from '../lib/aka.js';
-import { count } from '../lib/gateway.js';
+import { Gateway, count } from '../lib/gateway.js';
 import { milenage, opc } from '../lib/milenage.js';
-import { exchange, protectedBy } from '../lib/register.js';
+import { SPARE } from '../lib/ports.js';
+import { RESPONSE, credentials, exchange, protectedBy, refusedLocally } from '../lib/register.js';
 import { digestParams } from '../lib/sip.js';
-import { suite } from '../lib/suite.js';
+import { ORIGIN, suite } from '../lib/suite.js';
 import { until } from '../lib/wait.js';
 
 const hex = (text) => Buffer.from(text, 'hex');
@@ -213,6 +214,47 @@ test('without TLS there is no tls-connected [REG-07]', async (env) => {
 	const { item } = await exchange(env, wic, { auth: empty() }, (r) => env.core.challenge(r));
 
 	assert.equal(protectedBy(item), undefined);
+});
+
+const V1 = empty().replace('AKAv2-SHA-256', 'AKAv1-MD5');
+
+test('AKAv1 is refused 403 in any spelling and the core sees nothing; with aka.allow_v1 it is relayed as a Digest [REG-07, SEC-18]',
+	async (env) => {
+		const wic = await env.client('alice', { impi: IMPI });
+
+		for (const name of ['AKAv1-MD5', '"AKAv1-MD5"', 'akaV1-md5', 'AKAv1-SHA-256'])
+			assert.equal((await refusedLocally(env, wic, { auth: V1.replace('AKAv1-MD5', name) })).status, 403, name);
+
+		const gw = await Gateway.start({ core: env.core, ...SPARE, origins: [ORIGIN], cscf: { aka: { allow_v1: true } } });
+		env.own({ close: () => gw.stop() });
+		const old = await env.client('alice', { impi: IMPI, url: gw.wssUrl });
+		const centre = new AuthCentre({ k: K, op: OP, algorithm: 'AKAv1-MD5' });
+		const first = await exchange(env, old, { auth: V1 }, (r) => centre.ask(r));
+		assert.equal(protectedBy(first.item), undefined); // Not bound to the TLS connection: not tls-connected.
+		assert.doesNotMatch(first.res.get('WWW-Authenticate'), /\b[ic]k\s*=/i);
+		const { authorization } = answerChallenge(new Usim({ k: K, op: OP }), first.res.get('WWW-Authenticate'),
+			{ username: IMPI, uri: URI, nc: 1 });
+		const second = await exchange(env, old, { auth: authorization }, judge(env, centre));
+		assert.equal(protectedBy(second.item), 'tls-pending');
+		assert.equal(second.res.status, 200);
+		await exchange(env, old, { auth: authorization, expires: 0 }, (r) => env.core.accept(r, { expires: 0 }));
+		old.gone = true;
+	});
+
+test('auth.schemes=aka: a password Digest is 403 here, AKA is served [SEC-18]', async (env) => {
+	const gw = await Gateway.start({ core: env.core, ...SPARE, origins: [ORIGIN], cscf: { auth: { schemes: ['aka'] } } });
+	env.own({ close: () => gw.stop() });
+	const wic = await env.client('alice', { impi: IMPI, url: gw.wssUrl });
+	const centre = new AuthCentre({ k: K, op: OP });
+
+	for (const algorithm of ['', ', algorithm=MD5', ', algorithm=SHA-256'])
+		assert.equal((await refusedLocally(env, wic, { auth: credentials(wic, { response: RESPONSE, more: algorithm }) })).status,
+			403);
+	const who = { wic, usim: new Usim({ k: K, op: OP }), centre };
+	const { second, authorization } = await register(env, who);
+	assert.equal(second.res.status, 200);
+	await exchange(env, wic, { auth: authorization, expires: 0 }, (r) => env.core.accept(r, { expires: 0 }));
+	wic.gone = true;
 });
 
 test.end();
