@@ -34,7 +34,7 @@ const UPGRADES = [
 	['Origin with another port', { headers: { Origin: `${ORIGIN}:8443` } }, 403, 'origin'],
 ];
 
-test('a refused upgrade gets its HTTP status, is counted and logged; others stay connected [WS-01, WS-02, WS-03, WS-05, WS-36, SEC-26]',
+test('a refused upgrade gets its HTTP status, is counted and logged; others stay connected [WS-01, WS-02, WS-03, WS-05, WS-36, DEREG-44, SEC-26]',
 	async ({ gw, wic, own }) => {
 		const alice = await wic('alice');
 
