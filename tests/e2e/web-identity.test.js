@@ -49,6 +49,7 @@ async function extra(env) {
 	await env.web.line('serving');
 	env.page = page;
 	env.origins = [new URL(page).origin];
+	gateway.links = [env.waf, env.brief, env.foreign, env.down].map((w) => w.port);
 	gateway.cscf.token = { clock_skew: '0s', http_timeout: '1s', tls_ca: tls.ca,
 		issuers: [issuer(env.waf), issuer(env.brief), issuer(env.down)] };
 	gateway.cscf.pool = { release_url: `${env.waf.issuer}/impu-released`, release_token: env.waf.secret };

@@ -112,14 +112,16 @@ export class Gateway {
 	/**
 	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
 	 * knobs that are merged over the defaults below. waitReady false: live is enough.
-	 * moreAgws: further addresses for agw.list that the test serves itself.
+	 * moreAgws: further addresses for agw.list that the test serves itself. links: ports of servers to
+	 * which the eP-CSCF may keep idle connections.
 	 */
 	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {},
 		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true,
-		moreAgws = [] } = {}) {
+		moreAgws = [], links = [] } = {}) {
 		const gw = new Gateway();
 		const list = [];
 
+		gw.links = links;
 		gw.dir = tempDir();
 		gw.origin = origins[0];
 		gw.core = core;
@@ -194,7 +196,7 @@ export class Gateway {
 
 	/** Descriptors of each daemon, without the long-lived links on Mw and Iq and our own questions. */
 	census() {
-		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts,
+		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts, ...this.links,
 			Number(new URL(d.opsUrl).port)]));
 	}
 
