@@ -196,6 +196,7 @@ static enum gw_err start_ops(struct cscf *c)
 	    .registrar = c->registrar,
 	    .probe = c->probe,
 	    .regevent = c->regevent,
+	    .emergency = c->emergency,
 	    .iq = c->iq,
 	    .session = c->session,
 	};

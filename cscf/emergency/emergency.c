@@ -234,6 +234,20 @@ enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_hand
 	return CSCF_EMERGENCY_ANSWERED;
 }
 
+struct cscf_emergency_preview cscf_emergency_preview(const struct cscf_emergency *e,
+						     struct gw_slice request_uri,
+						     const struct gw_addr *source)
+{
+	static const struct gw_addr nowhere;
+	struct cscf_emergency_country country =
+	    cscf_emergency_country_of(e->plan, source != NULL ? source : &nowhere);
+	struct cscf_emergency_preview out = {.country = country.code};
+
+	(void)cscf_emergency_classify(e->plan, request_uri, country, &out.match);
+	out.decision = cscf_emergency_decide(e->plan, country.origin, true);
+	return out;
+}
+
 void cscf_emergency_not_reached(struct cscf_emergency *e, gw_handle server,
 				const struct cscf_sip_msg *req,
 				const struct cscf_emergency_match *match)

@@ -71,6 +71,17 @@ enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_hand
 					       const struct cscf_sip_flow *flow,
 					       struct cscf_emergency_order *order);
 
+/* What would be said to a registered WIC; match.how NONE = nothing, it goes on as usual. */
+struct cscf_emergency_preview {
+	struct cscf_emergency_match match;
+	const char *country; /* of the source, "" = unknown; borrowed until the next reload */
+	enum cscf_emergency_decision decision;
+};
+/** For operators who check their lists. @param source  NULL = an address nobody knows */
+struct cscf_emergency_preview cscf_emergency_preview(const struct cscf_emergency *e,
+						     struct gw_slice request_uri,
+						     const struct gw_addr *source);
+
 /** No E-CSCF took it: 380 after all (EMG-15). */
 void cscf_emergency_not_reached(struct cscf_emergency *e, gw_handle server,
 				const struct cscf_sip_msg *req,

@@ -232,6 +232,27 @@ static json_t *cmd_overload(void *arg, const json_t *args, const char **error)
 	return done();
 }
 
+static json_t *cmd_emergency(void *arg, const json_t *args, const char **error)
+{
+	const char *uri = arg_at(args, 0), *ip = arg_at(args, 1), *country;
+	const struct cscf_ops *o = arg;
+	struct cscf_emergency_preview p;
+	struct gw_addr source;
+	bool is;
+
+	if (uri == NULL || (ip != NULL && gw_addr_parse_ip(&source, ip, 0) != GW_OK)) {
+		*error = "emergency needs a Request-URI, and perhaps the address of a browser";
+		return NULL;
+	}
+	p = cscf_emergency_preview(o->p.emergency, gw_slice_str(uri), ip != NULL ? &source : NULL);
+	is = p.match.how != CSCF_EMERGENCY_NONE;
+	country = p.country[0] != '\0' ? p.country : "unknown";
+	return json_pack("{s:b, s:s, s:s, s:s, s:s}", "emergency", (int)is, "class",
+			 cscf_emergency_class_name(p.match.how), "urn", p.match.urn, "country",
+			 country, "decision",
+			 is ? cscf_emergency_decision_name(p.decision) : "pass");
+}
+
 static json_t *cmd_mask(void *arg, const json_t *args, const char **error)
 {
 	const char *identity = arg_at(args, 0);
@@ -273,6 +294,7 @@ const struct gw_ctl_command ops_commands[] = {
     {"drain", "drain: take no new work", cmd_drain},
     {"undrain", "undrain: take new work again", cmd_undrain},
     {"log level", "log level LEVEL: error, warn, info, debug or trace", cmd_log_level},
+    {"emergency", "emergency URI [ADDRESS]: what a browser there would be told", cmd_emergency},
     {"mask", "mask IMPU|IMPI: the pseudonym of a user in the log", cmd_mask},
     {"overload", "overload PERCENT|auto: shed work as at that load; auto measures", cmd_overload},
     {"metrics", "metrics: the exposition as text", cmd_metrics},

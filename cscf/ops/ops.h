@@ -25,6 +25,7 @@ struct cscf_ops_parts {
 	struct cscf_registrar *registrar;
 	struct cscf_probe *probe;
 	struct cscf_regevent *regevent;
+	struct cscf_emergency *emergency;
 	struct cscf_iq *iq;
 	struct cscf_session *session;
 };

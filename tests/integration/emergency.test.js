@@ -302,6 +302,20 @@ test('lists are read again on SIGHUP; a mistake is named and leaves the old ones
 	assert.ok(metrics.sum('cscf_emergency_reload_total', { result: 'failed' }) >= 2);
 });
 
+test('the operator asks what a browser would be told, without any call [EMG-03, EMG-18]', async ({ gw, core }) => {
+	const since = core.log.length, before = (await gw.cscf.metrics()).sum('cscf_emergency_total');
+
+	for (const [args, answer] of [
+		[['tel:1-1-0', '127.0.0.1'], { emergency: true, class: 'tel', urn: 'urn:service:sos.police', country: 'DE', decision: 'reject-own-country' }],
+		[['sip:911@ims.test'], { emergency: true, class: 'sip', urn: 'urn:service:sos', country: 'unknown', decision: 'reject-unknown-country' }],
+		[['tel:911', '127.0.0.1'], { emergency: false, class: 'none', urn: '', country: 'DE', decision: 'pass' }]])
+		assert.deepEqual(await gw.cscf.ctl('emergency', ...args), answer);
+	await assert.rejects(gw.cscf.ctl('emergency'), /needs a Request-URI/);
+	await assert.rejects(gw.cscf.ctl('emergency', 'tel:112', 'nowhere'), /needs a Request-URI/);
+	assert.equal((await gw.cscf.metrics()).sum('cscf_emergency_total'), before);
+	assert.deepEqual(atCore(core, since), []);
+});
+
 test('without an own list the gateway does not start, and says why [EMG-18]', async ({ gw }) => {
 	const run = (emergency) => new Promise((resolve) => {
 		const conf = merge(gw.cscf.conf, { emergency: undefined });
