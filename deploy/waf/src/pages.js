@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 
 const STYLE = `:root{font:16px/1.45 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:#13201d;background:#f3f5f4;color-scheme:light dark}
-body{margin:0;min-height:100vh;display:grid;place-items:center}main{background:#fff;border:1px solid #e1e7e5;border-radius:22px;padding:28px;width:min(340px,86vw);box-shadow:0 12px 32px -12px rgb(16 32 28/18%)}
+*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center}main{background:#fff;border:1px solid #e1e7e5;border-radius:22px;padding:28px;width:min(396px,94vw);box-shadow:0 12px 32px -12px rgb(16 32 28/18%)}
 h1{font-size:1.4rem;margin:0 0 4px}p{color:#5d6b68;margin:0 0 16px;font-size:.92rem}label{display:block;font-size:.85rem;color:#5d6b68;margin-bottom:12px}
-input{display:block;width:100%;box-sizing:border-box;margin-top:5px;padding:12px;border-radius:12px;border:1px solid #cfd8d5;background:#f6f8f7;color:inherit;font:inherit}
+input{display:block;width:100%;margin-top:5px;padding:12px;border-radius:12px;border:1px solid #cfd8d5;background:#f6f8f7;color:inherit;font:inherit}
 button{width:100%;padding:13px;border:0;border-radius:14px;background:#0f766e;color:#fff;font:inherit;font-weight:650;cursor:pointer;margin-top:6px}
 button.soft{background:none;color:#0f766e;border:1px solid #0f766e}button.plain{background:none;color:#5d6b68;font-weight:400}form+form{margin-top:8px}
 .bad{background:#fdecec;color:#8f1d1d;border-radius:12px;padding:10px 14px}
