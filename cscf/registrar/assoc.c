@@ -229,7 +229,6 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	    strcmp(b->contact, q->contact) == 0 && reg_grant_same(&b->grant, g)) {
 		reg_grant_fini(g);
 		b->grant.expires_s = expires_s;
-		b->bound_at_ms = reg_now_ms();
 		return reg_binding_arm(b, expires_s);
 	}
 	contact = strdup(q->contact);
@@ -255,6 +254,8 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 		}
 		DL_APPEND(a->bindings, b);
 	}
+	if (b->contact != NULL && strcmp(b->contact, contact) == 0)
+		reg_grant_inherit(g, &b->grant);
 	free(b->contact);
 	b->contact = contact;
 	reg_grant_fini(&b->grant);
@@ -262,7 +263,6 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	*g = (struct reg_grant){0};
 	a->outbound = b->grant.outbound;
 	reg_assoc_rebuild_impus(a);
-	b->bound_at_ms = reg_now_ms();
 	return reg_binding_arm(b, b->grant.expires_s);
 }
 

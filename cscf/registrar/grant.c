@@ -170,6 +170,15 @@ enum gw_err reg_grant_add_impu(struct reg_grant *g, struct gw_slice uri)
 	return GW_OK;
 }
 
+void reg_grant_inherit(struct reg_grant *g, const struct reg_grant *before)
+{
+	for (size_t i = 0; i < g->n_impus; i++)
+		for (size_t k = 0; k < before->n_impus; k++)
+			if (before->impus[k].in_document &&
+			    strcmp(before->impus[k].aor, g->impus[i].aor) == 0)
+				g->impus[i].in_document = true;
+}
+
 void reg_grant_drop_impu(struct reg_grant *g, size_t i)
 {
 	impu_fini(&g->impus[i]);

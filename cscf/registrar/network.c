@@ -15,7 +15,6 @@
 #include <utlist.h>
 
 #define GW_LOG_MOD "registrar"
-#define SETTLE_MS  2000 /* a full document may have been written before a binding this young */
 
 /* Facts with canonical identities, for one document. */
 struct facts {
@@ -56,11 +55,6 @@ static enum verdict verdict_of(const struct facts *f, const char *aor, const cha
 	return v;
 }
 
-static bool is_settled(const struct reg_binding *b)
-{
-	return reg_now_ms() - b->bound_at_ms >= SETTLE_MS;
-}
-
 static enum verdict judge(const struct facts *f, const struct reg_binding *b,
 			  const struct reg_impu *u, const struct cscf_registrar_fact **which)
 {
@@ -72,7 +66,7 @@ static enum verdict judge(const struct facts *f, const struct reg_binding *b,
 	if (u->aor[0] == '\0' || reg_impu_is_wildcard(u))
 		return SILENT;
 	v = verdict_of(f, u->aor, b->contact, which);
-	if (v == SILENT && f->full && is_settled(b)) {
+	if (v == SILENT && f->full && u->in_document) {
 		*which = &absent;
 		return ENDED;
 	}
@@ -87,7 +81,7 @@ struct outcome {
 	unsigned n_active, n_ended;
 };
 
-static struct outcome outcome_of(const struct facts *f, const struct reg_binding *b)
+static struct outcome outcome_of(const struct facts *f, struct reg_binding *b)
 {
 	const struct cscf_registrar_fact *which = NULL;
 	bool to_ended = verdict_of(f, b->to_aor, b->contact, &which) == ENDED;
@@ -103,6 +97,7 @@ static struct outcome outcome_of(const struct facts *f, const struct reg_binding
 			break;
 		case ACTIVE:
 			o.n_active++;
+			b->grant.impus[i].in_document = true;
 			break;
 		case ENDED:
 			o.n_ended++;

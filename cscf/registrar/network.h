@@ -39,8 +39,9 @@ struct cscf_registrar_changes {
  * Apply what a document says to the associations of one IMPI. Contacts and identities of others
  * are passed over. An IMPU that ended takes its implicit set along unless the document shows
  * another IMPU of the set active with that contact.
- * @param full  the document has all there is: what it does not have has ended, but for bindings
- *              younger than the document may be (2 s)
+ * @param full  the document has all there is: what an earlier one had with this contact and it has
+ *              not, has ended. What no document ever had is left to its expiry: it may be younger
+ *              than the document, or the core may write this contact in another way.
  */
 struct cscf_registrar_changes cscf_registrar_apply(struct cscf_registrar *r, const char *impi,
 						   const struct cscf_registrar_fact *facts,

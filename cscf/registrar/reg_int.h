@@ -99,6 +99,7 @@ struct reg_impu {
 	char *uri, *display; /* owned; as received */
 	char *pai;           /* owned; the name-addr to assert */
 	char *aor;           /* owned; canonical; "" when not a SIP or tel URI */
+	bool in_document;    /* the core's reg-event named it with this contact */
 };
 
 struct reg_grant {
@@ -124,6 +125,8 @@ void reg_grant_fini(struct reg_grant *g);
 bool reg_grant_same(const struct reg_grant *a, const struct reg_grant *b);
 /** One more identity at the end. @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
 enum gw_err reg_grant_add_impu(struct reg_grant *g, struct gw_slice uri) GW_MUST_CHECK;
+/** The core has named what is in both already. */
+void reg_grant_inherit(struct reg_grant *g, const struct reg_grant *before);
 void reg_grant_drop_impu(struct reg_grant *g, size_t i);
 
 /* ---- assoc.c: connections, associations, bindings ------------------------------------------ */
@@ -146,7 +149,6 @@ struct reg_binding {
 	char *to_aor, *to_uri, *contact; /* owned */
 	struct reg_grant grant;          /* owned content */
 	int64_t expires_at_ms;           /* monotonic, without the grace */
-	int64_t bound_at_ms;             /* monotonic, of the last 2xx */
 	struct event *expiry;            /* owned */
 	bool pooled;                     /* counted in pool.c */
 	bool evicted;                    /* it ends here, but not at the core */
