@@ -8,7 +8,6 @@
  */
 #include "cscf/session/seal.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 
 #define PARAM     "d"
@@ -128,7 +127,7 @@ enum gw_err seal_dialog(struct cscf_session *s, struct cscf_sip_msg *msg, uint64
 	struct cscf_sip_name_addr contact;
 	struct gw_slice icid = icid_of(gw_slice_str(pcv), icid_text, sizeof(icid_text));
 	bool is_answer = !cscf_sip_msg_is_request(msg);
-	struct sealed t;
+	struct sealed t = {.n = 0};
 	size_t n = 0;
 	enum gw_err err;
 
@@ -163,11 +162,10 @@ enum gw_err seal_dialog(struct cscf_session *s, struct cscf_sip_msg *msg, uint64
 enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *req, uint64_t conn,
 		       char icid[SEAL_ICID_MAX + 1])
 {
-	char mac[CSCF_SIP_FLOW_SEAL_LEN + 1];
 	enum cscf_sip_direction dir;
 	struct gw_slice top, seal;
 	struct cscf_sip_uri uri;
-	struct sealed t;
+	struct sealed t = {.n = 0};
 	size_t dot;
 
 	icid[0] = '\0';
@@ -178,12 +176,13 @@ enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *
 		return GW_ERR_DENIED;
 	for (dot = 0; dot < seal.n && seal.p[dot] != '.'; dot++)
 		;
-	if (dot > SEAL_ICID_MAX || seal.n - dot != CSCF_SIP_FLOW_SEAL_LEN + 1)
+	if (dot > SEAL_ICID_MAX || dot == seal.n)
 		return GW_ERR_DENIED;
 	begin(&t, req, conn, (struct gw_slice){seal.p, dot});
 	put_routes(&t, s, req, "Route", false, conn, cscf_sip_msg_uri(req));
-	cscf_sip_flow_token_seal(s->p.tokens, (struct gw_slice){t.text, t.n}, mac);
-	if (!t.whole || CRYPTO_memcmp(mac, seal.p + dot + 1, CSCF_SIP_FLOW_SEAL_LEN) != 0)
+	if (!t.whole ||
+	    !cscf_sip_flow_token_sealed(s->p.tokens, (struct gw_slice){t.text, t.n},
+					(struct gw_slice){seal.p + dot + 1, seal.n - dot - 1}))
 		return GW_ERR_DENIED;
 	memcpy(icid, seal.p, dot);
 	icid[dot] = '\0';

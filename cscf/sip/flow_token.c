@@ -164,3 +164,13 @@ void cscf_sip_flow_token_seal(const struct cscf_sip_flow_token_ctx *ctx, struct 
 	}
 	*buf = '\0';
 }
+
+bool cscf_sip_flow_token_sealed(const struct cscf_sip_flow_token_ctx *ctx, struct gw_slice text,
+				struct gw_slice seal)
+{
+	char right[CSCF_SIP_FLOW_SEAL_LEN + 1];
+
+	cscf_sip_flow_token_seal(ctx, text, right);
+	return seal.n == CSCF_SIP_FLOW_SEAL_LEN &&
+	       CRYPTO_memcmp(right, seal.p, CSCF_SIP_FLOW_SEAL_LEN) == 0;
+}

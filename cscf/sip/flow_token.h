@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CSCF_SIP_FLOW_TOKEN_LEN 44 /* characters, without terminator */
@@ -53,9 +54,12 @@ enum gw_err cscf_sip_flow_token_verify(const struct cscf_sip_flow_token_ctx *ctx
 				       enum cscf_sip_direction *dir) GW_MUST_CHECK;
 
 /** Seal a text (longer than a token's 17 octets): CSCF_SIP_FLOW_SEAL_LEN hex digits and a
- * terminator. Compare in constant time. */
+ * terminator. */
 #define CSCF_SIP_FLOW_SEAL_LEN 32
 void cscf_sip_flow_token_seal(const struct cscf_sip_flow_token_ctx *ctx, struct gw_slice text,
 			      char *buf);
+/** Is it the seal of this text? In constant time. */
+bool cscf_sip_flow_token_sealed(const struct cscf_sip_flow_token_ctx *ctx, struct gw_slice text,
+				struct gw_slice seal);
 
 #endif

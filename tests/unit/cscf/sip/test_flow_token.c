@@ -109,6 +109,26 @@ static void test_what_is_no_token_is_a_parse_error(void **state)
 		    GW_ERR_PARSE);
 }
 
+static void test_seals_fit_their_text_and_key_alone(void **state)
+{
+	static const char text[] = "dialog|7|call-1|icid|as@core.example:5060,";
+	struct cscf_sip_flow_token_ctx ctx, other;
+	char seal[CSCF_SIP_FLOW_SEAL_LEN + 1];
+
+	(void)state;
+	REQ("SEC-24", "ID-07");
+	assert_int_equal(cscf_sip_flow_token_init(&ctx, NULL), GW_OK);
+	assert_int_equal(cscf_sip_flow_token_init(&other, NULL), GW_OK);
+	cscf_sip_flow_token_seal(&ctx, gw_slice_str(text), seal);
+	assert_int_equal(strlen(seal), CSCF_SIP_FLOW_SEAL_LEN);
+	assert_true(cscf_sip_flow_token_sealed(&ctx, gw_slice_str(text), gw_slice_str(seal)));
+	assert_false(cscf_sip_flow_token_sealed(&other, gw_slice_str(text), gw_slice_str(seal)));
+	assert_false(cscf_sip_flow_token_sealed(&ctx, gw_slice_str(text + 1), gw_slice_str(seal)));
+	assert_false(cscf_sip_flow_token_sealed(&ctx, gw_slice_str(text), gw_slice_str(seal + 1)));
+	seal[5] = seal[5] == 'a' ? 'b' : 'a';
+	assert_false(cscf_sip_flow_token_sealed(&ctx, gw_slice_str(text), gw_slice_str(seal)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +136,7 @@ int main(void)
 	    cmocka_unit_test(test_each_changed_bit_is_noticed),
 	    cmocka_unit_test(test_token_of_another_boot_is_gone_whatever_its_key),
 	    cmocka_unit_test(test_what_is_no_token_is_a_parse_error),
+	    cmocka_unit_test(test_seals_fit_their_text_and_key_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
