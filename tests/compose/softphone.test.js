@@ -81,6 +81,41 @@ test('a 380 shows the reason given by the network and is never called again [EMG
 	assert.equal(relay.count('INVITE'), 1);
 });
 
+test('each way to refuse a web sign-in has its sentence and what to do', async () => {
+	await alice.open(page, settings('alice'));
+	const rows = [[401, 'Token Expired', /Sign-in expired/, 'signin'], [401, 'Token Issuer Not Trusted', /not accepted here/, 'signin'],
+		[401, 'Token Signature Wrong', /not valid \(401\)/, 'signin'], [401, 'Token Not For This Service', /another service/, 'signin'],
+		[403, 'Identity Not Granted', /Not your number/, 'signin'], [403, 'Identity In Use', /Number in use/, 'signin'],
+		[403, 'Token Without The Required Scope', /Calls not included/, 'signin'], [403, 'Token Revoked', /Signed out/, 'signin'],
+		[403, 'Too Many Failed Attempts', /Too many attempts/, 'signin'], [400, 'Malformed Bearer Credentials', /not understood/, 'signin'],
+		[503, 'Authorization Service Unavailable', /cannot be checked/, 'retry'], [503, 'Too Many Registrations', /Network busy/, 'retry']];
+
+	for (const [status, reason, sentence, action] of rows) {
+		let credentials;
+
+		relay.script.REGISTER = (msg) => {
+			credentials = msg.get('Authorization');
+			return msg.answer(status, reason, { toTag: token(4), headers: [['WWW-Authenticate', 'Bearer realm="ims.test", scope="ims.register", error="invalid_token"']] });
+		};
+		await alice.page.evaluate((s) => window.softphone.register(s), { ...settings('alice'), password: undefined, token: 'a.b.c' });
+		await until(async () => (await alice.state()).registration === 'failed', { what: `refusal by ${status} ${reason}` });
+		assert.match(await shown(alice), sentence, reason);
+		assert.equal((await alice.state()).error.action, action, reason);
+		assert.equal(credentials, 'Bearer a.b.c');
+	}
+});
+
+test('a network that is busy is asked again by itself', async () => {
+	let asked = 0;
+
+	relay.script.REGISTER = (msg) => (asked++ === 0 ? msg.answer(503, 'Service Unavailable', { toTag: token(4), headers: [['Retry-After', '1']] }) : undefined);
+	await alice.open(page, settings('alice'));
+	await click(alice, 'register');
+	await until(async () => (await alice.state()).registration === 'failed', { what: 'the 503' });
+	await until(async () => (await alice.state()).registration === 'registered', { what: 'registration' });
+	assert.equal((await alice.state()).error, null);
+});
+
 for (const [status, reason, sentence] of [[404, 'Not Found', /Unknown number/], [486, 'Busy Here', /Busy/],
 	[480, 'Temporarily Unavailable', /not registered/], [488, 'Not Acceptable Here', /no codec/],
 	[503, 'Service Unavailable', /no free resources/]]) {

@@ -41,8 +41,11 @@ const REGISTER = {
   504: ['Core unreachable', 'The gateway cannot reach the IMS core. Try again in a moment.'],
 };
 
+const TOO_MANY = ['Too many attempts', 'There were too many wrong passwords. Wait a minute, then try again.'];
+
 /* A web sign-in that was refused: by the words of the answer, then by its status. */
 const WEB_WORDS = [
+  [/too many failed attempts/i, TOO_MANY],
   [/expired/i, ['Sign-in expired', 'The time of your sign-in is over. Sign in again.']],
   [/not yet valid/i, ['Sign-in not valid yet', 'The clocks of the sign-in service and of the network differ. Sign in again in a minute.']],
   [/revoked|not active/i, ['Signed out', 'Your sign-in was ended. Sign in again.']],
@@ -52,6 +55,11 @@ const WEB_WORDS = [
   [/origin/i, ['Page not allowed', 'The network does not take this sign-in from this page.']],
   [/scheme/i, ['No web sign-in here', 'The network takes no web sign-ins from this page. Use a phone account.']],
   [/barred/i, ['Sign-in service barred', 'The network takes no sign-ins from this service any more.']],
+  [/identity in use/i, ['Number in use', 'Somebody else has this number just now. Sign in again.']],
+  [/token in use/i, ['Signed in elsewhere', 'This sign-in is in use in another window. Close that one, or sign in again.']],
+  [/another (user|issuer)/i, ['Signed in as somebody else', 'This page is still connected as another user. Sign in again.']],
+  [/requires authentication/i, ['Web sign-in not accepted', 'The network did not take the word of the sign-in service. Its operator has to allow that.']],
+  [/too many registrations/i, ['Network busy', 'The network takes no registrations just now. It is asked again by itself.']],
   [/range/i, ['Identity not allowed', 'The service that signed you in may not give out this number.']],
 ];
 
@@ -135,7 +143,7 @@ export function callSentence({ cause, response = null, originator = '', directio
 
 function webSentence(response) {
   const said = [response.reason_phrase, response.getHeader('Warning'), response.getHeader('Reason')].filter(Boolean).join(' ');
-  const [, row] = response.status_code === 503 ? [] : (WEB_WORDS.find(([pattern]) => pattern.test(said)) ?? []);
+  const [, row] = WEB_WORDS.find(([pattern]) => pattern.test(said)) ?? [];
   return { ...pick(row ?? WEB[response.status_code], response.status_code), action: response.status_code === 503 ? 'retry' : 'signin' };
 }
 
@@ -145,7 +153,7 @@ export function registerSentence({ cause, response }, { web = false } = {}) {
   if (status === 380) return alternativeService(response);
   if (web && WEB[status]) return webSentence(response);
   if (status) {
-    const row = REGISTER[status] ?? ['Registration failed', `The network answered: ${response.reason_phrase}.`];
+    const row = /too many failed attempts/i.test(response.reason_phrase) ? TOO_MANY : REGISTER[status] ?? ['Registration failed', `The network answered: ${response.reason_phrase}.`];
     return pick(row, status);
   }
   return pick(CAUSE[cause] ?? ['Registration failed', cause || 'The registration failed.']);
