@@ -117,3 +117,5 @@ test('token show tells keys, ages and errors, and neither token nor secret [SEC-
 	assert.ok(!JSON.stringify(facts).includes(waf.clientSecret));
 	await leaveBy(env, wic);
 });
+
+test.end();
