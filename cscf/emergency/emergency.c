@@ -143,6 +143,8 @@ bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg
 {
 	struct cscf_emergency_country country;
 
+	if (flow->side == CSCF_SIP_MW) /* of the core, which is trusted with that mark (RFC 7090) */
+		return cscf_sip_msg_has_token(req, "Priority", "psap-callback");
 	return classify(e, req, flow, &country, NULL);
 }
 

@@ -48,7 +48,10 @@ enum gw_err cscf_emergency_reload(struct cscf_emergency *e, const struct cscf_em
 /** Another reason why nothing could be reloaded (the file cannot be read): logged and counted. */
 void cscf_emergency_reload_failed(struct cscf_emergency *e, const char *why);
 
-/** Is it one? Cheap, changes nothing: for limits that must not hit it (EMG-17). */
+/**
+ * Is it one, or an answering point's call back? Cheap, changes nothing: for limits that must not
+ * hit it (EMG-17).
+ */
 bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
 		       const struct cscf_sip_flow *flow);
 

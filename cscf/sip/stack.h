@@ -106,7 +106,7 @@ struct cscf_sip_stack_cbs {
 	void (*on_flow_open)(void *arg, const struct cscf_sip_flow *flow);
 	void (*on_flow_closed)(void *arg, const struct cscf_sip_flow *flow);
 	/**
-	 * Is a request an emergency, so that no limit may hit it (message rate, overload, drain)?
+	 * Is a request of either side an emergency, so that no limit may hit it (message rate, overload, drain)?
 	 * Cheap and without effects: asked more than once. NULL = none is.
 	 */
 	bool (*is_emergency)(void *arg, const struct cscf_sip_msg *req,

@@ -296,6 +296,24 @@ static void test_every_initial_request_is_screened_and_no_other(void **state)
 	cscf_emergency_free(e);
 }
 
+static void test_a_call_back_is_not_screened_but_no_limit_hits_it(void **state)
+{
+	REQ("EMG-17", "EMG-21");
+	struct cscf_emergency *e = start();
+	struct cscf_sip_msg *back =
+	    request("INVITE", "sip:a@x.invalid;transport=ws", "", "Priority: psap-callback\r\n");
+	struct cscf_emergency_order order;
+
+	(void)state;
+	from_ip("192.0.2.1", CSCF_SIP_MW);
+	assert_true(cscf_emergency_is(e, back, &flow));
+	assert_int_equal(cscf_emergency_screen(e, 1, back, &flow, &order), CSCF_EMERGENCY_PASS);
+	from_ip("192.0.2.1", CSCF_SIP_W2); /* a browser that calls itself one is none */
+	assert_false(cscf_emergency_is(e, back, &flow));
+	cscf_sip_msg_free(back);
+	cscf_emergency_free(e);
+}
+
 static void test_what_a_wic_says_of_its_place_narrows_nothing(void **state)
 {
 	REQ("EMG-04");
@@ -425,6 +443,7 @@ int main(void)
 	    T(test_action_and_contact_are_there_when_asked_for),
 	    T(test_who_is_not_registered_is_told_or_forbidden),
 	    T(test_every_initial_request_is_screened_and_no_other),
+	    T(test_a_call_back_is_not_screened_but_no_limit_hits_it),
 	    T(test_what_a_wic_says_of_its_place_narrows_nothing),
 	    T(test_each_attempt_is_logged_and_counted),
 	    T(test_a_reload_takes_good_lists_and_keeps_the_old_for_bad_ones),
