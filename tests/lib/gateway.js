@@ -264,7 +264,7 @@ export class Gateway {
 
 /** What `status` counts and must be 0 when nothing goes on. */
 export const LEFT = {
-	cscf: ['connections', 'registrations', 'dialogs', 'transactions', 'contexts'],
+	cscf: ['connections', 'registrations', 'subscriptions', 'dialogs', 'transactions', 'contexts'],
 	agw: ['contexts', 'streams', 'ports_in_use'],
 };
 
