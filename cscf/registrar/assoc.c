@@ -7,6 +7,7 @@
  * Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
+#include "cscf/registrar/moved.h"
 #include "cscf/registrar/pool.h"
 
 #include "cscf/sip/mask.h"
@@ -401,6 +402,7 @@ void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to)
 	reg_metric_inc(REG_M_REPLACED);
 	GW_LOG(GW_LOG_INFO, "reg.moved", "impi=\"%s\" from_conn=%llu conn=%llu",
 	       cscf_sip_mask(a->impi->impi), (unsigned long long)old, (unsigned long long)to->id);
+	reg_moved_add(a, old);
 	reg_conn_release(from);
 	err = gw_fsm_dispatch(&a->fsm, ASSOC_E_MOVED, &old);
 	(void)err; /* every living state takes it */
@@ -420,6 +422,7 @@ void reg_assoc_end(struct reg_assoc *a, const char *why, int64_t close_ms)
 		DL_DELETE(a->bindings, b);
 		binding_free(b);
 	}
+	reg_moved_forget(a);
 	take_off(a, close_ms);
 	reg_conn_release(c);
 	DL_DELETE2(a->impi->assocs, a, impi_prev, impi_next);

@@ -5,6 +5,7 @@
  * request prove nothing (ID-02).
  * Spec: RFC 3325, RFC 5626 s5.3; ID-01..05, ID-13, DEREG-42, REG-26, REG-81. Thread: cscf loop.
  */
+#include "cscf/registrar/moved.h"
 #include "cscf/registrar/reg_int.h"
 
 #include <stdio.h>
@@ -245,10 +246,11 @@ enum cscf_registrar_reach cscf_registrar_reach(struct cscf_registrar *r, struct 
 	if (err != GW_OK) /* of another boot, or no token of ours (REG-81) */
 		return CSCF_REGISTRAR_UNKNOWN;
 	c = reg_conn_find(r, conn);
-	if (c == NULL)
-		return CSCF_REGISTRAR_UNKNOWN;
-	DL_FOREACH (c->assocs, a)
-		if (request_uri.n == 0 || has_contact(a, request_uri))
-			return answer(a, out);
-	return CSCF_REGISTRAR_UNKNOWN;
+	if (c != NULL)
+		DL_FOREACH (c->assocs, a)
+			if (request_uri.n == 0 || has_contact(a, request_uri))
+				return answer(a, out);
+	/* a dialog goes on where its association is now, a Path ends with its flow (DEREG-43) */
+	a = request_uri.n == 0 ? reg_moved_find(r, conn) : NULL;
+	return a != NULL ? answer(a, out) : CSCF_REGISTRAR_UNKNOWN;
 }

@@ -28,6 +28,7 @@
 struct event;
 struct reg_assoc;
 struct reg_binding;
+struct reg_moved;
 
 /* ---- integrity.c -------------------------------------------------------------------------- */
 
@@ -173,6 +174,7 @@ struct reg_assoc {
 	const struct cscf_authz_grant *grant; /* held: of the token last registered with; NULL:
 					       * scenario 1 */
 	struct reg_binding *bindings;         /* utlist DL; owned */
+	struct reg_moved *moved;              /* owned: earlier connections, moved.c */
 	struct cscf_registrar_impu *impus;    /* owned; cache over the bindings' strings */
 	size_t n_impus;
 	struct event *lost_timer;                /* owned: lost_dereg.c */
@@ -330,6 +332,7 @@ struct cscf_registrar {
 	struct gw_handle_table *handles; /* owned: names of struct reg_assoc */
 	struct reg_conn *conns;          /* uthash by id; owned */
 	struct reg_impi *impis;          /* uthash by text; owned */
+	struct reg_moved *moved;         /* uthash by connection; the associations' */
 	struct reg_txn *txns;            /* utlist DL; owned */
 	size_t n_txns;
 	char pai[300];        /* an IMPU that a wildcard allowed, for the identity last asked for */

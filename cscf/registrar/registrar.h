@@ -150,6 +150,12 @@ enum cscf_registrar_reach cscf_registrar_reach(struct cscf_registrar *r, struct 
 					       struct gw_slice request_uri,
 					       struct cscf_registrar_target *out) GW_MUST_CHECK;
 
+/**
+ * The connection that a flow token of this one means within a dialog: itself, or where its
+ * association has moved since (DEREG-43). @return 0: that association's flow is lost
+ */
+uint64_t cscf_registrar_conn_now(const struct cscf_registrar *r, uint64_t conn);
+
 /* ---- what happens to an association ------------------------------------------------------- */
 
 enum cscf_registrar_event {

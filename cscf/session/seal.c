@@ -163,6 +163,7 @@ enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *
 		       char icid[SEAL_ICID_MAX + 1])
 {
 	enum cscf_sip_direction dir;
+	uint64_t made_on; /* the WIC's connection when the dialog began */
 	struct gw_slice top, seal;
 	struct cscf_sip_uri uri;
 	struct sealed t = {.n = 0};
@@ -170,7 +171,8 @@ enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *
 
 	icid[0] = '\0';
 	if (!cscf_sip_msg_value_top(req, "Route", &top) || !parse_uri(top, &uri) ||
-	    !is_own(s, &uri, conn, &dir))
+	    cscf_sip_flow_token_verify(s->p.tokens, uri.user, &made_on, &dir) != GW_OK ||
+	    cscf_registrar_conn_now(s->p.registrar, made_on) != conn)
 		return GW_ERR_NOT_FOUND;
 	if (!cscf_sip_uri_param(&uri, PARAM, &seal))
 		return GW_ERR_DENIED;
@@ -178,8 +180,8 @@ enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *
 		;
 	if (dot > SEAL_ICID_MAX || dot == seal.n)
 		return GW_ERR_DENIED;
-	begin(&t, req, conn, (struct gw_slice){seal.p, dot});
-	put_routes(&t, s, req, "Route", false, conn, cscf_sip_msg_uri(req));
+	begin(&t, req, made_on, (struct gw_slice){seal.p, dot});
+	put_routes(&t, s, req, "Route", false, made_on, cscf_sip_msg_uri(req));
 	if (!t.whole ||
 	    !cscf_sip_flow_token_sealed(s->p.tokens, (struct gw_slice){t.text, t.n},
 					(struct gw_slice){seal.p + dot + 1, seal.n - dot - 1}))

@@ -280,6 +280,40 @@ test('a long subscription of the WIC: NOTIFYs and refreshes pass in its dialog, 
 		await leave(env, wic);
 	});
 
+test('a subscription outlives its connection: after a reconnect NOTIFYs and refreshes pass over the new one, and only there [DEREG-43, ID-07, ID-16]',
+	async (env) => {
+		const { core } = env;
+		const { wic } = await present(env);
+		const { far, later, res } = await subscribed(env, wic);
+		const notify = () => far.send('NOTIFY', { headers: [['Event', 'presence'], ['Subscription-State', 'active']] });
+		let now = wic;
+
+		for (let move = 0; move < 2; move++) {
+			await now.close({ abrupt: true });
+			const again = Object.assign(await env.client('alice'), { instance: wic.instance, contactUri: wic.contactUri });
+			assert.ok([430, 480].includes((await notify()).status));
+			assert.equal((await again.request(later('SUBSCRIBE'))).status, 403); // Not before its REGISTER.
+			await exchange(env, again, { auth: credentials(again, { response: RESPONSE }) });
+			const [ok] = await Promise.all([notify(), again.next('NOTIFY').then((m) => again.send(m.answer(200, 'OK')))]);
+			assert.equal(ok.status, 200);
+			const refresh = later('SUBSCRIBE');
+			const [fresh, item] = await Promise.all([again.request(refresh), core.next('SUBSCRIBE', { callId: refresh.callId })
+				.then((r) => {
+					r.reply(200, 'OK', { headers: [['Contact', uriOf(res.get('Contact'))], ['Expires', 3600]] });
+					return r;
+				})]);
+			assert.equal(fresh.status, 200);
+			assert.deepEqual(item.msg.all('Route'), [`<sip:as@${core.host}:${core.port};lr>`]);
+			// Another instance of the same user has no part in it.
+			const other = await registered(env);
+			assert.equal((await other.wic.request(later('SUBSCRIBE'))).status, 403);
+			await leave(env, other.wic);
+			now = again;
+		}
+		await leave(env, now);
+		assert.equal((await notify()).status, 481);
+	});
+
 test('a tampered route set in a subscription is 400 and goes nowhere; without a recorded route the target\'s address is held to [ID-07, SEC-22]',
 	async (env) => {
 		const evil = env.own(await Scscf.start({ port: await port() }));
