@@ -101,10 +101,10 @@ bool emergency_next(struct emergency *e, const struct cscf_sip_msg *rsp,
 	*next = NULL;
 	if (!is_unreachable(rsp, info))
 		return false;
-	GW_LOG(GW_LOG_WARN, "emergency.ecscf_failed",
-	       "call_id=\"%.*s\" ecscf=\"%s\" status=%d local=%d",
-	       GW_SLICE_FMT(cscf_sip_msg_call_id(rsp)), e->ecscf[e->at], cscf_sip_msg_status(rsp),
-	       (int)info->local);
+	GW_LOG_LIMITED(GW_LOG_WARN, "emergency.ecscf_failed",
+		       "call_id=\"%.*s\" ecscf=\"%s\" status=%d local=%d",
+		       GW_SLICE_FMT(cscf_sip_msg_call_id(rsp)), e->ecscf[e->at],
+		       cscf_sip_msg_status(rsp), (int)info->local);
 	if (e->sent == NULL || e->at + 1 >= e->n || cscf_sip_msg_clone(next, e->sent) != GW_OK)
 		return true;
 	e->at++;
