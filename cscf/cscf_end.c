@@ -160,6 +160,7 @@ void cscf_end_fini(struct cscf *c)
 	for (size_t i = 0; i < sizeof(c->signals) / sizeof(c->signals[0]); i++)
 		if (c->signals[i] != NULL)
 			event_free(c->signals[i]);
+	(void)signal(SIGHUP, SIG_IGN); /* a reload that comes too late ends nobody */
 	if (c->poll != NULL)
 		event_free(c->poll);
 }

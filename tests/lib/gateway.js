@@ -113,11 +113,11 @@ export class Gateway {
 	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
 	 * knobs that are merged over the defaults below. waitReady false: live is enough.
 	 * moreAgws: further addresses for agw.list that the test serves itself. links: ports of servers to
-	 * which the eP-CSCF may keep idle connections.
+	 * which the eP-CSCF may keep idle connections. env: of the eP-CSCF.
 	 */
 	static async start({ core, origins = ['http://localhost'], agws = 1, cscf = {}, agw = {},
 		coreTransport = 'udp', coreRange = CORE_RANGE, accessRange = ACCESS_RANGE, waitReady = true,
-		moreAgws = [], links = [] } = {}) {
+		moreAgws = [], links = [], env = {} } = {}) {
 		const gw = new Gateway();
 		const list = [];
 
@@ -176,7 +176,7 @@ export class Gateway {
 				reg: { max_initial_rate: 0 },
 				// A test that wants the subscriptions of the eP-CSCF itself says so.
 				regevent: { enable: false },
-			}, cscf));
+			}, cscf), { env });
 			gw.wsUrl = `ws://${HOST}:${wsPort}/sip`;
 			gw.wssUrl = `wss://${HOST}:${wssPort}/sip`;
 			gw.wsPort = wsPort;
