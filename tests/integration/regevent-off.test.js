@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the core has no reg event package, and where the operator wants no subscriptions.
+// Other worlds: a core without the reg event package, an operator who wants no subscriptions, TCP.
 import assert from 'node:assert/strict';
 import { suite } from '../lib/suite.js';
 import { Notifier, registered, reginfo } from '../lib/notifier.js';
@@ -9,6 +9,8 @@ import { until } from '../lib/wait.js';
 const test = {
 	core: suite({ gateway: { cscf: { regevent: { enable: true, backoff: '100ms' } } } }),
 	off: suite({ scripted: true }),
+	tcp: suite({ scripted: true, gateway: { coreTransport: 'tcp', cscf: { mw: { transport: ['tcp'] },
+		regevent: { enable: true } } } }),
 };
 
 test.core('a core without the package: one line, no second attempt, registrations as ever [REG-63]',
@@ -52,3 +54,26 @@ test.off('regevent.enable=false: no SUBSCRIBE, and NOTIFYs to us are for nobody 
 });
 
 test.off.end();
+
+test.tcp('over TCP alone: SUBSCRIBE, a document of 20 kB, a refresh for the full state [REG-60, REG-66]', async (env) => {
+	const { core, gw } = env;
+	const wic = await registered(env);
+	const sub = await Notifier.accept(core, 'alice');
+
+	assert.equal(sub.item.transport, 'TCP');
+	assert.equal(sub.item.msg.get('Contact'), `<sip:${gw.mw.host}:${gw.mw.port};transport=tcp>`);
+	const crowd = Array.from({ length: 40 }, (_, i) => ({ uri: `sip:phone${i}@192.0.2.7` }));
+	const contacts = [...crowd, { uri: wic.contactUri, event: 'shortened', expires: 60 }];
+	const body = reginfo(0, ['sip:alice@ims.test', 'tel:+15550101', 'sip:office@ims.test', 'sip:home@ims.test',
+		'sip:car@ims.test'].map((aor) => ({ aor, contacts })));
+
+	assert.ok(body.length > 16000, `${body.length} octets`);
+	assert.equal((await sub.notify(body)).status, 200);
+	assert.ok((await gw.cscf.ctl('reg show', 'alice'))[0].expires_in_s <= 60);
+	await sub.notify(reginfo(2, [], { state: 'partial' }));
+	const again = await sub.refresh();
+	assert.equal(again.transport, 'TCP');
+	sub.ok(again);
+});
+
+test.tcp.end();

@@ -27,6 +27,8 @@ static struct {
 	struct event_base *base;
 	struct cscf_regevent *re;
 	struct cscf_regevent_config cfg;
+	const char *hostport;
+	bool tcp_only;
 	/* SUBSCRIBE */
 	char *sent; /* owned: the last */
 	char dest[128];
@@ -59,7 +61,7 @@ static struct {
 const char *cscf_sip_stack_mw_hostport(const struct cscf_sip_stack *s)
 {
 	(void)s;
-	return "gw.ims.test:5060";
+	return fc.hostport;
 }
 
 bool cscf_sip_stack_mw_addr(const struct cscf_sip_stack *s, enum cscf_sip_transport transport,
@@ -67,7 +69,7 @@ bool cscf_sip_stack_mw_addr(const struct cscf_sip_stack *s, enum cscf_sip_transp
 {
 	(void)s;
 	(void)out;
-	return transport == CSCF_SIP_UDP;
+	return !fc.tcp_only || transport != CSCF_SIP_UDP;
 }
 
 enum gw_err cscf_sip_request(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
@@ -180,18 +182,27 @@ void cscf_registrar_home_dest(const struct cscf_registrar *r, const char *const 
 /* ---- the test's hands --------------------------------------------------------------------------
  */
 
+static inline void fc_start(void)
+{
+	static struct cscf_regevent_parts parts;
+
+	cscf_regevent_free(fc.re);
+	fc.re = NULL;
+	parts.base = fc.base;
+	assert_int_equal(cscf_regevent_new(&fc.re, &fc.cfg, &parts), GW_OK);
+}
+
 static inline int fc_setup(void **state)
 {
-	struct cscf_regevent_parts parts = {0};
 
 	(void)state;
 	memset(&fc, 0, sizeof(fc));
+	fc.hostport = "gw.ims.test:5060";
 	fc.base = event_base_new();
 	assert_non_null(fc.base);
 	fc.cfg = (struct cscf_regevent_config){
 	    .enable = true, .max_failures = 3, .backoff_ms = 10000, .max_subscriptions = 64};
-	parts.base = fc.base;
-	assert_int_equal(cscf_regevent_new(&fc.re, &fc.cfg, &parts), GW_OK);
+	fc_start();
 	return 0;
 }
 

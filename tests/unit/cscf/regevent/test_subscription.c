@@ -42,6 +42,31 @@ static void test_subscribe_octet_for_octet(void **state)
 	assert_string_equal(state_of("alice"), "subscribing");
 }
 
+static void test_our_name_in_each_form(void **state)
+{
+	static const struct {
+		const char *hostport;
+		bool tcp_only;
+		const char *from, *contact;
+	} rows[] = {
+	    {"192.0.2.1:5060", false, "From: <sip:192.0.2.1>;",
+	     "Contact: <sip:192.0.2.1:5060>\r\n"},
+	    {"[2001:db8::1]:5080", true, "From: <sip:[2001:db8::1]>;",
+	     "Contact: <sip:[2001:db8::1]:5080;transport=tcp>\r\n"},
+	};
+
+	REQ("REG-60");
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fc.hostport = rows[i].hostport;
+		fc.tcp_only = rows[i].tcp_only;
+		fc_start();
+		fc_user("alice", FC_ALICE, 3600);
+		assert_non_null(strstr(fc.sent, rows[i].from));
+		assert_non_null(strstr(fc.sent, rows[i].contact));
+	}
+}
+
 static void test_once_per_impi_and_bounded(void **state)
 {
 	REQ("REG-61");
@@ -303,6 +328,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, fc_setup, fc_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_subscribe_octet_for_octet),
+	    T(test_our_name_in_each_form),
 	    T(test_once_per_impi_and_bounded),
 	    T(test_switched_off),
 	    T(test_expires_knob_never_below_the_registration),
