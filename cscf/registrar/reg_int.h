@@ -6,6 +6,7 @@
  *   reg_fsm.c    one REGISTER under way           mw.c      what goes to the core
  *   answer.c     what the core's answer does    reg_txn.h one REGISTER, for those two
  *   assoc.c      connections and associations     grant.c   what the core's 200 gave
+ *   binding.c    what an association has bound
  *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
  *   scheme.c     which credentials count          token.c, tna.c, cap.c  web tokens
  *   pool.c, release.c  identities of a pool       lost_dereg.c  after a lost flow
@@ -211,6 +212,7 @@ void reg_assoc_move(struct reg_assoc *a, struct reg_conn *to);
 /** Add or refresh the binding of the request's To and contact; takes the grant's content. */
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q,
 			   struct reg_grant *g) GW_MUST_CHECK;
+void reg_binding_free(struct reg_binding *b);
 struct reg_binding *reg_binding_find(const struct reg_assoc *a, const char *to_aor);
 /** Remove the bindings that a deregistration names; ends the association with the last. */
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q);
