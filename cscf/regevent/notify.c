@@ -190,6 +190,8 @@ static const struct refusal *read_notify(struct notify *n, struct sub *s,
 
 static void act(struct sub *s, struct notify *n)
 {
+	int64_t left_ms = s->expires_at_ms - re_now_ms();
+	uint32_t left_s = left_ms > 0 ? (uint32_t)(left_ms / 1000) : 0;
 	enum document_result result = DOCUMENT_APPLIED;
 
 	if (s->fsm.state == SUB_S_LINGERING) {
@@ -206,8 +208,8 @@ static void act(struct sub *s, struct notify *n)
 	/* the user may have gone with the document: then only the end is of interest */
 	if (n->terminated)
 		sub_tell(s, SUB_E_TERMINATED, &n->end);
-	else if (s->fsm.state == SUB_S_ACTIVE && n->has_expires)
-		sub_tell(s, SUB_E_LIVES, &n->expires_s);
+	else if (s->fsm.state == SUB_S_ACTIVE)
+		sub_tell(s, SUB_E_LIVES, n->has_expires ? &n->expires_s : &left_s);
 	if (result == DOCUMENT_GAP && s->fsm.state == SUB_S_ACTIVE)
 		sub_tell(s, SUB_E_RESYNC, NULL);
 }

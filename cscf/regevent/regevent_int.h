@@ -20,6 +20,7 @@
 #define RE_MAX_ROUTES    16
 #define RE_BACKOFF_MAX_S 1800
 #define RE_LINGER_MS     32000 /* 64*T1: the core's last NOTIFY after the last registration */
+#define RE_TIMER_N_MS    32000 /* 64*T1: the first NOTIFY after the 2xx (RFC 6665 s4.1.2.4) */
 #define RE_LASTED_MS     60000 /* a dialog this old did not end at once */
 
 enum sub_state {

@@ -5,8 +5,9 @@
  *
  *   IDLE ─> SUBSCRIBING ──2xx──> ACTIVE <──2xx── REFRESHING
  *              │  ^                 └── timer, hole ──^ │
- *            fails └──── timer ──── WAITING <── 481, no answer, terminated
- *                                                      any ── user gone ──> LINGERING ─> DONE
+ *            fails └──── timer ──── WAITING <── 481, no answer, terminated; no NOTIFY ever
+ *
+ *            any ── user gone ──> LINGERING ─> DONE
  *
  * Spec: TS 24.229 5.2.3, RFC 6665 s4.1.2, s4.1.3; REG-62, 63, 65, DEREG-24. Thread: cscf loop.
  */
@@ -121,8 +122,28 @@ static void subscribe_anew(struct sub *s)
 
 static void live_for(struct sub *s, uint32_t expires_s)
 {
+	uint32_t ms = refresh_ms(expires_s);
+
 	s->expires_at_ms = re_now_ms() + (int64_t)expires_s * 1000;
-	gw_fsm_go_timed(&s->fsm, SUB_S_ACTIVE, refresh_ms(expires_s));
+	if (!s->have_remote_cseq && ms > RE_TIMER_N_MS)
+		ms = RE_TIMER_N_MS;
+	gw_fsm_go_timed(&s->fsm, SUB_S_ACTIVE, ms);
+}
+
+/* The core accepted and then never said a word: it has no subscription (RFC 6665 s4.1.2.4). */
+static void due(struct sub *s)
+{
+	int64_t now = re_now_ms();
+
+	if (s->fsm.state == SUB_S_ACTIVE && !s->have_remote_cseq &&
+	    now - s->began_at_ms >= RE_TIMER_N_MS) {
+		note_failure(s, "no-notify", 0);
+		wait_for(s, backoff_ms(s, ++s->restarts, 0));
+	} else if (s->fsm.state == SUB_S_WAITING || now >= s->expires_at_ms) {
+		subscribe_anew(s);
+	} else {
+		send_subscribe(s, SUB_S_REFRESHING);
+	}
 }
 
 static void accepted(struct sub *s, const struct sub_answer *a)
@@ -218,10 +239,7 @@ static void on_event(struct gw_fsm *fsm, unsigned event, void *data)
 		refused(s, data);
 		break;
 	case SUB_E_TIMER:
-		if (fsm->state == SUB_S_WAITING || re_now_ms() >= s->expires_at_ms)
-			subscribe_anew(s);
-		else
-			send_subscribe(s, SUB_S_REFRESHING);
+		due(s);
 		break;
 	case SUB_E_LIVES:
 		live_for(s, *(const uint32_t *)data);

@@ -276,9 +276,9 @@ static void test_reasons_of_the_end(void **state)
 		const char *state;
 		int64_t low, high; /* until the next attempt; -1 = none */
 	} rows[] = {
-	    {"terminated;reason=timeout", 0, 1},
-	    {"terminated;reason=deactivated", 0, 1},
-	    {"terminated;reason=DEACTIVATED", 0, 1},
+	    {"terminated;reason=timeout", 0, 500},
+	    {"terminated;reason=deactivated", 0, 500},
+	    {"terminated;reason=DEACTIVATED", 0, 500},
 	    {"terminated;reason=deactivated;retry-after=60", 59900, 63900},
 	    {"terminated;reason=probation", 7400, 10000},
 	    {"terminated;reason=probation;retry-after=300", 299900, 319300},
