@@ -23,6 +23,7 @@ static const char *const ice_modes[] = {"lite", NULL};
 static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const unknown_words[] = {"drop", "pass", NULL};
+static const char *const secagree_words[] = {"reject", "ignore", "tls", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
 static const char *const country_policies[] = {"reject", "proceed", NULL};
@@ -86,6 +87,8 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_INT("sip.max_server_transactions", sip.max_server_txns, "20000", 10, 10000000, "more: 503"),
 	K_INT("sip.max_client_transactions", sip.max_client_txns, "20000", 10, 10000000, "more: 503"),
 	K_ENUM("identity.route_mismatch", sip_route_mismatch, "replace", mismatch_words, "a WIC's Route differs: replace, or reject (400)"),
+
+	K_ENUM("secagree.mode", sip.secagree, "reject", secagree_words, "a WIC that requires sec-agree: 420, go on without, or go on and say tls"),
 
 	K_NEED("home.domains", home_domains, "home domains served"),
 	K_LIST("home.entry_points", home_entry_points, "", "SIP URIs or host:port for REGISTER, in order; empty = DNS"),

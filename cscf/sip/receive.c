@@ -236,6 +236,11 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		refuse(s, req, flow, key, 482, "loop", NULL, NULL);
 		return true;
 	}
+	if (cscf_sip_secagree(s, req, flow) != GW_OK) {
+		cscf_sip_count(CSCF_SIP_N_PROXY_REQUIRE);
+		refuse(s, req, flow, key, 420, "sec-agree", "Unsupported", "sec-agree");
+		return true;
+	}
 	tags = unsupported_tags(req);
 	if (tags != NULL) {
 		cscf_sip_count(CSCF_SIP_N_PROXY_REQUIRE);

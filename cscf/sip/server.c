@@ -35,6 +35,7 @@ struct cscf_sip_server {
 	size_t text_n;
 	int status; /* of it; 0 = none sent */
 	bool invite;
+	bool tls_agreed; /* RFC 3329: the WIC offered tls, and hears that it is so (SEC-15) */
 	bool accepted;
 	bool acked;
 	int64_t trying_at;
@@ -248,6 +249,8 @@ enum gw_err cscf_sip_server_new(struct cscf_sip_stack *s, struct cscf_sip_msg *r
 	}
 	gw_metric_inc(&cscf_sip_counters[CSCF_SIP_N_SERVER_TXNS]);
 	t->req = req;
+	t->tls_agreed = s->cfg->secagree == CSCF_SIP_SECAGREE_TLS && flow->side == CSCF_SIP_W2 &&
+			cscf_sip_secagree_offers_tls(req);
 	rearm(t);
 	*out = t;
 	return GW_OK;
@@ -307,6 +310,8 @@ static enum gw_err prepare(struct cscf_sip_server *t, struct cscf_sip_msg *rsp)
 
 	if (err == GW_OK && rsp->status > 100)
 		err = cscf_sip_msg_add_to_tag(rsp, t->to_tag);
+	if (err == GW_OK && t->tls_agreed)
+		err = cscf_sip_msg_hdr_set(rsp, "Security-Server", "tls");
 	if (err != GW_OK)
 		return err;
 	text = cscf_sip_msg_print(rsp, &n);

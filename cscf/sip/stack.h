@@ -65,8 +65,9 @@ struct cscf_sip_config {
 	int64_t max_malformed; /* sip.max_malformed, in a row, then the WebSocket is closed 1002 */
 	int64_t timer_c_ms;    /* sip.timer_c */
 	int64_t t1_ms, t2_ms, t4_ms;
-	int64_t overload_high, overload_low;            /* percent */
-	int64_t overload_max_lag_ms;                    /* the loop as late as this is 100 % */
+	int secagree;                        /* secagree.mode: enum cscf_sip_secagree_mode */
+	int64_t overload_high, overload_low; /* percent */
+	int64_t overload_max_lag_ms;         /* the loop as late as this is 100 % */
 	int64_t overload_retry_s, overload_retry_max_s; /* Retry-After, random between */
 	int64_t max_server_txns;                        /* sip.max_server_transactions */
 	int64_t max_client_txns;                        /* sip.max_client_transactions */
@@ -75,6 +76,13 @@ struct cscf_sip_config {
 	int64_t tcp_connect_ms; /* mw.tcp_connect_timeout */
 	int64_t tcp_queue_max;  /* mw.tcp_queue_max, octets waiting per connection */
 	int64_t udp_max;        /* mw.udp_max: larger requests go by TCP (1300) */
+};
+
+/* In the order of the words of secagree.mode. */
+enum cscf_sip_secagree_mode {
+	CSCF_SIP_SECAGREE_REJECT,
+	CSCF_SIP_SECAGREE_IGNORE,
+	CSCF_SIP_SECAGREE_TLS,
 };
 
 /** Numbers filled, lists empty, names NULL. */
@@ -106,8 +114,8 @@ struct cscf_sip_stack_cbs {
 	void (*on_flow_open)(void *arg, const struct cscf_sip_flow *flow);
 	void (*on_flow_closed)(void *arg, const struct cscf_sip_flow *flow);
 	/**
-	 * Is a request of either side an emergency, so that no limit may hit it (message rate, overload, drain)?
-	 * Cheap and without effects: asked more than once. NULL = none is.
+	 * Is a request of either side an emergency, so that no limit may hit it (message rate,
+	 * overload, drain)? Cheap and without effects: asked more than once. NULL = none is.
 	 */
 	bool (*is_emergency)(void *arg, const struct cscf_sip_msg *req,
 			     const struct cscf_sip_flow *flow);

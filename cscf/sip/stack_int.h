@@ -104,6 +104,14 @@ bool cscf_sip_via_is_ours(const struct cscf_sip_stack *s, const struct cscf_sip_
 bool cscf_sip_is_loop(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 		      enum cscf_sip_side from);
 
+/* --- secagree.c --- */
+
+/** RFC 3329 on W2. @return GW_OK: the tag is gone, go on; GW_ERR_DENIED: 420; GW_ERR_NOMEM */
+enum gw_err cscf_sip_secagree(const struct cscf_sip_stack *s, struct cscf_sip_msg *req,
+			      const struct cscf_sip_flow *flow) GW_MUST_CHECK;
+/** Does Security-Client name the mechanism tls? */
+bool cscf_sip_secagree_offers_tls(const struct cscf_sip_msg *req);
+
 /* --- server.c --- */
 
 /** The matching key of a request (RFC 3261 s17.2.3) as if its method were `method`. Heap. */
