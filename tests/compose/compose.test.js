@@ -26,9 +26,12 @@ before(async () => {
 
 after(async () => {
 	await Promise.allSettled(callers.map((c) => c.close()));
-	if (up)
-		await lab.down();
-	await lab?.close();
+	try {
+		if (up)
+			await lab.down();
+	} finally {
+		await lab?.close(); // an engine that was started for this test ends with it
+	}
 }, { timeout: 120000 });
 
 async function statuses(kind) {
