@@ -274,7 +274,7 @@ enum gw_err cscf_new(struct cscf **out, struct cscf_config *cfg,
 		return err;
 	c->cfg = cfg;
 	c->source = source;
-	c->base = event_base_new();
+	c->base = cscf_ws_base_new();
 	if (c->base != NULL) {
 		raise_fd_limit(cfg);
 		err = start_parts(c);

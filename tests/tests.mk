@@ -102,6 +102,9 @@ check: lint unit-asan unit-tsan ## what to run before each push
 bench-signalling: deps-npm release ## registrations per CPU-second and memory per WIC, beside Kamailio
 	@deploy/setup/install.sh bench
 	@node tests/bench/signalling.mjs
+.PHONY: bench-idle
+bench-idle: deps-npm release ## 20 000 registered WICs; half of them cut off at once and back
+	@node tests/bench/idle.mjs
 .PHONY: bench-media
 bench-media: release ## packets per CPU-second, latency, memory and set-up cost per call, beside rtpengine
 	@deploy/setup/install.sh bench

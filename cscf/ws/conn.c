@@ -332,6 +332,7 @@ static enum gw_err attach(struct cscf_ws_conn *c, int fd)
 
 	if (err != GW_OK)
 		return err;
+	cscf_ws_stream_set_priority(&c->stream, CSCF_WS_PRIO_HANDSHAKE);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
 		err = gw_addr_from_sa(&c->local, (const struct sockaddr *)&local, len);

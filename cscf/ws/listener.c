@@ -17,10 +17,11 @@
 #include <unistd.h>
 
 #define GW_LOG_MOD       "ws"
-#define BACKLOG          1024
-#define ACCEPTS_PER_TURN 16  /* then the open connections have their turn */
-#define ACCEPT_PAUSE_MS  200 /* no descriptors or memory: wait, do not spin */
-#define REFUSING_MAX     64  /* connections over a limit that may learn why */
+#define BACKLOG          4096 /* who waits here waits without a deadline of ours */
+#define HANDSHAKE_US     2000 /* of handshakes, then the open connections have their turn */
+#define ACCEPTS_PER_TURN 16   /* then the open connections have their turn */
+#define ACCEPT_PAUSE_MS  200  /* no descriptors or memory: wait, do not spin */
+#define REFUSING_MAX     64   /* connections over a limit that may learn why */
 
 static enum gw_err fail(enum gw_err err, char *errbuf, size_t errlen, const char *fmt, ...)
     GW_PRINTF(4, 5);
@@ -125,9 +126,10 @@ static enum gw_err bind_and_listen(struct cscf_ws_socket *s, const struct gw_add
 	if (bind(s->fd, &a->u.sa, a->len) != 0 || listen(s->fd, BACKLOG) != 0)
 		return errno == EADDRINUSE ? GW_ERR_EXISTS : gw_err_from_errno(errno);
 	s->ev = event_new(s->l->base, s->fd, EV_READ | EV_PERSIST, on_accept, s);
-	if (s->ev == NULL || event_add(s->ev, NULL) != 0)
+	if (s->ev == NULL)
 		return GW_ERR_NOMEM;
-	return GW_OK;
+	(void)event_priority_set(s->ev, CSCF_WS_PRIO_ACCEPT);
+	return event_add(s->ev, NULL) == 0 ? GW_OK : GW_ERR_NOMEM;
 }
 
 static enum gw_err open_socket(struct cscf_ws_socket *s, const char *text, uint16_t default_port,
@@ -175,6 +177,26 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 		l->dead = c->next;
 		cscf_ws_conn_free(c);
 	}
+}
+
+/* --- priorities ----------------------------------------------------------------------------- */
+
+struct event_base *cscf_ws_base_new(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct timeval slice = {.tv_usec = HANDSHAKE_US};
+	struct event_base *base;
+
+	if (cfg == NULL)
+		return NULL;
+	(void)event_config_set_max_dispatch_interval(cfg, &slice, -1, CSCF_WS_PRIO_HANDSHAKE);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (base != NULL && event_base_priority_init(base, CSCF_WS_PRIORITIES) != 0) {
+		event_base_free(base);
+		return NULL;
+	}
+	return base;
 }
 
 /* --- public --------------------------------------------------------------------------------- */

@@ -155,6 +155,20 @@ void cscf_ws_stream_shutdown(struct cscf_ws_stream *s)
 	(void)shutdown(s->fd, SHUT_WR);
 }
 
+static void set_priority(struct event *ev, int priority)
+{
+	if (event_priority_set(ev, priority) == 0)
+		return;
+	(void)event_del(ev); /* it was about to be called */
+	(void)event_priority_set(ev, priority);
+}
+
+void cscf_ws_stream_set_priority(struct cscf_ws_stream *s, int priority)
+{
+	set_priority(s->rd, priority);
+	set_priority(s->wr, priority);
+}
+
 static void set_event(struct event *ev, bool on)
 {
 	if (on)

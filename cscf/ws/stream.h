@@ -58,6 +58,8 @@ enum gw_err cscf_ws_stream_write(struct cscf_ws_stream *s, struct evbuffer *from
 /** No more octets from us: close_notify and FIN; reading goes on. */
 void cscf_ws_stream_shutdown(struct cscf_ws_stream *s);
 
+/** Priority of its events from here on; what is waited for is to be said again. */
+void cscf_ws_stream_set_priority(struct cscf_ws_stream *s, int priority);
 /** Say what to wait for. */
 void cscf_ws_stream_want(struct cscf_ws_stream *s, bool read, bool write);
 /** Call on_ready in the next turn to write; the socket can nearly always take it at once. */

@@ -103,12 +103,13 @@ export const startLoad = (port, { clients, prefix = 'load', args = [] }) => Tool
 export const startTls = (port, certs) => Tool.start('tls', [`${HOST}:${port}`, certs.cert, certs.key]);
 
 /** The eP-CSCF, log to a file; knobs are merged over what a benchmark needs. */
-export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport = 'tcp', knobs = {}, name = 'cscf', bin = BIN }) {
+export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport = 'tcp', knobs = {}, name = 'cscf', bin = BIN,
+	fds = 4096 }) {
 	const home = join(dir, name);
 
 	mkdirSync(home);
 	const conf = merge({
-		ws: { listen: `0.0.0.0:${wss}`, tls: { cert: certs.cert, key: certs.key }, allowed_origins: [ORIGIN],
+		ws: { listen: `${HOST}:${wss}`, tls: { cert: certs.cert, key: certs.key }, allowed_origins: [ORIGIN],
 			rate: 1000, burst: 1000 },
 		mw: { listen: [`${HOST}:${mw}`], name: HOST, peers: [HOST] },
 		home: { domains: ['ims.test'], entry_points: [`sip:${HOST}:${core};transport=${transport}`] },
@@ -118,7 +119,7 @@ export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport 
 	}, knobs);
 	const file = writeConf(home, 'cscf.yaml', conf);
 	const log = join(home, 'log');
-	const p = new Process(name, '/bin/sh', ['-c', `exec "$0" --config "$1" >"$2" 2>&1`, join(bin, 'wicgate-cscf'),
+	const p = new Process(name, '/bin/sh', ['-c', `ulimit -n ${fds} 2>/dev/null; exec "$0" --config "$1" >"$2" 2>&1`, join(bin, 'wicgate-cscf'),
 		file, log]);
 
 	await p.ready(async () => (await fetch(`http://${HOST}:${ops}/livez`)).status === 200);
@@ -134,7 +135,7 @@ export async function startKamailio({ dir, certs }, { wss, mw, core }) {
 
 	writeFileSync(file, template.replace(/BENCH_([A-Z]+)/g, (all, name) => values[name] ?? all));
 	const p = new Process('kamailio', '/bin/sh', ['-c',
-		'ulimit -n 65536; exec kamailio -f "$0" -DD -E -x fm -X fm -m 2048 -M 16 -w "$1" -Y "$1" >"$1/kamailio.log" 2>&1', file, dir]);
+		'ulimit -n $(ulimit -Hn); exec kamailio -f "$0" -DD -E -x fm -X fm -m 2048 -M 16 -w "$1" -Y "$1" >"$1/kamailio.log" 2>&1', file, dir]);
 
 	await p.ready(async () => readFileSync(`/proc/net/tcp`, 'utf8').includes(
 		`:${wss.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`));

@@ -32,6 +32,7 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS   16000
 #define TICK_MS          5
+#define CONNECTING_MAX   300 /* we are one process: more would time out waiting for us alone */
 
 enum mode { IDLE, CONNECT, REFRESH, PACE, STORM, PROBE, CRASH, HOLD };
 
@@ -46,6 +47,7 @@ struct load_options load_opt = {
 };
 struct event_base *load_base;
 unsigned long load_resumed, load_full;
+unsigned load_connecting;
 
 static struct {
 	enum mode mode;
@@ -124,11 +126,14 @@ static unsigned fleet_registered(void)
 
 void load_retry(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval soon = {.tv_usec = 10000 + rand() % 10000};
 	struct load_conn *c = arg;
 
 	(void)fd;
 	(void)what;
-	if (c->state == LOAD_CLOSED)
+	if (c->state == LOAD_CLOSED && load_connecting >= CONNECTING_MAX)
+		event_add(&c->retry, &soon);
+	else if (c->state == LOAD_CLOSED)
 		load_conn_open(c);
 	else if (!c->busy)
 		load_conn_register(c, false);
@@ -441,13 +446,16 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct rlimit fds = {.rlim_cur = 65536, .rlim_max = 65536};
+	struct rlimit fds;
 	struct timeval tick = {.tv_usec = TICK_MS * 1000};
 	struct bufferevent *in;
 	struct event *ticker;
 
 	read_options(argc, argv);
-	(void)setrlimit(RLIMIT_NOFILE, &fds);
+	if (getrlimit(RLIMIT_NOFILE, &fds) == 0) {
+		fds.rlim_cur = fds.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &fds);
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	load_base = event_base_new();
 	conns = calloc(n_all, sizeof(*conns));

@@ -69,6 +69,7 @@ struct load_conn {
 extern struct load_options load_opt;
 extern struct event_base *load_base;
 extern unsigned long load_resumed, load_full; /* handshakes */
+extern unsigned load_connecting;              /* between connect and 101 */
 
 int64_t load_now_us(void);
 

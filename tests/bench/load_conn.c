@@ -229,6 +229,7 @@ static size_t take_http(struct load_conn *c, const uint8_t *p, size_t n)
 		return n;
 	}
 	c->state = LOAD_OPEN;
+	load_connecting--;
 	send_register(c, false);
 	return (size_t)(end + 4 - p);
 }
@@ -312,6 +313,7 @@ static void handshake(struct load_conn *c)
 		c->state = LOAD_HTTP;
 		if (load_opt.tls_only) {
 			c->state = LOAD_OPEN;
+			load_connecting--;
 			c->registered = true;
 			queue(c, "x", 1);
 			flush(c);
@@ -389,6 +391,7 @@ static bool connect_from(struct load_conn *c)
 		return false;
 	}
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	(void)setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) != 0 ||
 	    (connect(c->fd, (const struct sockaddr *)&load_opt.server, sizeof(load_opt.server)) !=
@@ -416,6 +419,7 @@ void load_conn_open(struct load_conn *c)
 		return;
 	}
 	c->serial++;
+	load_connecting++;
 	c->state = LOAD_TCP;
 	event_assign(&c->rd, load_base, c->fd, EV_READ | EV_PERSIST, on_event, c);
 	event_assign(&c->wr, load_base, c->fd, EV_WRITE | EV_PERSIST, on_event, c);
@@ -428,6 +432,8 @@ void load_conn_close(struct load_conn *c, bool orderly)
 
 	if (c->state == LOAD_CLOSED)
 		return;
+	if (c->state != LOAD_OPEN)
+		load_connecting--;
 	if (orderly && c->state == LOAD_OPEN) {
 		queue_frame(c, 8, "\x03\xe8", 2);
 		(void)SSL_write(c->ssl, c->tx, (int)c->tx_n);

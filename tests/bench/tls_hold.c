@@ -71,7 +71,7 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 
 int main(int argc, char **argv)
 {
-	struct rlimit fds = {.rlim_cur = 65536, .rlim_max = 65536};
+	struct rlimit fds;
 	struct sockaddr_in at = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 	char host[64], why[256] = "";
@@ -81,7 +81,10 @@ int main(int argc, char **argv)
 	    inet_pton(AF_INET, host, &at.sin_addr) != 1)
 		return 2;
 	at.sin_port = htons((uint16_t)port);
-	(void)setrlimit(RLIMIT_NOFILE, &fds);
+	if (getrlimit(RLIMIT_NOFILE, &fds) == 0) {
+		fds.rlim_cur = fds.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &fds);
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
 	if (base == NULL ||
