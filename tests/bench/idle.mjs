@@ -17,6 +17,7 @@ const WANTED = number('BENCH_WICS', 20000);
 const WICS = Math.min(WANTED, FDS - 100);
 const RATE = number('BENCH_RATE', 400);
 const SPREAD_MS = number('BENCH_SPREAD_MS', 1000);
+const RETRY = process.env.BENCH_RETRY_AFTER;
 const PROBE_MS = 20;
 const say = (text) => process.stderr.write(`${text}\n`);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -32,7 +33,8 @@ try {
 	stop.push(core);
 	const cscf = await startCscf(work, { wss: WSS, mw: MW, ops: OPS, core: CORE, fds: FDS,
 		knobs: { ws: { max_connections: WICS + 1000, rate: 20, burst: 100, unauth_timeout: '120s' },
-			reg: { max_initial_rate: RATE }, limits: { registrations: 2 * WICS + 1000 } } });
+			reg: { max_initial_rate: RATE }, overload: RETRY ? { retry_after: RETRY, retry_after_max: '4s' } : {},
+			limits: { registrations: 2 * WICS + 1000 } } });
 	stop.push(cscf);
 	const rss = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${cscf.pid}/status`, 'utf8'))[1]);
 	const probe = await startLoad(WSS, { clients: 1, prefix: 'probe', args: ['--source', '127.2.0.1'] });
