@@ -30,8 +30,8 @@ function check(kind, text) {
 	return { status, said: stdout + stderr };
 }
 
-/** "  # key: value" becomes "  key: value". */
-const uncommented = (text) => text.replace(/^( *)# ?( *[A-Za-z_0-9]+:( |$).*)$/gm, '$1$2');
+/** "  # key: value" becomes "  key: value", "  # - key: value" an item of a list. */
+const uncommented = (text) => text.replace(/^( *)# ?( *(?:- )?[A-Za-z_0-9]+:( |$).*)$/gm, '$1$2');
 
 /** Dotted names of the keys in such a text, by indentation. */
 function names(text) {
