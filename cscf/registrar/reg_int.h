@@ -172,6 +172,7 @@ struct reg_assoc {
 	char *instance;        /* owned */
 	uint32_t reg_id;
 	bool outbound;
+	enum reg_scheme scheme;               /* of the last REGISTER with credentials */
 	const struct cscf_authz_grant *grant; /* held: of the token last registered with; NULL:
 					       * scenario 1 */
 	struct reg_binding *bindings;         /* utlist DL; owned */

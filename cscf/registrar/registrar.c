@@ -271,6 +271,13 @@ struct cscf_registrar_counts cscf_registrar_counts(const struct cscf_registrar *
 	return n;
 }
 
+static const char *scenario_of(const struct reg_assoc *a)
+{
+	if (a->grant != NULL)
+		return a->grant->pool ? "3" : "2";
+	return a->scheme == REG_SCHEME_AKA ? "1b" : "1";
+}
+
 static void fill_row(struct cscf_registrar_row *row, const struct reg_assoc *a,
 		     const struct reg_binding *b)
 {
@@ -292,9 +299,7 @@ static void fill_row(struct cscf_registrar_row *row, const struct reg_assoc *a,
 	    .n_impus = a->n_impus,
 	    .service_route = b->grant.service_route,
 	    .n_service_route = b->grant.n_service_route,
-	    .scenario = a->grant == NULL ? "1"
-			: a->grant->pool ? "3"
-					 : "2",
+	    .scenario = scenario_of(a),
 	    .issuer = a->grant != NULL ? a->grant->issuer : "",
 	    .wwsf = a->grant != NULL ? a->grant->client_id : "",
 	    .token_expires_in =

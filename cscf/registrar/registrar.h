@@ -216,7 +216,7 @@ struct cscf_registrar_row {
 	size_t n_impus;
 	char *const *service_route;
 	size_t n_service_route;
-	const char *scenario;     /* "1", "2" or "3" (a pool's identity) */
+	const char *scenario;     /* "1", "1b" (AKA), "2" or "3" (a pool's identity) */
 	const char *issuer;       /* WAF of its token; "" = none */
 	const char *wwsf;         /* client of its token */
 	int64_t token_expires_in; /* seconds; 0 without a token */

@@ -191,6 +191,8 @@ void reg_token_bind(struct reg_assoc *a, const struct reg_request *q)
 	const struct cscf_authz_grant *old = a->grant;
 	struct reg_binding *b;
 
+	if (q->scheme != REG_SCHEME_NONE)
+		a->scheme = q->scheme;
 	a->grant = q->grant != NULL ? cscf_authz_grant_ref(q->grant) : NULL;
 	cscf_authz_grant_unref(old);
 	b = reg_binding_find(a, q->to_aor);

@@ -51,6 +51,8 @@ static enum gw_err prepare_response(struct proxied *p, struct cscf_sip_msg *rsp)
 
 	if (p->from == SIDE_WIC) {
 		err = cscf_trust_strip_to_wic(rsp);
+		if (err == GW_OK)
+			err = token_hide_challenge(p->s, p->conn, rsp);
 		if (err == GW_OK && p->opens_dialog && cscf_sip_msg_status(rsp) / 100 == 2)
 			err = seal_dialog(p->s, rsp, p->conn, p->pcv);
 		return err;

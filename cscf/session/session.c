@@ -45,6 +45,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
       "2xx that lost or came too late"),
     M(SM_PROXIED, "cscf_session_proxied_total", GW_METRIC_COUNTER,
       "Requests relayed outside of calls"),
+    M(SM_TNA_REFUSED, "cscf_session_tna_refused_total", GW_METRIC_COUNTER,
+      "Requests of WICs with web tokens that the core challenged"),
     M(SM_FROM_MISMATCH, "cscf_session_from_mismatch_total", GW_METRIC_COUNTER,
       "Initial requests whose From is nobody of the connection"),
     M(SM_RR_REPAIRED, "cscf_session_record_route_repaired_total", GW_METRIC_COUNTER,

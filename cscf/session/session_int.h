@@ -278,6 +278,7 @@ enum session_metric {
 	SM_PROXIED,
 	SM_RR_REPAIRED,
 	SM_FROM_MISMATCH,
+	SM_TNA_REFUSED,
 	SM_RESTORATION,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
@@ -314,6 +315,9 @@ bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_
 		const struct cscf_sip_flow *flow);
 /** @return true when that INVITE waited here: it is answered 487 */
 bool token_cancelled(struct cscf_session *s, gw_handle server);
+/** A core's 401 or 407 to a WIC with a web token becomes 403 without the challenge (TOK-19). */
+enum gw_err token_hide_challenge(struct cscf_session *s, uint64_t conn,
+				 struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 void token_server_done(struct cscf_session *s, gw_handle server);
 void token_free_all(struct cscf_session *s);
 /** @return true when it was answered 403 (identity.from_check) */

@@ -7,10 +7,13 @@
  * Not here: emergency requests (they never come this far), ACK and CANCEL (never challenged), BYE
  * (whoever may not call any more may still hang up). The header field itself is removed at the
  * trust boundary from every request, whatever is decided here.
+ * The other way round, a challenge of the core is nothing that such a WIC could answer.
  * Spec: TS 24.371 7.2.1 (Rel-17), RFC 8898 s2.3; TOK-22, TOK-24, TOK-29, WS-04.
  * Thread: the cscf loop.
  */
 #include "cscf/session/session_int.h"
+
+#include "cscf/sip/mask.h"
 
 #include <stdio.h>
 
@@ -219,6 +222,28 @@ bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_
 	else
 		return false;
 	return true;
+}
+
+enum gw_err token_hide_challenge(struct cscf_session *s, uint64_t conn, struct cscf_sip_msg *rsp)
+{
+	int status = cscf_sip_msg_status(rsp);
+	struct cscf_registrar_identity id;
+	char warning[320];
+	enum gw_err err;
+
+	if ((status != 401 && status != 407) ||
+	    !cscf_registrar_identify(s->p.registrar, conn, NULL, 0, &id) || id.grant == NULL)
+		return GW_OK;
+	gw_metric_inc(&session_metrics[SM_TNA_REFUSED]);
+	GW_LOG_LIMITED(GW_LOG_ERROR, "session.tna_not_accepted",
+		       "status=%d impi=\"%s\" method=%.*s", status, cscf_sip_mask(id.impi),
+		       GW_SLICE_FMT(cscf_sip_msg_method_text(rsp)));
+	(void)cscf_sip_msg_hdr_del(rsp, "WWW-Authenticate");
+	(void)cscf_sip_msg_hdr_del(rsp, "Proxy-Authenticate");
+	snprintf(warning, sizeof(warning), "399 %.200s \"core requires authentication\"",
+		 s->cfg->mw_name);
+	err = cscf_sip_msg_hdr_set(rsp, "Warning", warning);
+	return err == GW_OK ? cscf_sip_msg_set_status(rsp, 403, NULL) : err;
 }
 
 static struct token_wait *find_wait(const struct cscf_session *s, gw_handle server)

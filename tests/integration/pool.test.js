@@ -199,6 +199,26 @@ test('the notice is repeated under the same id until the WAF takes it [DEREG-30]
 	}
 });
 
+test('a notice that the WAF calls wrong is not repeated [DEREG-30]', async (env) => {
+	const { waf, gw } = env;
+	const { user, impu, claims } = guest();
+	const { wic } = await tokenWic(env, user, { claims });
+
+	waf.faults.released = { status: 400 };
+	try {
+		await leaveBy(env, wic);
+		await gw.cscf.logged('pool.release_failed', { status: '400' });
+	} finally {
+		waf.faults = {};
+	}
+	// Another notice has come and gone: there was no second attempt, nor is one waiting.
+	const other = guest();
+	await leaveBy(env, (await tokenWic(env, other.user, { claims: other.claims })).wic);
+	await told(waf, other.impu);
+	assert.equal(posts(waf, impu).length, 1);
+	assert.equal((await gw.cscf.metrics()).sum('cscf_pool_release_notices_total', { result: 'failed' }), 1);
+});
+
 test('an identity that is used again is not told of, and is told of when it is free again [DEREG-30, DEREG-31]', async (env) => {
 	const { waf, client } = env;
 	const { user, impu, claims } = guest();

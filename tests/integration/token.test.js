@@ -349,6 +349,37 @@ test('an INVITE shows its token, its ACK, CANCEL and BYE are never asked for one
 	assert.equal(emergency.status, 380, 'an emergency is not asked for a token');
 });
 
+test('no challenge of the core reaches a token WIC in other requests either [TOK-19]', async (env) => {
+	const { core, gw } = env;
+	const { wic } = await tokenWic(env);
+	const challenge = (r, status) => r.reply(status, 'Authenticate', { toTag: 'x', headers: [
+		[status === 407 ? 'Proxy-Authenticate' : 'WWW-Authenticate', 'Digest realm="ims.test", nonce="n"']] });
+	const call = wic.invite('sip:bob@ims.test');
+
+	challenge(await core.next('INVITE', { callId: call.callId }), 407);
+	const answers = [await call.response()];
+	for (const status of [401, 407]) {
+		const msg = message(wic);
+
+		wic.send(msg);
+		challenge(await core.next('MESSAGE', { callId: msg.callId }), status);
+		answers.push(await wic.response(msg));
+	}
+	for (const res of answers) {
+		assert.equal(res.status, 403);
+		assert.match(res.get('Warning'), /"core requires authentication"/);
+		assert.equal(res.has('Proxy-Authenticate') || res.has('WWW-Authenticate'), false);
+	}
+	assert.equal((await gw.cscf.metrics()).sum('cscf_session_tna_refused_total'), 3);
+	// A user of Digest can answer: it is his.
+	const digest = await registered(env, 'bob');
+	const msg = message(digest.wic);
+	digest.wic.send(msg);
+	challenge(await core.next('MESSAGE', { callId: msg.callId }), 407);
+	assert.match((await digest.wic.response(msg)).get('Proxy-Authenticate'), /^Digest /);
+	await leave(env, digest.wic);
+});
+
 test('a CANCEL ends an INVITE whose token is still asked about [TOK-24, TOK-28]', async (env) => {
 	const { waf, core } = env;
 	const { wic } = await tokenWic(env, 'alice', { token: mint(waf, { user: 'alice' }) });

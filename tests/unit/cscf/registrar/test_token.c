@@ -257,10 +257,21 @@ static void test_the_grant_is_bound_to_the_association(void **state)
 	assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
 	assert_ptr_equal(id.grant, second);
 	assert_int_equal(fa.held[0], 0);
+	cursor = 0;
+	fa_grant(IMPI, ALICE)->pool = true;
+	registered(1);
+	assert_true(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_string_equal(row.scenario, "3");
+	fx_send(2, HOME, ALICE, ALICE, "<sip:y@y.invalid;transport=ws>",
+		DIGEST(",uri=\"" HOME "\",nonce=\"N1\",response=\"6\",algorithm=AKAv2-SHA-256"),
+		"");
+	fk_answer("200 OK", "Contact: <sip:y@y.invalid;transport=ws>;expires=60\r\n" IDENTITIES);
+	assert_true(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_string_equal(row.scenario, "1b");
 	fa_bad(CSCF_AUTHZ_INVALID, "expired", "Token Expired");
 	fx_register(1, BEARER); /* each REGISTER needs a good one; the association stays */
 	assert_int_equal(fk.status, 401);
-	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 2);
 }
 
 static void test_another_user_on_the_connection_is_403_and_the_first_stays(void **state)
