@@ -225,7 +225,7 @@ void reg_assoc_drop_binding(struct reg_assoc *a, struct reg_binding *b);
 void reg_assoc_rebuild_impus(struct reg_assoc *a);
 /** Let the binding expire that many seconds (and the grace) from now. */
 enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s) GW_MUST_CHECK;
-struct reg_impi *reg_impi_find(const struct cscf_registrar *r, const char *impi);
+struct reg_impi *reg_impi_find(const struct cscf_registrar *r, const char *text);
 bool reg_assoc_is_live(const struct reg_assoc *a);
 int64_t reg_now_ms(void);
 
