@@ -39,7 +39,10 @@ static void txn_free(struct reg_txn *t)
 {
 	if (t->job != GW_HANDLE_NONE)
 		cscf_authz_cancel(t->r->parts.authz, t->job);
-	DL_DELETE(t->r->txns, t);
+	if (t->over)
+		DL_DELETE(t->r->over, t);
+	else
+		DL_DELETE(t->r->txns, t);
 	t->r->n_txns--;
 	gw_fsm_fini(&t->fsm);
 	reg_pool_unclaim(t->r, &t->q);
@@ -238,6 +241,17 @@ static enum reg_event classify(int status, const struct cscf_sip_response_info *
 	return REG_E_REFUSED;
 }
 
+/* The transaction lingers, the claim does not; and nobody looks for it any more. */
+static void set_over(struct reg_txn *t)
+{
+	if (t->over)
+		return;
+	t->over = true;
+	DL_DELETE(t->r->txns, t);
+	DL_APPEND(t->r->over, t);
+	reg_pool_unclaim(t->r, &t->q);
+}
+
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
 			const struct cscf_sip_response_info *info)
 {
@@ -252,8 +266,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 		reg_gate_answered(t->r, &t->q, &t->flow, rsp);
 	err = gw_fsm_dispatch(&t->fsm, classify(status, info), (void *)(uintptr_t)data);
 	(void)err; /* a second final answer: refused and logged by the engine */
-	if (t->fsm.state == REG_S_DONE) /* the transaction lingers, the claim does not */
-		reg_pool_unclaim(t->r, &t->q);
+	if (t->fsm.state == REG_S_DONE)
+		set_over(t);
 }
 
 static void on_done(void *arg, gw_handle client)
@@ -336,9 +350,9 @@ size_t reg_txn_count(const struct cscf_registrar *r)
 
 void reg_txn_drop_all(struct cscf_registrar *r)
 {
-	struct reg_txn *t, *next;
+	struct reg_txn *t;
 
-	DL_FOREACH_SAFE (r->txns, t, next) {
+	while ((t = r->txns != NULL ? r->txns : r->over) != NULL) {
 		cscf_sip_client_detach(r->parts.stack, t->client);
 		txn_free(t);
 	}

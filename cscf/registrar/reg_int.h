@@ -336,7 +336,8 @@ struct cscf_registrar {
 	struct reg_conn *conns;          /* uthash by id; owned */
 	struct reg_impi *impis;          /* uthash by text; owned */
 	struct reg_moved *moved;         /* uthash by connection; the associations' */
-	struct reg_txn *txns;            /* utlist DL; owned */
+	struct reg_txn *txns;            /* under way; utlist DL; owned */
+	struct reg_txn *over;            /* answered, the transaction lingers; the same */
 	size_t n_txns;
 	char pai[300];        /* an IMPU that a wildcard allowed, for the identity last asked for */
 	char path_uri[300];   /* "sip:host:port;lr" */

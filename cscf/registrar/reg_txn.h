@@ -18,6 +18,7 @@ struct reg_txn {
 	struct cscf_sip_msg *fwd; /* owned until it is sent */
 	gw_handle job;            /* of cscf_authz_verify; NONE: not under check */
 	bool starting;            /* reg_txn_start still holds it */
+	bool over;                /* answered: in the list of those that linger */
 	struct reg_txn *prev, *next;
 };
 
