@@ -104,6 +104,7 @@ static inline char *fx_jwks(const json_t *keys)
 		/* jose's `alg` would make key_ops; say `use` as a WAF does */
 		assert_true(jose_jwk_pub(NULL, pub));
 		json_object_del(pub, "key_ops");
+		json_object_set_new(pub, "use", json_string("sig"));
 		json_array_append_new(set, pub);
 	}
 	doc = json_pack("{s:o}", "keys", set);

@@ -168,6 +168,41 @@ static void test_unusable_keys_of_a_jwks_are_left_out(void **state)
 	free(raw);
 }
 
+/* Keys that name no algorithm are good for those of their kind and curve, and for no other. */
+static void test_keys_without_alg_serve_their_own_kind(void **state)
+{
+	static const struct {
+		const char *header;
+		size_t key;
+		enum cscf_authz_reason want;
+	} cases[] = {
+	    {"{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}", 0, CSCF_AUTHZ_R_OK},
+	    {"{\"alg\":\"RS256\",\"kid\":\"r1\",\"typ\":\"at+jwt\"}", 1, CSCF_AUTHZ_R_OK},
+	    {"{\"alg\":\"PS256\",\"kid\":\"r1\",\"typ\":\"at+jwt\"}", 1, CSCF_AUTHZ_R_OK},
+	    {"{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}", 1, CSCF_AUTHZ_R_ALG},
+	    {"{\"alg\":\"ES256\",\"kid\":\"r1\",\"typ\":\"at+jwt\"}", 0, CSCF_AUTHZ_R_ALG},
+	    {"{\"alg\":\"ES256\",\"kid\":\"e384\",\"typ\":\"at+jwt\"}", 0, CSCF_AUTHZ_R_ALG},
+	};
+	json_t *key;
+	size_t k;
+
+	REQ("TOK-05");
+	(void)state;
+	json_array_append_new(fx->keys, fx_key("RS256", "r1"));
+	json_array_append_new(fx->keys, fx_key("ES384", "e384"));
+	json_array_foreach(fx->keys, k, key)
+	{
+		json_object_del(key, "alg");
+		json_object_del(key, "key_ops");
+	}
+	fx_start(fx);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fx_ask(fx, fx_token_of(fx, cases[i].key, cases[i].header, fx_claims()));
+		if (fx->res.reason != cases[i].want)
+			fail_msg("%s: %s", cases[i].header, fx->res.word);
+	}
+}
+
 static void test_broken_point_of_a_key_is_a_wrong_signature(void **state)
 {
 	REQ("TOK-05");
@@ -468,6 +503,7 @@ int main(void)
 	    T(test_flood_of_unknown_kids_makes_one_fetch_per_interval),
 	    T(test_kid_may_be_absent_when_one_key_fits),
 	    T(test_unusable_keys_of_a_jwks_are_left_out),
+	    T(test_keys_without_alg_serve_their_own_kind),
 	    T(test_broken_point_of_a_key_is_a_wrong_signature),
 	    T(test_without_any_key_it_is_our_fault_not_the_tokens),
 	    T(test_cold_and_down_is_unavailable_then_recovers),
