@@ -44,7 +44,9 @@ void session_note_refused(const struct cscf_sip_msg *req, int status, enum refus
 void session_refuse(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *req,
 		    int status, enum refusal why, const char *retry_after)
 {
-	const char *reason = why == REFUSAL_UNREGISTERED ? "Not registered" : NULL;
+	const char *reason = why == REFUSAL_UNREGISTERED ? "Not registered"
+			     : why == REFUSAL_FROM       ? "From Not Registered Here"
+							 : NULL;
 
 	session_note_refused(req, status, why);
 	if (why == REFUSAL_ROUTE)

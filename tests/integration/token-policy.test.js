@@ -62,7 +62,7 @@ test('a REGISTER without credentials is challenged here, the core sees nothing [
 	assert.match(digest.res.get('WWW-Authenticate'), /^Digest /);
 });
 
-test('each domain takes the schemes its policy names [SEC-18, SEC-08, REG-16]', async (env) => {
+test('each domain takes the schemes its policy names [SEC-18, SEC-08, REG-16, TOK-13]', async (env) => {
 	const { client, waf } = env;
 	const ask = async (domain, options) => {
 		const wic = await client('alice', { domain });
@@ -92,6 +92,7 @@ test('each domain takes the schemes its policy names [SEC-18, SEC-08, REG-16]', 
 
 		assert.equal(protectedBy(seen.item), 'auth-done');
 		assert.equal(seen.item.msg.all('Authorization').length, 1);
+		assert.match(seen.item.msg.get('Authorization'), new RegExp(`^Digest username="alice\\.wic@${domain}"`));
 	}
 });
 

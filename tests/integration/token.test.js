@@ -80,7 +80,7 @@ test('both spellings of the credential are the same, odd places of it go nowhere
 		}
 	});
 
-test('who the WIC says it is does not count [TOK-13, SEC-07, SEC-08]', async (env) => {
+test('a Digest beside a token: the default scheme counts, and the token goes nowhere [SEC-07, SEC-08, TOK-16]', async (env) => {
 	const { waf, client } = env;
 	const alice = await client('alice');
 	const { item, res } = await registerBy(env, alice, mint(waf, { user: 'alice' }), { headers: [
@@ -88,10 +88,12 @@ test('who the WIC says it is does not count [TOK-13, SEC-07, SEC-08]', async (en
 			'integrity-protected="tls-yes", authorization-entity="evil"'],
 		['P-Asserted-Identity', '<sip:bob@ims.test>']] });
 
-	// Both schemes are allowed and Digest is the default: without the token's policy Digest counts.
+	// Both schemes are allowed and Digest is the default.
 	assert.equal(res.status, 200);
 	assert.equal(protectedBy(item), undefined);
-	assert.match(item.msg.get('Authorization'), /username="bob/);
+	assert.equal(item.msg.all('Authorization').length, 1);
+	assert.match(item.msg.get('Authorization'), /^Digest username="bob/);
+	assert.doesNotMatch(item.raw, /integrity-protected|authorization-entity|P-Asserted-Identity/i);
 	assertNoToken(item.raw, minted, 'the REGISTER on Mw');
 	alice.unregister = () => alice.request(alice.registerMsg({ expires: 0, auth: credentials(alice, { impi: 'bob.wic@ims.test' }) }));
 });
