@@ -304,6 +304,25 @@ test('reconnect within flow.grace: only the 200 re-attaches; then requests pass 
 		}
 	});
 
+test('the flow replaced in a call while the old socket is still open: the call moves, the old socket is closed, nothing is released [REG-42, DEREG-43]',
+	async (env) => {
+		const { core, gw } = env;
+		const { wic } = await present(env);
+		const { call, far } = await callToWic(env, wic);
+		const fresh = await back(env, wic);
+
+		await exchange(env, fresh, answered(fresh));
+		assert.equal((await wic.request(call.request('INFO'))).status, 403);
+		assert.equal((await wic.ended()).code, 1000);
+		call.client = fresh;
+		const [info] = await Promise.all([far.send('INFO'), call.next('INFO')]);
+		assert.equal(info.status, 200);
+		assert.equal(await contexts(gw), 1);
+		const [bye] = await Promise.all([call.bye(), core.next('BYE', { callId: call.callId }).then((r) => r.reply(200, 'OK'))]);
+		assert.equal(bye.status, 200);
+		await leave(env, fresh);
+	});
+
 test('the same IMPU and IMPI but another instance does not take a call over [DEREG-43]', async (env) => {
 	const { core, gw } = env;
 	const { wic } = await present(env);
