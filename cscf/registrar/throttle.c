@@ -111,6 +111,7 @@ static bool is_blocked(struct entry *table, uint64_t key, int64_t now_ms)
 
 static void drop(struct entry **table, struct entry *e)
 {
+	GW_ASSERT(*table != NULL); /* e is in it */
 	HASH_DELETE(hh, *table, e);
 	free(e);
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import tls from 'node:tls';
 import { copyFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { deflateRawSync } from 'node:zlib';
 import { suite, ORIGIN } from '../lib/suite.js';
 import { Gateway } from '../lib/gateway.js';
 import { makeCerts } from '../lib/conf.js';
@@ -160,6 +161,17 @@ test('oversized: a message over ws.max_message is 1009, 10 000 headers are refus
 		sock.frame({ opcode: 1, length: 1 << 30 });
 		assert.equal(await sock.closeCode(), 1009);
 	});
+
+test('a compressed bomb is a protocol error: no compression was agreed, whatever was offered [WS-13]', async ({ gw, own }) => {
+	const sock = own(await RawSocket.open({ port: gw.wssPort, secure: true }));
+	const res = await sock.upgrade({ headers: { Origin: ORIGIN,
+		'Sec-WebSocket-Extensions': 'permessage-deflate; server_no_context_takeover' } });
+
+	assert.equal(res.status, 101);
+	assert.doesNotMatch(res.head, /extensions/i);
+	sock.frame({ opcode: 1, rsv: 4, payload: deflateRawSync(Buffer.alloc(40 << 20)) });
+	assert.equal(await sock.closeCode(), 1002);
+});
 
 const RELOADS = 1000;
 const WARM = 200;

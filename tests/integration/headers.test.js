@@ -186,7 +186,20 @@ const FORBIDDEN = [['P-Asserted-Identity', '<sip:president@ims.test>'], ['P-Asse
 	['P-Early-Media', 'sendrecv;forged'], ['Feature-Caps', '*;+g.forged'],
 	['Restoration-Info', 'noresponse;forged'], ['Relayed-Charge', 'forged'], ['Service-Interact-Info', 'forged'],
 	['Response-Source', 'urn:forged'], ['Attestation-Info', 'forged'], ['Origination-Id', 'forged'],
-	['Additional-Identity', 'forged'], ['Security-Client', 'forged'], ['Security-Verify', 'forged']];
+	['Additional-Identity', 'forged'], ['Security-Client', 'forged'], ['Security-Verify', 'forged'],
+	['Security-Server', 'forged'], ['Identity', 'forged'], ['P-Preferred-Identity', '<sip:forged@ims.test>'],
+	['Priority', 'psap-callback;forged']];
+
+test('nor do they in a REGISTER, before and after the challenge [SEC-06, SEC-07]', async (env) => {
+	const { core, client } = env;
+	const wic = await client('alice');
+	const [res, seen] = await Promise.all([wic.register({ headers: FORBIDDEN }), core.registration()]);
+
+	assert.equal(res.status, 200);
+	for (const item of [seen.first, seen.second])
+		assert.doesNotMatch(item.raw, /forged|president/);
+	await leave(env, wic);
+});
 
 test('headers of the trust domain sent by a WIC never reach the core; unknown ones do [SEC-06, ID-04, ID-12, CALL-20]',
 	async (env) => {

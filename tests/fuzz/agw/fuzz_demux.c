@@ -118,8 +118,8 @@ static struct agw_stream *make_stream(void)
 	if (agw_stream_new(&s, &a) != GW_OK)
 		return NULL;
 	agw_stream_attach(s, &env);
-	agw_stream_stun(s, 0, &pkt);
-	if (agw_srtp_sess_new(&s->srtp, &keys, 128) != GW_OK)
+	agw_leg_stun(&s->legs[AGW_LEG_RTP], 0, &pkt);
+	if (agw_srtp_sess_new(&s->legs[AGW_LEG_RTP].srtp, &keys, 128) != GW_OK)
 		abort();
 	return s;
 }
@@ -131,13 +131,13 @@ static void access_side(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		agw_forward_up_rtp(s, 0, pkt);
 		break;
 	case AGW_PROTO_RTCP:
-		agw_forward_up_rtcp(s, 0, pkt);
+		agw_forward_up_rtcp(&s->legs[AGW_LEG_RTP], 0, pkt);
 		break;
 	case AGW_PROTO_STUN:
-		agw_stream_stun(s, 0, pkt);
+		agw_leg_stun(&s->legs[AGW_LEG_RTP], 0, pkt);
 		break;
 	case AGW_PROTO_DTLS:
-		agw_stream_dtls(s, 0, pkt);
+		agw_leg_dtls(&s->legs[AGW_LEG_RTP], 0, pkt);
 		break;
 	case AGW_PROTO_OTHER:
 		break;
