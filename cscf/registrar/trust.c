@@ -6,13 +6,17 @@
  */
 #include "cscf/registrar/trust.h"
 
+#include "common/log.h"
+
 #include "cscf/sip/auth.h"
 #include "cscf/sip/msg.h"
 
 #include <stdlib.h>
 
-#define FROM_WIC 1U
-#define TO_WIC   2U
+#define GW_LOG_MOD "registrar"
+
+#define FROM_WIC   1U
+#define TO_WIC     2U
 
 /* Deleted whole. What is only relayed does not stand here. */
 static const struct {
@@ -114,15 +118,23 @@ static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *heade
 	return GW_OK;
 }
 
+/* A challenge that cannot be read may hide keys (several in one field, which SIP has not): it
+ * goes, and what others there are stay. */
 static enum gw_err clean_challenges(struct cscf_sip_msg *msg, const char *header)
 {
-	for (size_t i = 0; i < cscf_sip_msg_hdr_count(msg); i++) {
+	for (size_t i = cscf_sip_msg_hdr_count(msg); i-- > 0;) {
 		struct gw_slice name, value;
+		struct cscf_sip_auth auth;
 		enum gw_err err;
 
 		cscf_sip_msg_hdr_at(msg, i, &name, &value);
 		if (!gw_slice_ieq_str(name, header))
 			continue;
+		if (cscf_sip_auth_parse(&auth, value) != GW_OK) {
+			cscf_sip_msg_hdr_del_at(msg, i);
+			GW_LOG_LIMITED(GW_LOG_WARN, "trust.bad_challenge", "header=%s", header);
+			continue;
+		}
 		err = set_without(msg, i, value, key_params);
 		if (err != GW_OK)
 			return err;
