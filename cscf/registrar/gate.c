@@ -148,6 +148,24 @@ static bool is_stale(const struct cscf_sip_msg *rsp)
 	return false;
 }
 
+static void failed(struct cscf_registrar *r, const struct reg_request *q,
+		   const struct cscf_sip_flow *flow)
+{
+	struct reg_throttle_who who = who_is(q, flow);
+
+	log_event(r, "authentication-failed", q, flow);
+	reg_throttle_failed(r->gate->throttle, &who, reg_now_ms());
+}
+
+void reg_gate_token_refused(struct cscf_registrar *r, const struct reg_request *q,
+			    const struct cscf_sip_flow *flow)
+{
+	const struct reg_conn *c = reg_conn_find(r, flow->conn);
+
+	if (c == NULL || c->assocs == NULL)
+		failed(r, q, flow);
+}
+
 void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
 		       const struct cscf_sip_flow *flow, const struct cscf_sip_msg *rsp)
 {
@@ -171,6 +189,5 @@ void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
 	if ((c != NULL && c->assocs != NULL) || (status != 401 && status != 403 && status != 404) ||
 	    (status == 401 && (q->resync || is_stale(rsp))))
 		return;
-	log_event(r, "authentication-failed", q, flow);
-	reg_throttle_failed(r->gate->throttle, &who, reg_now_ms());
+	failed(r, q, flow);
 }

@@ -28,5 +28,8 @@ bool reg_gate_open(struct cscf_registrar *r, struct reg_conn *c, const struct re
 /** The core's final answer to a REGISTER, before it is acted on. */
 void reg_gate_answered(struct cscf_registrar *r, const struct reg_request *q,
 		       const struct cscf_sip_flow *flow, const struct cscf_sip_msg *rsp);
+/** A token that is none of any issuer of ours: counted like a wrong password. */
+void reg_gate_token_refused(struct cscf_registrar *r, const struct reg_request *q,
+			    const struct cscf_sip_flow *flow);
 
 #endif

@@ -15,7 +15,7 @@
  * from any other address even while the identity is under attack from a thousand. Behind the
  * attacker's own address (a shared NAT) a device that has registered that IMPU before is told by
  * its +sip.instance, which others do not know, and is counted apart. Only failures that the core
- * reported count; being refused here neither counts nor prolongs the block.
+ * or the check of a token reported count; being refused here neither counts nor prolongs the block.
  *
  * Each table is bounded; when full, what was touched longest ago goes. To push an entry of his
  * out an attacker needs so many failures from so many addresses that each is blocked itself.

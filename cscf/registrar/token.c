@@ -6,6 +6,7 @@
  * Not here: the token itself (cscf/authz), what the core gets for it (tna.c), pools (pool.c).
  * Spec: TS 24.371 §6.4.2, RFC 8898; TOK-01..03, 13, 18..24, 33, WS-04. Thread: the cscf loop.
  */
+#include "cscf/registrar/gate.h"
 #include "cscf/registrar/pool.h"
 #include "cscf/registrar/reg_txn.h"
 #include "cscf/registrar/scheme.h"
@@ -14,7 +15,6 @@
 #include "cscf/sip/mask.h"
 
 #include "common/log.h"
-#include "cscf/sip/mask.h"
 
 #include <stdio.h>
 #include <utlist.h>
@@ -67,6 +67,8 @@ static bool refuse_verdict(struct reg_txn *t, const struct cscf_authz_result *re
 		break;
 	case CSCF_AUTHZ_INVALID:
 		reg_metric_inc(REG_M_TOKEN_INVALID);
+		if (res->reason != CSCF_AUTHZ_R_EXPIRED) /* which any honest page has at times */
+			reg_gate_token_refused(r, &t->q, &t->flow);
 		(void)reg_bearer_challenge(r, res->error, res->word, why);
 		why->reason = res->phrase; /* the page tells its user */
 		break;

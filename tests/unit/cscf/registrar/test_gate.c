@@ -152,6 +152,28 @@ static void test_one_challenge_lets_one_answer_in(void **state)
 	assert_int_equal(fk.n_requests, 2);
 }
 
+static void test_tokens_of_nobodys_making_are_failures_expired_ones_are_not(void **state)
+{
+	REQ("SEC-14");
+	(void)state;
+	fx.parts.authz = FA_AUTHZ;
+	start(3, 0);
+	fa_bad(CSCF_AUTHZ_INVALID, "expired", "Token Expired");
+	fa.result.reason = CSCF_AUTHZ_R_EXPIRED;
+	for (int i = 0; i < 5; i++) {
+		fx_register(3, "Bearer abc.def.ghi");
+		assert_int_equal(fk.status, 401);
+	}
+	fa_bad(CSCF_AUTHZ_INVALID, "signature", "Bad Signature");
+	for (int i = 0; i < 3; i++) {
+		fx_register(3, "Bearer abc.def.ghi");
+		assert_int_equal(fk.status, 401);
+	}
+	fx_register(3, "Bearer abc.def.ghi"); /* the WAF is not asked any more either */
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
@@ -162,6 +184,7 @@ int main(void)
 	    T(test_who_is_registered_is_not_throttled),
 	    T(test_initial_registrations_over_the_rate_are_503),
 	    T(test_one_challenge_lets_one_answer_in),
+	    T(test_tokens_of_nobodys_making_are_failures_expired_ones_are_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
