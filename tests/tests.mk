@@ -105,6 +105,9 @@ bench-signalling: deps-npm release ## registrations per CPU-second and memory pe
 .PHONY: bench-idle
 bench-idle: deps-npm release ## 20 000 registered WICs; half of them cut off at once and back
 	@node tests/bench/idle.mjs
+.PHONY: bench-storm
+bench-storm: deps-npm release ## handshakes: ECDSA, RSA, tickets; what registered WICs feel of them
+	@node tests/bench/storm.mjs
 .PHONY: bench-media
 bench-media: release ## packets per CPU-second, latency, memory and set-up cost per call, beside rtpengine
 	@deploy/setup/install.sh bench
