@@ -338,6 +338,23 @@ bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor)
 	return false;
 }
 
+size_t reg_txn_coming(const struct cscf_registrar *r, const char *impi, uint64_t but)
+{
+	const struct reg_txn *t;
+	size_t n = 0;
+
+	DL_FOREACH (r->txns, t) {
+		const struct reg_conn *c = reg_conn_find(r, t->flow.conn);
+
+		n += t->fsm.state != REG_S_DONE && t->flow.conn != but && !t->q.query &&
+		     !t->q.dereg && strcmp(t->q.impi, impi) == 0 &&
+		     (t->q.has_response || t->q.scheme == REG_SCHEME_BEARER) &&
+		     (c == NULL || reg_assoc_on(c, impi) == NULL) &&
+		     reg_assoc_replaced(r, &t->q, t->flow.conn) == NULL;
+	}
+	return n;
+}
+
 size_t reg_txn_count(const struct cscf_registrar *r)
 {
 	const struct reg_txn *t;

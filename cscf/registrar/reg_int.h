@@ -271,6 +271,9 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
 /** The same on any connection. */
 bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor);
+/** REGISTERs under way that may make one more association of this IMPI, on other connections
+ * `but` this one (REG-45). */
+size_t reg_txn_coming(const struct cscf_registrar *r, const char *impi, uint64_t but);
 size_t reg_txn_count(const struct cscf_registrar *r);
 void reg_txn_drop_all(struct cscf_registrar *r);
 /* registrar.c: what needs the IMPI: one user per connection, connections per user. */

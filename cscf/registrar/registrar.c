@@ -146,7 +146,8 @@ static bool over_limit(const struct cscf_registrar *r, const struct reg_conn *c,
 	if (q->query || q->dereg || reg_assoc_on(c, q->impi) != NULL ||
 	    (old != NULL && reg_assoc_is_live(old)))
 		return false;
-	return (int64_t)reg_assoc_count_live(r, q->impi) >= r->cfg->max_per_impi;
+	return (int64_t)(reg_assoc_count_live(r, q->impi) + reg_txn_coming(r, q->impi, c->id)) >=
+	       r->cfg->max_per_impi;
 }
 
 static bool check_order(struct cscf_registrar *r, struct reg_conn *c,

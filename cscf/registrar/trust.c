@@ -7,7 +7,6 @@
 #include "cscf/registrar/trust.h"
 
 #include "common/log.h"
-
 #include "cscf/sip/auth.h"
 #include "cscf/sip/msg.h"
 

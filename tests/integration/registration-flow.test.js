@@ -216,6 +216,31 @@ test('assoc.max_per_impi connections of one IMPI, one more is 403 here and distu
 	await leave(env, back);
 });
 
+test('the limit holds for REGISTERs that are under way at the same time [REG-45]', async (env) => {
+	const { core } = env;
+	const wics = await Promise.all([1, 2, 3].map(() => env.client('alice')));
+	const items = [];
+
+	for (const wic of wics.slice(0, 2)) {
+		wic.sent = wic.registerMsg(answered(wic));
+		wic.send(wic.sent);
+		items.push(await core.next('REGISTER', { callId: wic.sent.callId }));
+	}
+	// Neither has its 200 yet.
+	assert.equal((await refusedLocally(env, wics[2], answered(wics[2]))).status, 403);
+	for (const [i, item] of items.entries()) {
+		core.accept(item);
+		assert.equal((await wics[i].response(wics[i].sent)).status, 200);
+	}
+	assert.equal((await records(env.gw)).length, 2);
+	await leave(env, wics[0]);
+	// One that the core has refused takes no place.
+	await exchange(env, wics[0], answered(wics[0]), (r) => core.challenge(r));
+	assert.equal((await exchange(env, wics[2], answered(wics[2]))).res.status, 200);
+	await leave(env, wics[1]);
+	await leave(env, wics[2]);
+});
+
 test('one IMPU of two IMPIs: records, Service-Routes and fates stay apart [REG-46]', async (env) => {
 	const { core } = env;
 	const routes = ['one', 'two'].map((u) => `<sip:${u}@${core.host}:${core.port};lr>`);
