@@ -81,7 +81,8 @@ static void edit(const struct cscf_sip_msg *msg)
 	cscf_sip_msg_free(copy);
 }
 
-static void round_trip(const struct cscf_sip_msg *msg)
+/* As it came: what the core may answer is more than what a user may send. */
+static void round_trip(const struct cscf_sip_msg *msg, bool strict)
 {
 	struct cscf_sip_msg *again;
 	size_t n, m;
@@ -90,7 +91,7 @@ static void round_trip(const struct cscf_sip_msg *msg)
 
 	if (text == NULL)
 		return;
-	if (cscf_sip_msg_parse(&again, text, n, &wide, true, NULL) != GW_OK)
+	if (cscf_sip_msg_parse(&again, text, n, &wide, strict, NULL) != GW_OK)
 		abort();
 	second = cscf_sip_msg_print(again, &m);
 	if (second == NULL || m != n || memcmp(text, second, n) != 0)
@@ -137,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		look_at_values(msg, "From");
 		look_at_auth(msg);
 		edit(msg);
-		round_trip(msg);
+		round_trip(msg, size % 2 == 0);
 	} else if (msg != NULL) {
 		struct cscf_sip_msg *rsp;
 
