@@ -347,10 +347,10 @@ static void test_slow_waf_holds_up_nobody_else(void **state)
 	cscf_authz_free(fx->a);
 	snprintf(slow_url, sizeof(slow_url), "http://127.0.0.1:%u/introspect", fx->port);
 	fx_issuer(fx, 1, "https://slow.example.net", slow_url, "");
-	fx->cfg.http_timeout = 400;
 	fx_start(fx);
 	assert_reason(fx_ask(fx, fx_token(fx, NULL, NULL)), OK); /* keys of the first are here */
 	fx->hang = true;
+	fx->cfg.http_timeout = 400;
 	fx->mono_ms += 60000;
 	json_object_set_new(claims, "iss", json_string("https://slow.example.net"));
 	token = fx_token_of(fx, 0, NULL, claims);
