@@ -18,6 +18,7 @@ struct reg_moved {
 
 static void drop(struct cscf_registrar *r, struct reg_moved *m)
 {
+	GW_ASSERT(r->moved != NULL); /* m is in it */
 	HASH_DELETE(hh, r->moved, m);
 	free(m);
 }
@@ -37,6 +38,10 @@ void reg_moved_add(struct reg_assoc *a, uint64_t from)
 	m->conn = from;
 	m->assoc = a->handle;
 	HASH_ADD(hh, r->moved, conn, sizeof(m->conn), m);
+	if (m->hh.tbl == NULL) {
+		free(m);
+		return;
+	}
 	m->next = a->moved;
 	a->moved = m;
 	for (tail = &a->moved; *tail != NULL; tail = &(*tail)->next) {
