@@ -97,14 +97,15 @@ bool cscf_sip_msg_has_token(const struct cscf_sip_msg *msg, const char *name, co
 /* One field without a token; NULL when out of memory, "" when nothing is left. */
 static char *field_without(struct gw_slice field, const char *token)
 {
-	char *out = malloc(field.n + 3);
+	char *out = malloc(2 * field.n + 3); /* each comma may become a comma and a blank */
 	struct gw_slice member;
 	size_t pos = 0, n = 0;
 
 	if (out == NULL)
 		return NULL;
 	while (cscf_sip_list_next(field, &pos, &member)) {
-		if (gw_slice_ieq_str(member, token))
+		/* seen as cscf_sip_list_has sees it: a parameter behind it is no way round */
+		if (cscf_sip_list_has(member, token))
 			continue;
 		if (n > 0) {
 			out[n++] = ',';

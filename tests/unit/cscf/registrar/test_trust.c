@@ -249,6 +249,14 @@ static void test_sec_agree_tag_is_taken_out_of_supported(void **state)
 	assert_non_null(strstr(out, "path"));
 	assert_non_null(strstr(out, "outbound"));
 	free(out);
+	out = strip(REQUEST, "Supported: path, sec-agree;q=1, outbound\r\nk: sec-agree;", true);
+	assert_null(strstr(out, "sec-agree"));
+	assert_non_null(strstr(out, "Supported: path, outbound"));
+	free(out);
+	out = strip(REQUEST, "Supported: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,sec-agree,x",
+		    true);
+	assert_non_null(strstr(out, ", v, w, x\r\n")); /* blanks come in: longer than it was */
+	free(out);
 }
 
 int main(void)
