@@ -10,24 +10,19 @@
  *  - its ACK (no Max-Forwards): never sent, the owner builds its own;
  *  - no Accepted state, no timer C: the owner's;
  *  - some 200 allocations and a parse or four per transaction: machines that ended, and their
- *    skeletons, are used again (spare_*). They hold nothing of a peer.
+ *    skeletons (skeleton.h), are used again. They hold nothing of a peer.
  */
 #include "cscf/sip/machine.h"
 
 #include "cscf/sip/osip_parse.h"
+#include "cscf/sip/skeleton.h"
 
-#include <sys/time.h>
-#include <time.h>
-
-/* after the clock headers, which it needs and does not include */
-#include <osip2/osip.h>
 #include <osipparser2/osip_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SPARE_MACHINES 128 /* kept per kind, 16 kB each */
-#define SPARE_MESSAGES 256 /* kept per kind of skeleton */
 
 struct cscf_sip_machine {
 	struct cscf_sip_machine *next; /* spare */
@@ -41,8 +36,6 @@ struct cscf_sip_machine {
 	osip_transaction_t *tr;
 };
 
-enum skeleton { SKELETON_INVITE, SKELETON_OTHER, SKELETON_ACK, SKELETON_COUNT };
-
 static osip_t *osip; /* one per process, made at first use, never freed */
 
 /* What ended and may serve again, per reliability; loop thread only. */
@@ -50,10 +43,6 @@ static struct {
 	struct cscf_sip_machine *first;
 	unsigned n;
 } spare_machines[4][2];
-static struct {
-	osip_message_t *msg[SPARE_MESSAGES];
-	unsigned n;
-} spare_messages[SKELETON_COUNT][2][2]; /* [][reliable][is a response] */
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libosip2's */
 static int on_send(osip_transaction_t *tr, osip_message_t *sip, char *host, int port, int sock)
@@ -106,64 +95,10 @@ static enum gw_err init_once(void)
 	return GW_OK;
 }
 
-/* --- skeletons --- */
-
-static enum skeleton skeleton_of(const struct cscf_sip_machine *m)
+static enum cscf_sip_skeleton skeleton_of(const struct cscf_sip_machine *m)
 {
-	return m->kind == CSCF_SIP_ICT || m->kind == CSCF_SIP_IST ? SKELETON_INVITE
-								  : SKELETON_OTHER;
-}
-
-static osip_message_t *skeleton_new(enum skeleton which, bool reliable, int status)
-{
-	static const char *const methods[] = {"INVITE", "OPTIONS", "ACK"};
-	osip_message_t *sip = NULL;
-	char text[256];
-	char first[64];
-	int n;
-
-	if (status == 0)
-		snprintf(first, sizeof(first), "%s sip:x SIP/2.0", methods[which]);
-	else
-		snprintf(first, sizeof(first), "SIP/2.0 %d x", status);
-	n = snprintf(text, sizeof(text),
-		     "%s\r\nVia: SIP/2.0/%s x;branch=z9hG4bKx\r\nFrom: <sip:a@x.invalid>;tag=x\r\n"
-		     "To: <sip:b@x.invalid>;tag=y\r\nCall-ID: x\r\nCSeq: 1 %s\r\n\r\n",
-		     first, reliable ? "TCP" : "UDP", methods[which]);
-	if (osip_message_init(&sip) != 0)
-		return NULL;
-	if (osip_message_parse(sip, text, (size_t)n) != 0) {
-		osip_message_free(sip);
-		return NULL;
-	}
-	return sip;
-}
-
-/* status 0: a request of that method */
-static osip_message_t *skeleton(const struct cscf_sip_machine *m, enum skeleton which, int status)
-{
-	osip_message_t *sip;
-
-	if (spare_messages[which][m->reliable][status != 0].n == 0)
-		return skeleton_new(which, m->reliable, status);
-	sip = spare_messages[which][m->reliable][status != 0]
-		  .msg[--spare_messages[which][m->reliable][status != 0].n];
-	if (status != 0)
-		osip_message_set_status_code(sip, status);
-	return sip;
-}
-
-static void skeleton_keep(const struct cscf_sip_machine *m, enum skeleton which,
-			  osip_message_t **sip)
-{
-	bool response = *sip != NULL && MSG_IS_RESPONSE(*sip);
-
-	if (*sip != NULL && spare_messages[which][m->reliable][response].n < SPARE_MESSAGES)
-		spare_messages[which][m->reliable][response]
-		    .msg[spare_messages[which][m->reliable][response].n++] = *sip;
-	else
-		osip_message_free(*sip);
-	*sip = NULL;
+	return m->kind == CSCF_SIP_ICT || m->kind == CSCF_SIP_IST ? CSCF_SIP_SKELETON_INVITE
+								  : CSCF_SIP_SKELETON_OTHER;
 }
 
 /* --- life --- */
@@ -222,9 +157,9 @@ static enum gw_err machine_make(struct cscf_sip_machine **out, enum cscf_sip_mac
 		return GW_ERR_NOMEM;
 	m->kind = kind;
 	m->reliable = reliable;
-	sip = skeleton(m, skeleton_of(m), 0);
+	sip = cscf_sip_skeleton_take(skeleton_of(m), m->reliable, 0);
 	rc = sip != NULL ? osip_transaction_init(&m->tr, types[kind], osip, sip) : OSIP_NOMEM;
-	skeleton_keep(m, skeleton_of(m), &sip);
+	cscf_sip_skeleton_give(skeleton_of(m), m->reliable, &sip);
 	if (rc != 0) {
 		free(m);
 		return GW_ERR_NOMEM;
@@ -278,14 +213,14 @@ void cscf_sip_machine_free(struct cscf_sip_machine *m)
 {
 	if (m == NULL)
 		return;
-	skeleton_keep(m, skeleton_of(m), &m->tr->orig_request);
-	skeleton_keep(m, skeleton_of(m), &m->tr->last_response);
+	cscf_sip_skeleton_give(skeleton_of(m), m->reliable, &m->tr->orig_request);
+	cscf_sip_skeleton_give(skeleton_of(m), m->reliable, &m->tr->last_response);
 	if (spare_machines[m->kind][m->reliable].n >= SPARE_MACHINES) {
 		osip_transaction_free2(m->tr);
 		free(m);
 		return;
 	}
-	skeleton_keep(m, SKELETON_ACK, &m->tr->ack);
+	cscf_sip_skeleton_give(CSCF_SIP_SKELETON_ACK, m->reliable, &m->tr->ack);
 	m->ops = NULL;
 	m->owner = NULL;
 	m->next = spare_machines[m->kind][m->reliable].first;
@@ -348,7 +283,7 @@ enum gw_err cscf_sip_machine_request(struct cscf_sip_machine *m)
 
 	if (m->over)
 		return GW_ERR_STATE;
-	sip = skeleton(m, skeleton_of(m), 0);
+	sip = cscf_sip_skeleton_take(skeleton_of(m), m->reliable, 0);
 	return sip != NULL ? feed(m, types[m->kind], sip) : GW_ERR_NOMEM;
 }
 
@@ -363,7 +298,7 @@ enum gw_err cscf_sip_machine_response(struct cscf_sip_machine *m, int status)
 		type = is_client(m) ? RCV_STATUS_1XX : SND_STATUS_1XX;
 	else if (status < 300)
 		type = is_client(m) ? RCV_STATUS_2XX : SND_STATUS_2XX;
-	sip = skeleton(m, skeleton_of(m), status);
+	sip = cscf_sip_skeleton_take(skeleton_of(m), m->reliable, status);
 	if (sip == NULL || feed(m, type, sip) != GW_OK)
 		return GW_ERR_NOMEM;
 	if (m->kind == CSCF_SIP_NICT && status < 200)
@@ -377,7 +312,7 @@ enum gw_err cscf_sip_machine_ack(struct cscf_sip_machine *m)
 
 	if (m->over)
 		return GW_ERR_STATE;
-	sip = skeleton(m, SKELETON_ACK, 0);
+	sip = cscf_sip_skeleton_take(CSCF_SIP_SKELETON_ACK, m->reliable, 0);
 	return sip != NULL ? feed(m, RCV_REQACK, sip) : GW_ERR_NOMEM;
 }
 

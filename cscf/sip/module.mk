@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 CSCF_SRC += cscf/sip/auth.c cscf/sip/client.c cscf/sip/client_owner.c cscf/sip/client_try.c cscf/sip/counters.c \
-	cscf/sip/dns.c cscf/sip/flow_token.c cscf/sip/health.c cscf/sip/machine.c cscf/sip/mask.c \
+	cscf/sip/dns.c cscf/sip/flow_token.c cscf/sip/health.c cscf/sip/machine.c cscf/sip/skeleton.c cscf/sip/mask.c \
 	cscf/sip/overload.c cscf/sip/msg.c \
 	cscf/sip/msg_body.c cscf/sip/msg_build.c cscf/sip/msg_hdr.c cscf/sip/msg_parse.c \
 	cscf/sip/msg_value.c cscf/sip/mw.c cscf/sip/peers.c cscf/sip/osip_parse.c cscf/sip/receive.c \

@@ -392,11 +392,6 @@ fail:
 
 /* --- public --------------------------------------------------------------------------------- */
 
-uint64_t cscf_ws_conn_id(const struct cscf_ws_conn *c)
-{
-	return c->id;
-}
-
 struct cscf_ws_conn *cscf_ws_conn_find(const struct cscf_ws_listener *l, uint64_t id)
 {
 	struct cscf_ws_conn *c = l->last;
@@ -460,26 +455,6 @@ void cscf_ws_conn_close(struct cscf_ws_conn *c, uint16_t code, const char *reaso
 	cscf_ws_conn_start_close(c, CSCF_WS_CAUSE_LOCAL, code, reason);
 }
 
-const struct gw_addr *cscf_ws_conn_peer(const struct cscf_ws_conn *c)
-{
-	return &c->peer;
-}
-
-const struct gw_addr *cscf_ws_conn_local(const struct cscf_ws_conn *c)
-{
-	return &c->local;
-}
-
-bool cscf_ws_conn_is_tls(const struct cscf_ws_conn *c)
-{
-	return c->tls;
-}
-
-const char *cscf_ws_conn_origin(const struct cscf_ws_conn *c)
-{
-	return c->origin != NULL ? c->origin : "";
-}
-
 void cscf_ws_conn_mark_authenticated(struct cscf_ws_conn *c)
 {
 	if (c->phase == CSCF_WS_PHASE_OPEN)
@@ -498,24 +473,4 @@ bool cscf_ws_conn_take_token(struct cscf_ws_conn *c)
 		return true;
 	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_RATE_LIMITED]);
 	return false;
-}
-
-void cscf_ws_conn_set_user(struct cscf_ws_conn *c, void *user)
-{
-	c->user = user;
-}
-
-void *cscf_ws_conn_user(const struct cscf_ws_conn *c)
-{
-	return c->user;
-}
-
-size_t cscf_ws_conn_queued(const struct cscf_ws_conn *c)
-{
-	return c->out_counted;
-}
-
-unsigned cscf_ws_conn_age_s(const struct cscf_ws_conn *c)
-{
-	return (unsigned)((cscf_ws_now_ms() - c->opened_ms) / 1000);
 }

@@ -2,12 +2,12 @@
 /*
  * Commands on stdin, one at a time, each answered by one JSON line on stdout when it is done:
  *
- *   connect N INFLIGHT          open clients 0..N-1 and register each; who fails comes again
- *   more N INFLIGHT             the same for those up to N-1 that are not open yet
- *   refresh S INFLIGHT HOW      REGISTER on open connections, so many at a time (closed loop);
+ *   connect N MOST          open clients 0..N-1 and register each; who fails comes again
+ *   more N MOST             the same for those up to N-1 that are not open yet
+ *   refresh S MOST HOW      REGISTER on open connections, so many at a time (closed loop);
  *                               HOW: digest (challenge, answer) or plain (credentials at once)
  *   pace S RATE HOW             the same at a rate (open loop)
- *   storm S INFLIGHT            new connections: TCP, TLS, Upgrade, two REGISTERs, close
+ *   storm S MOST            new connections: TCP, TLS, Upgrade, two REGISTERs, close
  *   probe S MS                  a keep-alive on client 0 every MS
  *   crash PERCENT SPREAD_MS     reset so many at once; each comes again after a random part of
  *                               SPREAD_MS, then with back-off; done when all are registered
@@ -52,7 +52,7 @@ unsigned load_connecting;
 static struct {
 	enum mode mode;
 	const char *name;
-	unsigned inflight, rate;
+	unsigned most, rate;
 	bool plain;
 	int64_t begin_us, end_us;
 	unsigned busy, next;
@@ -206,7 +206,7 @@ static void start_refresh(unsigned most)
 
 static void start_storm(void)
 {
-	for (unsigned i = n_conns; i < n_conns + ph.inflight; i++) {
+	for (unsigned i = n_conns; i < n_conns + ph.most; i++) {
 		struct load_conn *c = &conns[i];
 
 		if (c->closing)
@@ -230,7 +230,7 @@ static void go_on(void)
 	case IDLE:
 		return;
 	case CONNECT:
-		while (ph.busy < ph.inflight && ph.next < n_conns) {
+		while (ph.busy < ph.most && ph.next < n_conns) {
 			ph.busy++;
 			load_conn_open(&conns[ph.next++]);
 		}
@@ -243,7 +243,7 @@ static void go_on(void)
 		break;
 	case REFRESH:
 		if (!over)
-			start_refresh(ph.inflight);
+			start_refresh(ph.most);
 		over = over && ph.busy == 0;
 		break;
 	case PACE:
@@ -335,15 +335,15 @@ static void command(const char *line)
 	if (sscanf(line, "connect %u %u", &n, &m) == 2 && n <= n_all) {
 		begin(CONNECT, "connect", 0);
 		n_conns = n;
-		ph.inflight = m;
+		ph.most = m;
 	} else if (sscanf(line, "more %u %u", &n, &m) == 2 && n <= n_all && n >= n_conns) {
 		begin(CONNECT, "more", 0);
 		ph.next = n_conns;
 		n_conns = n;
-		ph.inflight = m;
+		ph.most = m;
 	} else if (sscanf(line, "refresh %lf %u %15s", &s, &n, how) == 3) {
 		begin(REFRESH, "refresh", s);
-		ph.inflight = n;
+		ph.most = n;
 		ph.plain = strcmp(how, "plain") == 0;
 	} else if (sscanf(line, "pace %lf %u %15s", &s, &n, how) == 3) {
 		begin(PACE, "pace", s);
@@ -351,7 +351,7 @@ static void command(const char *line)
 		ph.plain = strcmp(how, "plain") == 0;
 	} else if (sscanf(line, "storm %lf %u", &s, &n) == 2 && n_conns + n <= n_all) {
 		begin(STORM, "storm", s);
-		ph.inflight = n;
+		ph.most = n;
 	} else if (sscanf(line, "probe %lf %u", &s, &n) == 2 && n_conns > 0) {
 		begin(PROBE, "probe", s);
 		ph.rate = n * 1000;

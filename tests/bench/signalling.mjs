@@ -11,12 +11,12 @@ const BASE = number('BENCH_PORTS', 43500);
 const ROUNDS = number('BENCH_ROUNDS', 5);
 const SECONDS = number('BENCH_SECONDS', 3);
 const CLIENTS = number('BENCH_CLIENTS', 1000);
-const INFLIGHT = 32;
+const MOST = 32;
 const RATE = number('BENCH_RATE', 200);
 const STEPS = [
-	['refresh, challenge and answer', `refresh ${SECONDS} ${INFLIGHT} digest`],
-	['refresh, plain', `refresh ${SECONDS} ${INFLIGHT} plain`],
-	['new connection', `storm ${SECONDS} ${INFLIGHT}`],
+	['refresh, challenge and answer', `refresh ${SECONDS} ${MOST} digest`],
+	['refresh, plain', `refresh ${SECONDS} ${MOST} plain`],
+	['new connection', `storm ${SECONDS} ${MOST}`],
 	[`plain, ${RATE}/s (latency)`, `pace ${SECONDS} ${RATE} plain`],
 ];
 const say = (text) => process.stderr.write(`${text}\n`);
@@ -47,7 +47,7 @@ try {
 
 	for (const [name, pid, port, args] of [['wicgate', cscf.pid, BASE + 1, []],
 		['kamailio', kamailio.pid, BASE + 4, []], ['bare TLS', tls.pid, BASE + 6, ['--tls-only']]]) {
-		const load = await startLoad(port, { clients: CLIENTS + INFLIGHT, args });
+		const load = await startLoad(port, { clients: CLIENTS + MOST, args });
 
 		stop.push(load);
 		sides.push({ name, pid, load });
