@@ -152,10 +152,15 @@ enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, ui
 	char *value, *all;
 	enum gw_err err;
 
+	for (; i != CSCF_SIP_NO_HDR; i = cscf_sip_hdr_find(msg, GW_SLICE_LIT("Via"), i + 1)) {
+		field = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
+		pos = 0;
+		if (cscf_sip_list_next(field, &pos, &rest))
+			break; /* an empty field in front has no say, as in cscf_sip_msg_top_via */
+	}
 	if (i == CSCF_SIP_NO_HDR)
 		return GW_ERR_NOT_FOUND;
-	field = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
-	if (!cscf_sip_list_next(field, &pos, &rest) || cscf_sip_via_parse(&via, rest) != GW_OK)
+	if (cscf_sip_via_parse(&via, rest) != GW_OK)
 		return GW_ERR_PARSE;
 	value = with_source(&via, ip, port, keep_s);
 	if (value == NULL)
