@@ -114,7 +114,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_BOOL("token.allow_expired_dereg", token_allow_expired_dereg, "true", "an expired token may still deregister where it registered"),
 	K_BOOL("token.single_connection", token_single_connection, "false", "one live connection per token"),
 	K_MAPS("token.issuers", token.issuers, &cscf_authz_issuer_map, "WAFs whose tokens are accepted; empty = none"),
-	K_LIST("token.algs", token.algs, "ES256,RS256,PS256", "signature algorithms accepted (ES*, RS*, PS* of 256, 384, 512)"),
+	K_LIST("token.algs", token.algs, "ES256,RS256,PS256,EdDSA", "signature algorithms accepted (ES*, RS*, PS* of 256, 384, 512; EdDSA)"),
 	K_BOOL("token.require_typ", token.require_typ, "true", "typ at+jwt only, so that no ID token passes"),
 	K_STR("token.required_scope", token.required_scope, "ims.register", "words that must be in scope; empty = none"),
 	K_STR("token.claim_impi", token.claim_impi, "ims_impi", "claim with the IMPI"),

@@ -14,10 +14,11 @@
 #define MAX_RSA_E_CHARS 11U
 
 static const struct alg algs[] = {
-    {"ES256", KEY_EC, "P-256"}, {"ES384", KEY_EC, "P-384"}, {"ES512", KEY_EC, "P-521"},
-    {"RS256", KEY_RSA, NULL},   {"RS384", KEY_RSA, NULL},   {"RS512", KEY_RSA, NULL},
-    {"PS256", KEY_RSA, NULL},   {"PS384", KEY_RSA, NULL},   {"PS512", KEY_RSA, NULL},
-    {"HS256", KEY_OCT, NULL},   {"HS384", KEY_OCT, NULL},   {"HS512", KEY_OCT, NULL},
+    {"ES256", KEY_EC, "P-256"},    {"ES384", KEY_EC, "P-384"}, {"ES512", KEY_EC, "P-521"},
+    {"RS256", KEY_RSA, NULL},      {"RS384", KEY_RSA, NULL},   {"RS512", KEY_RSA, NULL},
+    {"PS256", KEY_RSA, NULL},      {"PS384", KEY_RSA, NULL},   {"PS512", KEY_RSA, NULL},
+    {"EdDSA", KEY_OKP, "Ed25519"}, {"HS256", KEY_OCT, NULL},   {"HS384", KEY_OCT, NULL},
+    {"HS512", KEY_OCT, NULL},
 };
 
 const struct alg *alg_find(const char *name)
@@ -70,6 +71,11 @@ static json_t *public_part(const json_t *jwk, struct key *key)
 		key->kind = KEY_EC;
 		(void)snprintf(key->crv, sizeof(key->crv), "%s", crv);
 		return json_pack("{s:s, s:s, s:s, s:s}", "kty", "EC", "crv", crv, "x", x, "y", y);
+	}
+	if (strcmp(kty, "OKP") == 0 && crv != NULL && strlen(crv) < sizeof(key->crv) && x != NULL) {
+		key->kind = KEY_OKP;
+		(void)snprintf(key->crv, sizeof(key->crv), "%s", crv);
+		return json_pack("{s:s, s:s, s:s}", "kty", "OKP", "crv", crv, "x", x);
 	}
 	if (strcmp(kty, "RSA") == 0 && n != NULL && e != NULL && strlen(n) >= MIN_RSA_N_CHARS &&
 	    strlen(n) <= MAX_RSA_N_CHARS && strlen(e) <= MAX_RSA_E_CHARS) {

@@ -47,12 +47,12 @@ bool jwt_parse(struct jwt *j, struct gw_slice token);
 void jwt_clear(struct jwt *j);
 
 /* Families of algorithms: what key they need. */
-enum key_kind { KEY_EC, KEY_RSA, KEY_OCT };
+enum key_kind { KEY_EC, KEY_RSA, KEY_OKP, KEY_OCT };
 
 struct alg {
 	const char *name;
 	enum key_kind kind;
-	const char *crv; /* KEY_EC */
+	const char *crv; /* KEY_EC, KEY_OKP */
 };
 /** A signature algorithm that the library verifies; NULL for any other, `none` among them. */
 const struct alg *alg_find(const char *name);
@@ -61,7 +61,7 @@ struct key {
 	char *kid;      /* owned; NULL when absent */
 	char *alg_name; /* owned; NULL when the JWK names none */
 	enum key_kind kind;
-	char crv[8]; /* KEY_EC */
+	char crv[8]; /* KEY_EC, KEY_OKP */
 	json_t *jwk; /* owned: public members only */
 };
 
@@ -84,6 +84,8 @@ enum cscf_authz_reason jwt_check_header(const struct cscf_authz_config *cfg, con
 					bool has_secret);
 /** libjose's judgement. */
 bool jwt_verify(jose_cfg_t *jose, const struct jwt *j, const json_t *jwk);
+/** The same for EdDSA (Ed25519). */
+bool eddsa_verify(const struct jwt *j, const json_t *jwk);
 
 /* Decryption keys of token.jwe_key. */
 struct jwe_keys {

@@ -101,11 +101,6 @@ static enum gw_err check_algs(const struct gw_conf_list *algs, char *why, size_t
 		const char *name = algs->item[k];
 		const struct alg *alg = alg_find(name);
 
-		if (strcmp(name, "EdDSA") == 0) {
-			(void)snprintf(
-			    why, n, "token.algs: EdDSA: not supported by this version of libjose");
-			return GW_ERR_UNSUPPORTED;
-		}
 		if (alg == NULL || alg->kind == KEY_OCT) {
 			(void)snprintf(why, n, "token.algs: %.20s: %s", name,
 				       alg == NULL ? "no signature algorithm we know"

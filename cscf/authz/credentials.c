@@ -5,24 +5,11 @@
  */
 #include "cscf/authz/authz_int.h"
 
+#include "cscf/sip/auth.h"
 #include "cscf/sip/value.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>
-
-static bool is_token68(struct gw_slice s)
-{
-	size_t i = 0;
-
-	while (i < s.n && s.p[i] != '\0' &&
-	       (isalnum((unsigned char)s.p[i]) || strchr("-._~+/", s.p[i]) != NULL))
-		i++;
-	if (i == 0)
-		return false;
-	while (i < s.n && s.p[i] == '=')
-		i++;
-	return i == s.n;
-}
 
 /* access_token = "…" and nothing more; *inside is what the quotes hold. */
 static bool is_param(struct gw_slice s, struct gw_slice *inside)
@@ -60,7 +47,7 @@ enum cscf_authz_reason credentials_token(const struct cscf_authz_config *cfg, st
 		*token = inside;
 	if (token->n > (size_t)cfg->max_size)
 		return CSCF_AUTHZ_R_TOO_BIG;
-	return is_token68(*token) ? CSCF_AUTHZ_R_OK : CSCF_AUTHZ_R_NOT_BEARER;
+	return cscf_sip_is_token68(*token) ? CSCF_AUTHZ_R_OK : CSCF_AUTHZ_R_NOT_BEARER;
 }
 
 void token_hash(struct gw_slice token, unsigned char out[CSCF_AUTHZ_HASH])

@@ -113,11 +113,13 @@ enum cscf_authz_reason jwt_check_header(const struct cscf_authz_config *cfg, con
 
 bool jwt_verify(jose_cfg_t *jose, const struct jwt *j, const json_t *jwk)
 {
-	json_t *jws =
-	    json_pack("{s:s%, s:s%, s:s%}", "protected", j->part[0].p, j->part[0].n, "payload",
-		      j->part[1].p, j->part[1].n, "signature", j->part[2].p, j->part[2].n);
+	json_t *jws;
 	bool good;
 
+	if (alg_find(j->alg)->kind == KEY_OKP)
+		return eddsa_verify(j, jwk);
+	jws = json_pack("{s:s%, s:s%, s:s%}", "protected", j->part[0].p, j->part[0].n, "payload",
+			j->part[1].p, j->part[1].n, "signature", j->part[2].p, j->part[2].n);
 	if (jws == NULL)
 		return false;
 	good = jose_jws_ver(jose, jws, NULL, jwk, false);

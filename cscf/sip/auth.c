@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static bool is_token68(struct gw_slice s)
+bool cscf_sip_is_token68(struct gw_slice s)
 {
 	size_t i = 0;
 
@@ -86,7 +86,7 @@ enum gw_err cscf_sip_auth_parse(struct cscf_sip_auth *out, struct gw_slice value
 		out->scheme = CSCF_SIP_AUTH_DIGEST;
 	else if (gw_slice_ieq_str(out->scheme_text, "Bearer"))
 		out->scheme = CSCF_SIP_AUTH_BEARER;
-	if (out->scheme == CSCF_SIP_AUTH_BEARER && !is_token68(out->rest))
+	if (out->scheme == CSCF_SIP_AUTH_BEARER && !cscf_sip_is_token68(out->rest))
 		return GW_ERR_PARSE;
 	if (out->scheme == CSCF_SIP_AUTH_DIGEST && !is_clean_digest(out->rest))
 		return GW_ERR_PARSE;

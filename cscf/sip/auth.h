@@ -30,6 +30,9 @@ struct cscf_sip_auth {
  * Digest with a parameter or quote that does not end (answer 400) */
 enum gw_err cscf_sip_auth_parse(struct cscf_sip_auth *out, struct gw_slice value) GW_MUST_CHECK;
 
+/** Is it a token68 (RFC 7235 s2.1), at least one character before the padding? */
+bool cscf_sip_is_token68(struct gw_slice s);
+
 /** A parameter by name without case; raw keeps its quotes. False for Bearer. */
 bool cscf_sip_auth_param(const struct cscf_sip_auth *auth, const char *name, struct gw_slice *raw);
 /** The same, unquoted into buf. False also when it does not fit (nothing is cut short). */
