@@ -365,12 +365,18 @@ size_t reg_txn_count(const struct cscf_registrar *r)
 	return n;
 }
 
-void reg_txn_drop_all(struct cscf_registrar *r)
+static void drop_list(struct cscf_registrar *r, struct reg_txn *list)
 {
-	struct reg_txn *t;
+	struct reg_txn *t, *next;
 
-	while ((t = r->txns != NULL ? r->txns : r->over) != NULL) {
+	DL_FOREACH_SAFE (list, t, next) {
 		cscf_sip_client_detach(r->parts.stack, t->client);
 		txn_free(t);
 	}
+}
+
+void reg_txn_drop_all(struct cscf_registrar *r)
+{
+	drop_list(r, r->txns);
+	drop_list(r, r->over);
 }
