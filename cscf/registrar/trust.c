@@ -80,20 +80,8 @@ static enum gw_err set_without(struct cscf_sip_msg *msg, size_t i, struct gw_sli
 	return err;
 }
 
-/* A scheme we do not know, with a Bearer credential behind a comma or a blank. */
-static bool hides_bearer(struct gw_slice value)
-{
-	static const char word[] = "bearer";
-	size_t n = sizeof(word) - 1;
-
-	for (size_t i = 0; i + n < value.n; i++)
-		if (strncasecmp(value.p + i, word, n) == 0 &&
-		    (value.p[i + n] == ' ' || value.p[i + n] == '\t'))
-			return true;
-	return false;
-}
-
-/* Bearer goes, Digest loses the core's parameters; a value nobody can read goes as well. */
+/* One clean Digest loses the core's parameters; all else goes: a token is not the core's to see
+ * (TOK-16), and behind a scheme that we cannot read anything may stand (SEC-07). */
 static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *header)
 {
 	for (size_t i = cscf_sip_msg_hdr_count(msg); i-- > 0;) {
@@ -105,8 +93,7 @@ static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *heade
 		if (!gw_slice_ieq_str(name, header))
 			continue;
 		if (cscf_sip_auth_parse(&auth, value) != GW_OK ||
-		    auth.scheme == CSCF_SIP_AUTH_BEARER ||
-		    (auth.scheme == CSCF_SIP_AUTH_OTHER && hides_bearer(value))) {
+		    auth.scheme != CSCF_SIP_AUTH_DIGEST) {
 			cscf_sip_msg_hdr_del_at(msg, i);
 			continue;
 		}

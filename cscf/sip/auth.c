@@ -9,6 +9,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#define MAX_DIGEST_PARAMS 32
+
 bool cscf_sip_is_token68(struct gw_slice s)
 {
 	size_t i = 0;
@@ -35,15 +37,8 @@ static void split_param(struct gw_slice member, struct gw_slice *name, struct gw
 			      : GW_SLICE_NONE;
 }
 
-/* name = value, the value a quoted string that ends or plain text without quotes (SEC-07).
- */
-static bool is_clean_param(struct gw_slice member)
+bool cscf_sip_is_plain_value(struct gw_slice v)
 {
-	struct gw_slice name, v;
-
-	split_param(member, &name, &v);
-	if (!cscf_sip_is_token(name) || v.p == NULL)
-		return false;
 	if (v.n > 0 && v.p[0] == '"') {
 		for (size_t i = 1; i < v.n; i++) {
 			if (v.p[i] == '\\')
@@ -59,14 +54,33 @@ static bool is_clean_param(struct gw_slice member)
 	return true;
 }
 
+/* username* says the same thing as username (RFC 7616 s3.4). */
+static struct gw_slice base_name(struct gw_slice name)
+{
+	if (name.n > 1 && name.p[name.n - 1] == '*')
+		name.n--;
+	return name;
+}
+
+/* Each parameter once: of two, the core might believe the other one. */
 static bool is_clean_digest(struct gw_slice rest)
 {
-	struct gw_slice member;
-	size_t pos = 0;
+	struct gw_slice member, v, names[MAX_DIGEST_PARAMS];
+	size_t pos = 0, n = 0;
 
-	while (cscf_sip_list_next(rest, &pos, &member))
-		if (!is_clean_param(member))
+	while (cscf_sip_list_next(rest, &pos, &member)) {
+		struct gw_slice name;
+
+		split_param(member, &name, &v);
+		if (n == MAX_DIGEST_PARAMS || !cscf_sip_is_token(name) || v.p == NULL ||
+		    !cscf_sip_is_plain_value(v))
 			return false;
+		names[n] = base_name(name);
+		for (size_t i = 0; i < n; i++)
+			if (gw_slice_ieq(names[i], names[n]))
+				return false;
+		n++;
+	}
 	return true;
 }
 

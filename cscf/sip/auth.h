@@ -27,11 +27,15 @@ struct cscf_sip_auth {
 };
 
 /** @return GW_OK; GW_ERR_PARSE no scheme, nothing after it, a Bearer that is no token68, or a
- * Digest with a parameter or quote that does not end (answer 400) */
+ * Digest with a parameter or quote that does not end, with one parameter twice (in any case) or
+ * with more than 32 (answer 400) */
 enum gw_err cscf_sip_auth_parse(struct cscf_sip_auth *out, struct gw_slice value) GW_MUST_CHECK;
 
 /** Is it a token68 (RFC 7235 s2.1), at least one character before the padding? */
 bool cscf_sip_is_token68(struct gw_slice s);
+
+/** Is it a quoted string that ends, or text without quotes, brackets and blanks (SEC-07)? */
+bool cscf_sip_is_plain_value(struct gw_slice v);
 
 /** A parameter by name without case; raw keeps its quotes. False for Bearer. */
 bool cscf_sip_auth_param(const struct cscf_sip_auth *auth, const char *name, struct gw_slice *raw);

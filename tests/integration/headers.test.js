@@ -109,7 +109,7 @@ test('integrity-protected: absent, tls-pending, tls-yes; a spoofed one never sur
 		const spoof = (v) => `Digest username="alice", realm="ims.test", uri="${uri}", nonce="n1", ` +
 			`response="0123456789abcdef0123456789abcdef", ${v}`;
 		for (const v of ['integrity-protected="auth-done"', 'Integrity-Protected=TLS-YES',
-			'integrity-protected="yes", integrity-protected="tls-yes"']) {
+			'integrity-protected = "yes"']) {
 			[, item] = await Promise.all([wic.request(wic.registerMsg({ auth: spoof(v) })),
 				core.next('REGISTER').then((r) => {
 					core.challenge(r);

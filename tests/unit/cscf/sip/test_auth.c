@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -29,7 +31,7 @@ static void test_parameters_are_cut_and_the_rest_stays_octet_for_octet(void **st
 	    {"Digest integrity-protected=yes,username=\"a\"", "Digest username=\"a\""},
 	    {"Digest Integrity-Protected = \"TLS-YES\" , username=\"a\"", "Digest username=\"a\""},
 	    {"Digest username=\"a\",INTEGRITY-PROTECTED=tls-yes", "Digest username=\"a\""},
-	    {"Digest ik=\"1\",username=\"a\",ck=2,integrity-protected=x,integrity-protected=y,"
+	    {"Digest ik=\"1\",username=\"a\",ck=2,integrity-protected=x,"
 	     "  uri=\"sip:a,b\"",
 	     "Digest username=\"a\",  uri=\"sip:a,b\""},
 	    {"digest  username=\"x\\\",integrity-protected=\\\"y\",realm=r",
@@ -110,6 +112,34 @@ static void test_digest_that_does_not_end_is_refused(void **state)
 	}
 }
 
+static void test_digest_that_says_a_thing_twice_is_refused(void **state)
+{
+	static const char *const bad[] = {
+	    "Digest username=\"alice@h\",response=\"\",username=\"bob@h\"",
+	    "Digest username=\"a\",USERNAME=\"a\"",
+	    "Digest username=a, username = b",
+	    "Digest username=\"a\",username*=UTF-8''b",
+	    "Digest username*=UTF-8''b,realm=\"r\",username=\"a\"",
+	    "Digest username=\"a\",algorithm=AKAv2-SHA-256,Algorithm=MD5",
+	    "Digest username=\"a\",response=\"\",response=\"6629\"",
+	    "Digest integrity-protected=yes,integrity-protected=no,username=\"a\"",
+	};
+	struct cscf_sip_auth auth;
+	char many[512] = "Digest p0=0";
+
+	(void)state;
+	REQ("SEC-07");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(cscf_sip_auth_parse(&auth, gw_slice_str(bad[i])), GW_ERR_PARSE);
+		assert_null(cscf_sip_auth_without(gw_slice_str(bad[i]), trust));
+	}
+	for (unsigned i = 1; i <= 32; i++) {
+		assert_int_equal(cscf_sip_auth_parse(&auth, gw_slice_str(many)), GW_OK);
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), ",p%u=0", i);
+	}
+	assert_int_equal(cscf_sip_auth_parse(&auth, gw_slice_str(many)), GW_ERR_PARSE);
+}
+
 static void test_parameters_are_found_without_case_and_unquoted(void **state)
 {
 	struct cscf_sip_auth auth;
@@ -144,6 +174,7 @@ int main(void)
 	    cmocka_unit_test(test_a_value_to_be_added_cannot_break_out),
 	    cmocka_unit_test(test_bearer_is_a_token68),
 	    cmocka_unit_test(test_digest_that_does_not_end_is_refused),
+	    cmocka_unit_test(test_digest_that_says_a_thing_twice_is_refused),
 	    cmocka_unit_test(test_parameters_are_found_without_case_and_unquoted),
 	};
 
