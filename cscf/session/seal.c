@@ -31,33 +31,52 @@ static bool is_own(const struct cscf_session *s, const struct cscf_sip_uri *uri,
 	       named == conn;
 }
 
-/* What is sealed, as text. */
+/* What is sealed, as text: netstrings, so that no field can say what belongs to the next. */
 struct sealed {
 	char text[TEXT_MAX];
 	size_t n;
 	bool whole; /* everything did fit */
 };
 
-static void put(struct sealed *t, const struct cscf_sip_uri *uri)
+static void put(struct sealed *t, struct gw_slice field)
 {
-	int n = snprintf(t->text + t->n, sizeof(t->text) - t->n, "%.*s@%.*s:%u,",
-			 GW_SLICE_FMT(uri->user), GW_SLICE_FMT(uri->host), (unsigned)uri->port);
+	size_t room = sizeof(t->text) - t->n;
+	int n = snprintf(t->text + t->n, room, "%zu:", field.n);
 
-	if (n < 0 || (size_t)n >= sizeof(t->text) - t->n)
+	if (n < 0 || (size_t)n >= room || field.n > room - (size_t)n) {
 		t->whole = false;
-	else
-		t->n += (size_t)n;
+		return;
+	}
+	t->n += (size_t)n;
+	if (field.n > 0)
+		memcpy(t->text + t->n, field.p, field.n);
+	t->n += field.n;
+}
+
+static void put_number(struct sealed *t, uint64_t v)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+
+	put(t, (struct gw_slice){text, (size_t)n});
+}
+
+static void put_hop(struct sealed *t, const struct cscf_sip_uri *uri)
+{
+	put(t, uri->user);
+	put(t, uri->host);
+	put_number(t, uri->port);
 }
 
 static void begin(struct sealed *t, const struct cscf_sip_msg *msg, uint64_t conn,
 		  struct gw_slice icid)
 {
-	int n =
-	    snprintf(t->text, sizeof(t->text), "dialog|%llu|%.*s|%.*s|", (unsigned long long)conn,
-		     GW_SLICE_FMT(cscf_sip_msg_call_id(msg)), GW_SLICE_FMT(icid));
-
-	t->whole = n > 0 && (size_t)n < sizeof(t->text);
-	t->n = t->whole ? (size_t)n : 0;
+	t->n = 0;
+	t->whole = true;
+	put(t, GW_SLICE_LIT("dialog"));
+	put_number(t, conn);
+	put(t, cscf_sip_msg_call_id(msg));
+	put(t, icid);
 }
 
 /* The entries behind ours, in the order in which the WIC's Route has them. */
@@ -80,13 +99,14 @@ static void put_routes(struct sealed *t, const struct cscf_session *s,
 		if (!is_own(s, &uri, conn, &dir))
 			uris[n++] = uri;
 	}
+	put_number(t, n);
 	for (size_t i = 0; i < n; i++)
-		put(t, &uris[reversed ? n - 1 - i : i]);
+		put_hop(t, &uris[reversed ? n - 1 - i : i]);
 	if (n > 0)
 		return;
 	/* nothing behind us: the next hop is the remote target itself */
 	if (cscf_sip_uri_parse(&uri, target) == GW_OK)
-		put(t, &(struct cscf_sip_uri){.host = uri.host, .port = uri.port});
+		put_hop(t, &(struct cscf_sip_uri){.host = uri.host, .port = uri.port});
 	else
 		t->whole = false;
 }
