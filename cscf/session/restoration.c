@@ -50,9 +50,12 @@ static enum gw_err build(struct cscf_sip_msg **out, const struct cscf_sip_msg *r
 
 bool restoration_is_due(const struct cscf_sip_response_info *info)
 {
-	return info->local &&
-	       (info->cause == CSCF_SIP_CAUSE_TIMEOUT || info->cause == CSCF_SIP_CAUSE_TRANSPORT ||
-		info->cause == CSCF_SIP_CAUSE_NO_TARGET);
+	if (!info->local)
+		return false;
+	/* it said 100 and no more: the S-CSCF lives, it is somebody behind it who is silent */
+	if (info->cause == CSCF_SIP_CAUSE_TIMEOUT)
+		return !info->provisional;
+	return info->cause == CSCF_SIP_CAUSE_TRANSPORT || info->cause == CSCF_SIP_CAUSE_NO_TARGET;
 }
 
 bool restoration_reply(struct cscf_session *s, gw_handle server, gw_handle assoc)

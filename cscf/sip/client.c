@@ -28,8 +28,10 @@ static int64_t transaction_ms(const struct cscf_sip_client *c)
 void cscf_sip_client_deliver(struct cscf_sip_client *c, const struct cscf_sip_msg *rsp,
 			     enum cscf_sip_cause cause)
 {
-	struct cscf_sip_response_info info = {
-	    .local = cause != CSCF_SIP_CAUSE_NONE, .cause = cause, .flow = c->flow};
+	struct cscf_sip_response_info info = {.local = cause != CSCF_SIP_CAUSE_NONE,
+					      .cause = cause,
+					      .provisional = c->provisional,
+					      .flow = c->flow};
 
 	if (rsp->status >= 200)
 		c->final = true;

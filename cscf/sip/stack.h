@@ -269,6 +269,7 @@ enum cscf_sip_cause {
 struct cscf_sip_response_info {
 	bool local; /* made by the stack: cause says why */
 	enum cscf_sip_cause cause;
+	bool provisional;          /* who was asked last had said 1xx, be it only 100 */
 	struct cscf_sip_flow flow; /* where it came from, or where the request was sent last */
 };
 

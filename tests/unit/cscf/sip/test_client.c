@@ -54,7 +54,25 @@ static void test_request_is_retransmitted_over_udp_then_times_out_as_408(void **
 	assert_true(fx_starts(f->rsp[0].text, "SIP/2.0 408 "));
 	assert_true(f->rsp[0].info.local);
 	assert_int_equal(f->rsp[0].info.cause, CSCF_SIP_CAUSE_TIMEOUT);
+	assert_false(f->rsp[0].info.provisional);
 	fx_until(f, &f->n_done, 1);
+}
+
+static void test_a_timeout_after_100_is_told_apart(void **state)
+{
+	struct fx *f = *state;
+	char *sent;
+
+	REQ("CALL-47", "REG-82");
+	fx_request(f, FX_REQ("MESSAGE", "1"));
+	sent = fx_core_recv(f, 2000);
+	assert_non_null(sent);
+	fx_core_answer(f, sent, "100 Trying", NULL);
+	fx_until(f, &f->n_rsp, 1);
+	assert_int_equal(f->rsp[0].info.cause, CSCF_SIP_CAUSE_TIMEOUT);
+	assert_true(f->rsp[0].info.provisional);
+	fx_until(f, &f->n_done, 1);
+	free(sent);
 }
 
 static void test_invite_times_out_as_408_by_timer_b(void **state)
@@ -516,6 +534,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_final_response_comes_up_without_our_via),
 	    T(test_request_is_retransmitted_over_udp_then_times_out_as_408),
+	    T(test_a_timeout_after_100_is_told_apart),
 	    T(test_invite_times_out_as_408_by_timer_b),
 	    T(test_2xx_comes_up_each_time_and_from_each_fork),
 	    T(test_non_2xx_is_acked_by_the_stack_again_and_again),
