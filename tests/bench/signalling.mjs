@@ -41,16 +41,19 @@ try {
 	stop.push(cscf);
 	const kamailio = await startKamailio(work, { wss: BASE + 4, mw: BASE + 5, core: BASE });
 	stop.push(kamailio);
+	const fast = await startKamailio(work, { wss: BASE + 7, mw: BASE + 8, core: BASE, alloc: 'fm' });
+	stop.push(fast);
 	const tls = await startTls(BASE + 6, work.certs);
 	stop.push(tls);
 	const sides = [];
 
 	for (const [name, pid, port, args] of [['wicgate', cscf.pid, BASE + 1, []],
-		['kamailio', kamailio.pid, BASE + 4, []], ['bare TLS', tls.pid, BASE + 6, ['--tls-only']]]) {
+		['kamailio', kamailio.pid, BASE + 4, []], ['kamailio fm', fast.pid, BASE + 7, []],
+		['bare TLS', tls.pid, BASE + 6, ['--tls-only']]]) {
 		const load = await startLoad(port, { clients: CLIENTS + MOST, args });
 
 		stop.push(load);
-		sides.push({ name, pid, load });
+		sides.push({ name, pid, load, results: STEPS.map(() => []) });
 	}
 
 	// Memory: a tenth first, so that what is made once (pools, tables, caches) is not counted.
@@ -66,39 +69,47 @@ try {
 		say(`${side.name}: ${side.kb.toFixed(1)} kB per idle client`);
 	}
 
-	const results = STEPS.map(() => ({ wicgate: [], kamailio: [] }));
+	const bare = sides.pop();
 
 	for (let round = 0; round < ROUNDS; round++) {
 		for (const [i, [what, command]] of STEPS.entries()) {
 			// Who goes first changes with the round.
-			const order = round % 2 ? [sides[1], sides[0]] : [sides[0], sides[1]];
+			for (const [k] of sides.entries()) {
+				const side = sides[(k + round) % sides.length];
 
-			for (const side of order)
-				results[i][side.name].push(await measure(side, command));
-			say(`round ${round + 1}: ${what}: ${order.map((s) => `${s.name} ${
-				results[i][s.name].at(-1).perCpu.toFixed(0)}/CPU-s`).join(', ')}`);
+				side.results[i].push(await measure(side, command));
+			}
+			say(`round ${round + 1}: ${what}: ${sides.map((s) => `${s.name} ${
+				s.results[i].at(-1).perCpu.toFixed(0)}/CPU-s`).join(', ')}`);
 		}
 	}
-	const rows = [['registrations per CPU-second', 'wicgate', '(min-max)', 'kamailio', '(min-max)', 'ratio', '(min-max)']];
-	const waits = [['latency, ms', 'wicgate p50', 'p99', 'kamailio p50', 'p99']];
+	const [ours, ...theirs] = sides;
+	const range = (s, d = 0) => `${s.min.toFixed(d)}-${s.max.toFixed(d)}`;
+	const rows = [['registrations per CPU-second', ...sides.flatMap((s) => [s.name, '(min-max)'])]];
+	const ratios = [['wicgate to', ...theirs.flatMap((s) => [s.name, '(min-max)'])]];
+	const waits = [['latency, ms', ...sides.flatMap((s) => [`${s.name} p50`, 'p99'])]];
 
 	for (const [i, [what]] of STEPS.entries()) {
-		const w = summary(results[i].wicgate.map((r) => r.perCpu));
-		const k = summary(results[i].kamailio.map((r) => r.perCpu));
-		const q = summary(results[i].wicgate.map((r, n) => r.perCpu / results[i].kamailio[n].perCpu));
-		const range = (s, d = 0) => `${s.min.toFixed(d)}-${s.max.toFixed(d)}`;
-		const mid = (side, field) => summary(results[i][side].map((r) => r[field])).mid.toFixed(1);
+		const middle = (side, field) => summary(side.results[i].map((r) => r[field])).mid.toFixed(1);
 
-		rows.push([what, w.mid.toFixed(0), range(w), k.mid.toFixed(0), range(k), q.mid.toFixed(2), range(q, 2)]);
-		waits.push([what, mid('wicgate', 'p50_ms'), mid('wicgate', 'p99_ms'), mid('kamailio', 'p50_ms'),
-			mid('kamailio', 'p99_ms')]);
+		rows.push([what, ...sides.flatMap((s) => {
+			const of = summary(s.results[i].map((r) => r.perCpu));
+
+			return [of.mid.toFixed(0), range(of)];
+		})]);
+		ratios.push([what, ...theirs.flatMap((s) => {
+			const of = summary(s.results[i].map((r, n) => ours.results[i][n].perCpu / r.perCpu));
+
+			return [of.mid.toFixed(2), range(of, 2)];
+		})]);
+		waits.push([what, ...sides.flatMap((s) => [middle(s, 'p50_ms'), middle(s, 'p99_ms')])]);
 	}
-	const [w, k, bare] = sides.map((s) => s.kb);
-
 	console.log(`\n${table(rows)}\n\n${table(waits)}\n`);
-	console.log(table([['memory per idle registered WIC, kB', 'wicgate', 'kamailio', 'bare TLS', 'ratio'],
-		['PSS', w.toFixed(1), k.toFixed(1), bare.toFixed(1), (w / k).toFixed(2)],
-		['above the TLS library', (w - bare).toFixed(1), (k - bare).toFixed(1), '', ((w - bare) / (k - bare)).toFixed(2)]]));
+	console.log(table([['memory per idle registered WIC, kB', ...sides.map((s) => s.name), 'bare TLS'],
+		['PSS', ...[...sides, bare].map((s) => s.kb.toFixed(1))],
+		['above the TLS library', ...sides.map((s) => (s.kb - bare.kb).toFixed(1)), '']]));
+	console.log(`\n${table([...ratios, ['memory above TLS', ...theirs.flatMap((s) => [
+		((ours.kb - bare.kb) / (s.kb - bare.kb)).toFixed(2), ''])]])}`);
 } finally {
 	for (const s of stop.reverse())
 		await s.stop();
