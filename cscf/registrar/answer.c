@@ -77,6 +77,15 @@ static struct reg_assoc *assoc_of(const struct reg_txn *t)
 	return c != NULL ? reg_assoc_on(c, t->q.impi) : NULL;
 }
 
+/* Bound after it was to be deregistered: what nobody here has weighed is not bound here. */
+static void still_bound(struct reg_txn *t, uint32_t seconds)
+{
+	reg_metric_inc(REG_M_STILL_BOUND);
+	GW_LOG_LIMITED(GW_LOG_WARN, "reg.still_bound", "impi=\"%s\" to=\"%s\" expires=%u",
+		       cscf_sip_mask(t->q.impi), cscf_sip_mask(t->q.to_aor), seconds);
+	reg_reply(t, 500);
+}
+
 /* A 2xx with our contact bound: association and binding, on this connection (REG-21, 41, 42).
  * The binding is right before anybody hears that the association moved. */
 static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_grant *g)
@@ -143,7 +152,9 @@ void reg_accepted(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 		reg_relay(t, rsp, NULL, NULL);
 		return;
 	}
-	if (g.expires_s > 0) {
+	if (g.expires_s > 0 && t->q.dereg) {
+		still_bound(t, g.expires_s);
+	} else if (g.expires_s > 0) {
 		bool ob = g.outbound && t->r->cfg->flow_timer_s > 0;
 
 		if (g.n_service_route == 0)

@@ -20,11 +20,15 @@ static struct gw_slice expires_of(struct gw_slice contact)
 	return p;
 }
 
-static bool is_over(struct gw_slice text, uint32_t seconds)
+/* What stands there in the place of text: the cap where it is over, and a number where it is none
+ * that we can read. A core may read a longer one as the highest that there is, or as 3600. */
+static bool is_over(struct gw_slice text, uint32_t seconds, uint32_t *instead)
 {
 	uint32_t s;
+	bool is_number = cscf_sip_uint(text, UINT32_MAX, &s);
 
-	return (cscf_sip_uint(text, UINT32_MAX, &s) ? s : REG_EXPIRES_DEFAULT_S) > seconds;
+	*instead = is_number || seconds < REG_EXPIRES_DEFAULT_S ? seconds : REG_EXPIRES_DEFAULT_S;
+	return !is_number || s > seconds;
 }
 
 /* The value of one Contact field with every number that is over replaced; NULL = no memory. */
@@ -42,15 +46,16 @@ static char *capped(struct gw_slice value, uint32_t seconds, bool *all_say)
 	cursor = 0;
 	while (cscf_sip_list_next(value, &cursor, &member)) {
 		struct gw_slice p = expires_of(member);
+		uint32_t instead;
 		size_t head;
 
 		*all_say = *all_say && p.n > 0;
-		if (p.n == 0 || !is_over(p, seconds))
+		if (p.n == 0 || !is_over(p, seconds, &instead))
 			continue;
 		head = (size_t)(p.p - value.p) - from;
 		memcpy(out + at, value.p + from, head);
 		at += head;
-		at += (size_t)snprintf(out + at, 12, "%u", seconds);
+		at += (size_t)snprintf(out + at, 12, "%u", instead);
 		from = (size_t)(p.p - value.p) + p.n;
 	}
 	memcpy(out + at, value.p + from, value.n - from);
@@ -78,10 +83,14 @@ enum gw_err reg_cap_expires(struct cscf_sip_msg *m, uint32_t seconds)
 		if (err != GW_OK)
 			return err;
 	}
+	if (cscf_sip_msg_hdr(m, "Expires", &value)) {
+		uint32_t instead;
+
+		if (!is_over(cscf_sip_trim(value), seconds, &instead))
+			return GW_OK;
+		snprintf(text, sizeof(text), "%u", instead);
+		return cscf_sip_msg_hdr_set(m, "Expires", text);
+	}
 	snprintf(text, sizeof(text), "%u", seconds);
-	if (cscf_sip_msg_hdr(m, "Expires", &value))
-		return is_over(cscf_sip_trim(value), seconds)
-			   ? cscf_sip_msg_hdr_set(m, "Expires", text)
-			   : GW_OK;
 	return all_say ? GW_OK : cscf_sip_msg_hdr_append(m, "Expires", text);
 }

@@ -11,6 +11,8 @@
 #include "cscf/registrar/scheme.h"
 #include "cscf/sip/auth.h"
 
+#define MAX_CONTACT_PARAMS 64
+
 static const struct reg_refusal out_of_memory = {500, "Server Internal Error", "no-memory", NULL,
 						 NULL};
 
@@ -181,6 +183,24 @@ struct contact {
 	bool has_expires;
 };
 
+/* Each parameter once: of two the core might take the other one, and with it a lifetime or a
+ * transport that nobody here has looked at. Those of the header field plain to read besides. */
+static bool are_single(struct gw_slice params, bool of_uri)
+{
+	struct gw_slice v, names[MAX_CONTACT_PARAMS];
+	size_t cursor = 0, n = 0;
+
+	while (n < MAX_CONTACT_PARAMS && cscf_sip_param_next(params, &cursor, &names[n], &v)) {
+		if (!of_uri && (!cscf_sip_is_token(names[n]) || !cscf_sip_is_plain_value(v)))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (gw_slice_ieq(names[i], names[n]))
+				return false;
+		n++;
+	}
+	return n < MAX_CONTACT_PARAMS;
+}
+
 static bool read_contact(struct contact *c, struct gw_slice value)
 {
 	struct gw_slice p;
@@ -190,7 +210,8 @@ static bool read_contact(struct contact *c, struct gw_slice value)
 		return false;
 	if (c->na.star)
 		return true;
-	if (cscf_sip_uri_parse(&c->uri, c->na.uri) != GW_OK)
+	if (cscf_sip_uri_parse(&c->uri, c->na.uri) != GW_OK || !are_single(c->uri.params, true) ||
+	    !are_single(c->na.params, false))
 		return false;
 	if (cscf_sip_param_get(c->na.params, "+sip.instance", &p))
 		(void)cscf_sip_unquote(p, c->instance, sizeof(c->instance));
@@ -260,6 +281,8 @@ static bool read_contacts(struct reg_request *q, const struct cscf_registrar *r,
 	struct contact c;
 	size_t n = 0;
 
+	if (cscf_sip_msg_hdr_num(msg, "Expires") > 1)
+		return refuse(why, 400, "Several Expires", "several-expires");
 	while (cscf_sip_msg_value_next(msg, "Contact", &cursor, &value)) {
 		n++;
 		if (!read_contact(&c, value))

@@ -36,7 +36,7 @@ static uint32_t expires_of(const struct cscf_sip_msg *rsp, const struct cscf_sip
 }
 
 /* Contacts of other devices in the same 200 are none of our business (REG-23); of our own flow
- * an old one may still be listed beside ours. */
+ * an old one may still be listed beside ours, and a new one after the old is deregistered. */
 static uint32_t granted(const struct cscf_sip_msg *rsp, const struct reg_request *q)
 {
 	struct cscf_sip_values_cursor cursor = {0};
@@ -50,7 +50,7 @@ static uint32_t granted(const struct cscf_sip_msg *rsp, const struct reg_request
 			continue;
 		if (cscf_sip_uri_text_eq(na.uri, gw_slice_str(q->contact)))
 			return expires_of(rsp, &na, q);
-		if (of_flow == 0 && is_our_flow(&na, q))
+		if (of_flow == 0 && !q->dereg && is_our_flow(&na, q))
 			of_flow = expires_of(rsp, &na, q);
 	}
 	return of_flow;

@@ -24,6 +24,7 @@ static struct gw_metric table[REG_M_COUNT] = {
     [REG_M_CORE_REFUSED] = {.name = NAME, .labels = "result=\"refused-by-core\"", .help = HELP},
     [REG_M_CORE_GONE] = {.name = NAME, .labels = "result=\"core-unreachable\"", .help = HELP},
     [REG_M_DEREGISTERED] = {.name = NAME, .labels = "result=\"deregistered\"", .help = HELP},
+    [REG_M_STILL_BOUND] = {.name = NAME, .labels = "result=\"still-bound\"", .help = HELP},
     [REG_M_EXPIRED] = {.name = END, .labels = "event=\"expired\"", .help = EHLP},
     [REG_M_FLOW_LOST] = {.name = END, .labels = "event=\"flow-lost\"", .help = EHLP},
     [REG_M_REPLACED] = {.name = END, .labels = "event=\"moved\"", .help = EHLP},

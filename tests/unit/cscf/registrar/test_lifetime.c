@@ -75,6 +75,64 @@ static void test_cap_lowers_what_is_asked_and_nothing_else(void **state)
 	}
 }
 
+static void test_a_number_that_nobody_can_read_is_no_way_round_the_cap(void **state)
+{
+	REQ("TOK-22", "REG-15");
+	static const struct {
+		int64_t left;
+		const char *asked, *want;
+	} cases[] = {
+	    {7200, "99999999999", ";expires=3600\r\n"},
+	    {7200, "4294967296", ";expires=3600\r\n"},
+	    {7200, "4294967295", ";expires=7200\r\n"},
+	    {120, "99999999999", ";expires=120\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char contact[128], header[64];
+
+		fa.left = cases[i].left;
+		snprintf(contact, sizeof(contact), "<sip:a@a.invalid;transport=ws>;expires=%s",
+			 cases[i].asked);
+		fx_send(1, HOME, ALICE, ALICE, contact, BEARER, "");
+		assert_non_null(strstr(fk.mw, cases[i].want));
+		fk_answer("500 Server Internal Error", "");
+		snprintf(header, sizeof(header), "Expires: %s\r\n", cases[i].asked);
+		fx_send(1, HOME, ALICE, ALICE, "<sip:a@a.invalid;transport=ws>", BEARER, header);
+		snprintf(header, sizeof(header), "\r\nExpires: %s", cases[i].want + 9);
+		assert_non_null(strstr(fk.mw, header));
+		fk_answer("500 Server Internal Error", "");
+	}
+}
+
+static void test_a_deregistration_never_binds(void **state)
+{
+	REQ("TOK-22", "TOK-23", "REG-21");
+	struct cscf_registrar_row row;
+	uint64_t cursor = 0;
+
+	(void)state;
+	fx_send(2, HOME, ALICE, ALICE, GONE, BEARER, "");
+	fk_answer("200 OK", "Contact: <" CONTACT_URI ">;expires=600000\r\n" IDENTITIES);
+	assert_int_equal(fk.status, 500);
+	fx_assert_nothing_left();
+	assert_false(fk.authenticated[2]);
+
+	registered(1); /* and prolongs nothing */
+	fx_send(1, HOME, ALICE, ALICE, GONE, BEARER, "");
+	fk_answer("200 OK", "Contact: <" CONTACT_URI ">;expires=600000\r\n" IDENTITIES);
+	assert_int_equal(fk.status, 500);
+	assert_true(cscf_registrar_next(fx.r, &cursor, &row));
+	assert_true(row.expires_in_s <= 3600);
+	/* another contact of the same flow in the 200 is not the one that had to go */
+	fx_send(1, HOME, ALICE, ALICE, GONE, BEARER, "");
+	fk_answer("200 OK", "Contact: <sip:new@n.invalid;transport=ws>;reg-id=1;" INSTANCE
+			    ";expires=3600\r\n");
+	assert_int_equal(fk.status, 200);
+	fx_assert_nothing_left();
+}
+
 static void test_a_token_with_nothing_left_is_401(void **state)
 {
 	REQ("TOK-22");
@@ -293,6 +351,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(test_cap_lowers_what_is_asked_and_nothing_else),
+	    T(test_a_number_that_nobody_can_read_is_no_way_round_the_cap),
+	    T(test_a_deregistration_never_binds),
 	    T(test_a_token_with_nothing_left_is_401),
 	    T(test_423_under_cap_wants_a_longer_token),
 	    T(test_terminate_blocks_after_the_token_and_its_skew),

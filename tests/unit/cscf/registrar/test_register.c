@@ -210,6 +210,15 @@ static void test_what_is_refused_without_asking_the_core(void **state)
 	    {HOME, ALICE, ALICE, CONTACT, "Digest username=\"alice\",realm=\"evil\"", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Bearer abc=", "", 403},
 	    {HOME, ALICE, ALICE, CONTACT, "Bearer a,b", "", 403}, /* no tokens here at all */
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ">;expires=0;expires=600000", INITIAL, "", 400},
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ">;expires=0;EXPIRES=600000", INITIAL, "", 400},
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ">;expires=0;x=<;expires=9>", INITIAL, "", 400},
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ">;expires=0;x=\"\\\";expires=9", INITIAL, "",
+	     400},
+	    {HOME, ALICE, ALICE, CONTACT ";reg-id=2", INITIAL, "", 400},
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ";transport=udp>", INITIAL, "", 400},
+	    {HOME, ALICE, ALICE, "<" CONTACT_URI ">", INITIAL, "Expires: 0\r\nExpires: 600000\r\n",
+	     400},
 	    {HOME, ALICE, ALICE, CONTACT, INITIAL, "Require: sec-agree\r\n", 420},
 	};
 
