@@ -7,6 +7,7 @@
 #include "cscf/http/http.h"
 #include "cscf/registrar/gate.h"
 #include "cscf/registrar/lost_dereg.h"
+#include "cscf/registrar/moved.h"
 #include "cscf/registrar/pool.h"
 #include "cscf/registrar/scheme.h"
 #include "cscf/registrar/tna.h"
@@ -166,10 +167,24 @@ static bool check_order(struct cscf_registrar *r, struct reg_conn *c,
 	return true;
 }
 
+/* The association that has moved on and left nobody behind. Its dialogs name this connection as
+ * long as they live, so that nobody else may have it (DEREG-43). */
+static const struct reg_assoc *left_by(const struct reg_conn *c)
+{
+	return c->assocs == NULL ? reg_moved_find(c->r, c->id) : NULL;
+}
+
+static bool left_by_another(const struct reg_conn *c, const char *impi)
+{
+	const struct reg_assoc *a = left_by(c);
+
+	return a != NULL && strcmp(a->impi->impi, impi) != 0;
+}
+
 bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
 		      const struct reg_request *q, struct reg_refusal *why)
 {
-	if (!r->cfg->multi_impi && other_impi_here(c, q->impi)) {
+	if ((!r->cfg->multi_impi && other_impi_here(c, q->impi)) || left_by_another(c, q->impi)) {
 		*why = (struct reg_refusal){403, "Connection Belongs To Another User",
 					    "second-impi", NULL, NULL};
 		return false;
@@ -190,14 +205,16 @@ bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
  */
 static const struct reg_assoc *owner_of(const struct reg_conn *c, const char *to_aor)
 {
-	const struct reg_assoc *a;
-	const struct reg_binding *b;
+	const struct reg_assoc *a, *left = left_by(c);
 
 	DL_FOREACH (c->assocs, a)
-		DL_FOREACH (a->bindings, b)
-			if (strcmp(b->to_aor, to_aor) == 0)
-				return a;
-	return c->r->cfg->multi_impi ? NULL : c->assocs;
+		if (reg_binding_find(a, to_aor) != NULL)
+			return a;
+	if (left != NULL && reg_binding_find(left, to_aor) != NULL)
+		return left;
+	if (c->r->cfg->multi_impi)
+		return NULL;
+	return left != NULL ? left : c->assocs;
 }
 
 static bool adopt_impi(const struct reg_conn *c, struct reg_request *q)

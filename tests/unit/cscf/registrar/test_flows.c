@@ -125,6 +125,40 @@ static void test_replaced_connection_is_closed(void **state)
 	assert_int_equal(cscf_registrar_counts(fx.r).associations, 1);
 }
 
+static void test_a_connection_that_was_left_is_nobody_elses(void **state)
+{
+	REQ("DEREG-43", "REG-18");
+	static const char *const bob = "Digest username=\"bob.wic@ims.example.net\",response=\"1\"";
+	struct cscf_registrar_identity id;
+	struct cscf_registrar_target t;
+	unsigned requests;
+
+	(void)state;
+	for (int multi = 0; multi < 2; multi++) {
+		uint64_t old = multi == 0 ? 1 : 3;
+
+		fx.cfg.multi_impi = multi == 1;
+		fx_registered(old);
+		fx_registered(old + 1); /* the old socket is still open */
+		requests = fk.n_requests;
+		fx_send(old, HOME, "sip:bob@ims.example.net", "sip:bob@ims.example.net",
+			"<sip:b@b.invalid;transport=ws>", bob, "");
+		assert_int_equal(fk.status, 403);
+		assert_int_equal(fk.n_requests, requests);
+		assert_false(cscf_registrar_identify(fx.r, old, NULL, 0, &id));
+		/* alice's dialogs of that time go where she is now */
+		assert_int_equal(cscf_registrar_reach(fx.r, fx_token(old), GW_SLICE_NONE, &t),
+				 CSCF_REGISTRAR_LIVE);
+		assert_int_equal(t.conn, old + 1);
+		/* and she may come back herself, without a name in her first request */
+		fx_register(old, NULL);
+		fk_answer("401 Unauthorized", CHALLENGE);
+		assert_int_equal(fk.status, 401);
+		fx_registered(old);
+		assert_true(cscf_registrar_identify(fx.r, old, NULL, 0, &id));
+	}
+}
+
 static void test_devices_of_one_user_live_side_by_side_up_to_the_limit(void **state)
 {
 	REQ("REG-42", "REG-45");
@@ -270,6 +304,7 @@ int main(void)
 	    T(test_tokens_and_contacts_are_checked),
 	    T(test_reconnect_takes_the_association_over),
 	    T(test_replaced_connection_is_closed),
+	    T(test_a_connection_that_was_left_is_nobody_elses),
 	    T(test_devices_of_one_user_live_side_by_side_up_to_the_limit),
 	    T(test_coming_and_going_does_not_fill_the_table),
 	    T(test_200_for_a_connection_that_has_gone),
