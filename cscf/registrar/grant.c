@@ -188,9 +188,11 @@ void reg_grant_drop_impu(struct reg_grant *g, size_t i)
 
 bool reg_grant_same(const struct reg_grant *a, const struct reg_grant *b)
 {
-	if (a->term_ioi == NULL || b->term_ioi == NULL || a->outbound != b->outbound ||
-	    a->n_impus != b->n_impus || a->n_service_route != b->n_service_route ||
-	    strcmp(a->term_ioi, b->term_ioi) != 0)
+	if (a->term_ioi == NULL || b->term_ioi == NULL || a->cfa == NULL || b->cfa == NULL)
+		return false;
+	if (a->outbound != b->outbound || a->n_impus != b->n_impus ||
+	    a->n_service_route != b->n_service_route || strcmp(a->term_ioi, b->term_ioi) != 0 ||
+	    strcmp(a->cfa, b->cfa) != 0)
 		return false;
 	for (size_t i = 0; i < a->n_impus; i++)
 		if (strcmp(a->impus[i].uri, b->impus[i].uri) != 0 ||

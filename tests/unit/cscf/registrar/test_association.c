@@ -54,6 +54,27 @@ static void test_200_makes_an_association(void **state)
 	assert_int_equal(fx.n_events, 0);
 }
 
+static void test_each_200_says_anew_where_the_user_is_charged(void **state)
+{
+	REQ("REG-27", "REG-21");
+	static const char *const places[] = {"ccf=192.0.2.60", "ccf=192.0.2.60;ecf=192.0.2.61",
+					     "ccf=192.0.2.70", ""};
+	struct cscf_registrar_identity id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char answer[1024];
+
+		fx_register(1, ANSWERED);
+		snprintf(answer, sizeof(answer), OK_200 "%s%s%s",
+			 places[i][0] != '\0' ? "P-Charging-Function-Addresses: " : "", places[i],
+			 places[i][0] != '\0' ? "\r\n" : "");
+		fk_answer("200 OK", answer); /* the same but for this */
+		assert_true(cscf_registrar_identify(fx.r, 1, NULL, 0, &id));
+		assert_string_equal(id.cfa, places[i]);
+	}
+}
+
 static void test_identity_is_chosen_from_the_association(void **state)
 {
 	REQ("ID-02", "ID-03", "ID-04", "ID-05");
@@ -433,6 +454,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_200_makes_an_association),
+	    T(test_each_200_says_anew_where_the_user_is_charged),
 	    T(test_identity_is_chosen_from_the_association),
 	    T(test_barred_identity_is_never_asserted),
 	    T(test_only_our_contact_counts_in_the_200),
