@@ -2,7 +2,7 @@
 # Test tiers and checks; included by the Makefile. Each tier prints its progress and ends with
 # a line "TIER: N passed, N failed"; `make test` runs them all and sums.
 
-TIERS ?= unit-asan unit-tsan integration e2e compose fuzz-smoke trace lint
+TIERS ?= unit-asan unit-tsan integration e2e deploy compose fuzz-smoke trace lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 # What anybody on the net can send first runs longer (SEC-27).
@@ -33,6 +33,10 @@ e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
 	@tests/lib/run-node.sh e2e tests/e2e
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
+
+.PHONY: deploy
+deploy: deb deps-npm ## systemd units and Debian packages: checked, built, installed, removed
+	@tests/lib/run-node.sh deploy tests/deploy
 
 .PHONY: trace lint lint-format lint-arrows lint-cppcheck lint-tidy lint-spelling format fuzz-smoke
 trace: ## requirement IDs against tests, both ways (tests/REQUIREMENTS.md)

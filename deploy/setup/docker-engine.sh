@@ -8,6 +8,7 @@
 #           start dockerd ourselves and remember its PID
 #   base    make sure debian:bookworm-slim is there: local, else pulled, else made from Debian's
 #           packages with mmdebstrap (with this machine's apt sources and proxy settings)
+#   tar F   make the base image's root file system as the tar file F; needs no engine
 #   env     print DOCKER=... COMPOSE=... for `eval`: the client to use and the compose command
 #   stop    stop the dockerd that `start` started; never another one
 #
@@ -125,25 +126,32 @@ apt_settings() {
 	apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-(Valid-Until|Date)|Retries) ' || true
 }
 
-make_base() {
+# The root file system of $image as the tar file $1.
+base_tar() {
 	command -v mmdebstrap >/dev/null || die "cannot make $image: run deploy/setup/install.sh docker"
-	[ "$(id -u)" = 0 ] || die "$image is neither here nor in reach, and only root can make it"
+	[ "$(id -u)" = 0 ] || die "only root can make $image"
 	local dir rc=0 sources=()
 	dir=$(mktemp -d)
 	apt_settings >"$dir/apt.conf"
 	apt_sources >"$dir/sources.list" || true
 	# Where apt names no such source (another suite, no lists yet) mmdebstrap takes its default.
 	if grep -q ' bookworm main$' "$dir/sources.list"; then sources=("$dir/sources.list"); fi
-	say "no registry in reach: making $image from Debian packages (about 20 s)"
 	mmdebstrap --quiet --variant=minbase --aptopt="$dir/apt.conf" \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		bookworm "$dir/base.tar" "${sources[@]}" 2>"$dir/log" || rc=$?
-	if [ "$rc" = 0 ]; then
+		bookworm "$1" "${sources[@]}" 2>"$dir/log" || rc=$?
+	[ "$rc" = 0 ] || tail -n 15 "$dir/log" >&2
+	rm -rf "$dir"
+	[ "$rc" = 0 ] || die "making $1 failed"
+}
+
+make_base() {
+	local dir rc=0
+	dir=$(mktemp -d)
+	say "no registry in reach: making $image from Debian packages (about 20 s)"
+	(base_tar "$dir/base.tar") || rc=$?
+	[ "$rc" != 0 ] ||
 		"$(docker_client)" import -m "minbase bookworm by mmdebstrap" "$dir/base.tar" "$image" >/dev/null || rc=$?
-	else
-		tail -n 15 "$dir/log" >&2
-	fi
 	rm -rf "$dir"
 	[ "$rc" = 0 ] || die "making $image failed"
 }
@@ -165,6 +173,7 @@ case ${1:-} in
 start) start ;;
 stop) stop ;;
 base) base ;;
+tar) base_tar "${2:?tar FILE}" ;;
 env) printf 'DOCKER=%q\nCOMPOSE=%q\n' "$(docker_client)" "$(compose_command)" ;;
-*) die "usage: $here/docker-engine.sh start|base|env|stop" ;;
+*) die "usage: $here/docker-engine.sh start|base|tar|env|stop" ;;
 esac

@@ -53,7 +53,7 @@ for (const path of walk('tests/unit', (p) => /test_[^/]*\.c$/.test(p))) {
 
 // Node: test('… [ID, ID]', …) or it(…); not .skip or .todo.
 const js = (p) => /\.test\.m?js$/.test(p);
-for (const dir of ['tests/integration', 'tests/e2e', 'tests/compose', 'tests/lib', 'tests/core']) {
+for (const dir of ['tests/integration', 'tests/e2e', 'tests/compose', 'tests/deploy', 'tests/lib', 'tests/core']) {
   let files = [];
   try { files = walk(dir, js); } catch { continue; }
   for (const path of files) {
