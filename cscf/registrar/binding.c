@@ -105,6 +105,14 @@ enum gw_err reg_binding_arm(struct reg_binding *b, uint32_t expires_s)
 	return b->expiry != NULL && evtimer_add(b->expiry, &tv) == 0 ? GW_OK : GW_ERR_NOMEM;
 }
 
+/* By instance and reg-id the core itself put the new contact in the place of the old one. */
+static bool is_same_flow(const struct reg_assoc *a, const struct reg_binding *b,
+			 const struct reg_request *q, const struct reg_grant *g)
+{
+	return b->grant.outbound && g->outbound && q->reg_id > 0 && q->reg_id == a->reg_id &&
+	       q->instance[0] != '\0' && strcmp(q->instance, a->instance) == 0;
+}
+
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, struct reg_grant *g)
 {
 	struct reg_binding *b = reg_binding_find(a, q->to_aor);
@@ -144,6 +152,8 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	}
 	if (b->contact != NULL && strcmp(b->contact, contact) == 0)
 		reg_grant_inherit(g, &b->grant);
+	else if (b->contact != NULL && !is_same_flow(a, b, q, g))
+		reg_pool_contact_replaced(a->r, b);
 	free(b->contact);
 	b->contact = contact;
 	reg_grant_fini(&b->grant);

@@ -285,6 +285,7 @@ static bool read_contacts(struct reg_request *q, const struct cscf_registrar *r,
 		return refuse(why, 400, "Several Expires", "several-expires");
 	while (cscf_sip_msg_value_next(msg, "Contact", &cursor, &value)) {
 		n++;
+		q->several = n > 1;
 		if (!read_contact(&c, value))
 			return refuse(why, 400, "Bad Contact", "bad-contact");
 		if (!c.na.star && !check_contact(&c, r, why))

@@ -71,6 +71,7 @@ struct reg_request {
 	bool resync;       /* AKA: by asking for another one (auts) */
 	bool query;        /* no Contact (REG-12) */
 	bool star;         /* Contact: * */
+	bool several;      /* more than one Contact */
 	bool dereg;        /* expiry 0 */
 	bool ob;           /* reg-id + instance + Supported: outbound (REG-03) */
 };
@@ -180,6 +181,8 @@ struct reg_assoc {
 	struct cscf_registrar_impu *impus;    /* owned; cache over the bindings' strings */
 	size_t n_impus;
 	struct event *lost_timer;                /* owned: lost_dereg.c */
+	unsigned lost_tries;                     /* the same: failed so far */
+	bool lost_turn;                          /* the same: the timer is for its turn */
 	struct reg_assoc *prev, *next;           /* of the connection */
 	struct reg_assoc *impi_prev, *impi_next; /* of the IMPI */
 };
@@ -346,6 +349,7 @@ struct cscf_registrar {
 	char pai[300];        /* an IMPU that a wildcard allowed, for the identity last asked for */
 	char path_uri[300];   /* "sip:host:port;lr" */
 	struct reg_own *owns; /* utlist DL; owned: our own REGISTERs (lost_dereg.c) */
+	int64_t lost_next_us; /* when the next of them may go */
 	struct reg_pool *pool;                    /* owned */
 	unsigned *schemes;                        /* owned: per home domain (scheme.c) */
 	char challenge[CSCF_AUTHZ_CHALLENGE_MAX]; /* header value of the refusal under way */
