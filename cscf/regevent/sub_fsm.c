@@ -199,6 +199,17 @@ static void terminated(struct sub *s, const struct sub_end *e)
 		wait_for(s, backoff_ms(s, s->restarts, e->retry_after_s));
 }
 
+/* Nothing left is an end, without a word about when to come again. */
+static void lives(struct sub *s, uint32_t left_s)
+{
+	static const struct sub_end over = {.reason = SUB_R_OTHER};
+
+	if (left_s > 0)
+		live_for(s, left_s);
+	else
+		terminated(s, &over);
+}
+
 static void resync(struct sub *s)
 {
 	s->resyncs++;
@@ -242,7 +253,7 @@ static void on_event(struct gw_fsm *fsm, unsigned event, void *data)
 		due(s);
 		break;
 	case SUB_E_LIVES:
-		live_for(s, *(const uint32_t *)data);
+		lives(s, *(const uint32_t *)data);
 		break;
 	case SUB_E_TERMINATED:
 		terminated(s, data);

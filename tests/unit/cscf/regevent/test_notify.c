@@ -335,6 +335,25 @@ static void test_the_notifier_says_how_long_it_lives(void **state)
 	assert_true(fc_timer_ms(fc_sub("alice")) > 270000);
 }
 
+static void test_a_notifier_that_leaves_no_time_is_not_asked_in_a_loop(void **state)
+{
+	int64_t last = 0;
+
+	REQ("REG-62", "DEREG-24");
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(fc_notify_as((struct fc_notify){.state = "active;expires=0"}));
+		assert_int_equal(fc.status, 200);
+		assert_string_equal(state_of("alice"), "waiting");
+		assert_true(fc_timer_ms(fc_sub("alice")) > 7000);
+		assert_true(fc_timer_ms(fc_sub("alice")) > last);
+		last = fc_timer_ms(fc_sub("alice"));
+		fc_fire(fc_sub("alice"));
+		fc_accept("4200");
+	}
+	assert_true(last > 200000);
+}
+
 static void test_the_first_notify_makes_the_dialog(void **state)
 {
 	REQ("REG-64");
@@ -391,6 +410,7 @@ int main(void)
 	    T(test_reasons_of_the_end),
 	    T(test_a_core_that_ends_each_dialog_at_once_is_not_asked_in_a_loop),
 	    T(test_the_notifier_says_how_long_it_lives),
+	    T(test_a_notifier_that_leaves_no_time_is_not_asked_in_a_loop),
 	    T(test_the_first_notify_makes_the_dialog),
 	    T(test_the_last_notify_of_a_user_who_has_gone),
 	    T(test_a_document_that_ends_its_own_user),
