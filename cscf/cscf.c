@@ -70,6 +70,14 @@ static bool is_emergency(void *arg, const struct cscf_sip_msg *req,
 	return cscf_emergency_is(c->emergency, req, flow);
 }
 
+static bool admit_emergency(void *arg, const struct cscf_sip_msg *req,
+			    const struct cscf_sip_flow *flow)
+{
+	const struct cscf *c = arg;
+
+	return cscf_emergency_admit(c->emergency, req, flow);
+}
+
 static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_request = on_request,
     .on_ack = on_ack,
@@ -77,6 +85,7 @@ static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_server_done = on_server_done,
     .on_flow_closed = on_flow_closed,
     .is_emergency = is_emergency,
+    .admit_emergency = admit_emergency,
 };
 
 static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle assoc,

@@ -2,24 +2,27 @@
 /*
  * Screening of live requests and the answers to them; see emergency.h.
  * The body of the 380 goes out whatever Accept says: a client that does not read it still has the
- * status (EMG-13). Attempts are logged one by one, not rate-limited: each has to be on record
- * (EMG-20), and their rate is bounded by what a WebSocket may send at all.
+ * status (EMG-13). Attempts are logged one by one (EMG-20) up to a rate by place and class that
+ * nobody dials; of the rest the next line and the counters tell.
  */
 #include "cscf/emergency/emergency.h"
 
 #include "common/log.h"
 #include "common/metric.h"
+#include "cscf/emergency/limit.h"
 #include "cscf/sip/mask.h"
 #include "cscf/xml/ims3gpp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define GW_LOG_MOD "emergency"
 #define PAI_MAX    320
 
 struct cscf_emergency {
 	struct cscf_emergency_plan *plan; /* owned; replaced by a reload */
+	struct emergency_limit *limit;    /* owned */
 	struct cscf_emergency_parts p;
 };
 
@@ -38,7 +41,8 @@ enum {
 	N_ATTEMPTS = CSCF_EMERGENCY_DECISION_COUNT * N_CLASSES,
 	M_RELOADED = N_ATTEMPTS,
 	M_KEPT,
-	M_COUNT
+	M_OVER,
+	M_COUNT = M_OVER + EMERGENCY_VERDICT_COUNT - 1
 };
 
 static struct gw_metric metrics[M_COUNT] = {
@@ -55,7 +59,24 @@ static struct gw_metric metrics[M_COUNT] = {
     [M_KEPT] = {.name = "cscf_emergency_reload_total",
 		.labels = "result=\"failed\"",
 		.help = "Emergency lists read again"},
+#define OVER(verdict, word)                                                                        \
+	[M_OVER + EMERGENCY_OVER_##verdict - 1] = {.name = "cscf_emergency_refused_total",         \
+						   .labels = "limit=\"" word "\"",                 \
+						   .help = "Emergency requests over a limit"}
+    OVER(CONN, "connection"),
+    OVER(SOURCE, "source"),
+    OVER(ALL, "unregistered"),
+    OVER(REGISTERED, "registered"),
+#undef OVER
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 static void log_plan(const struct cscf_emergency_plan *plan, const char *event)
 {
@@ -75,7 +96,10 @@ enum gw_err cscf_emergency_new(struct cscf_emergency **out, const struct cscf_em
 		return GW_ERR_NOMEM;
 	e->p = *parts;
 	err = cscf_emergency_plan_new(&e->plan, cfg, why, n);
+	if (err == GW_OK)
+		err = emergency_limit_new(&e->limit, now_ms());
 	if (err != GW_OK) {
+		cscf_emergency_plan_free(e->plan);
 		free(e);
 		return err;
 	}
@@ -90,6 +114,7 @@ void cscf_emergency_free(struct cscf_emergency *e)
 	if (e == NULL)
 		return;
 	gw_metric_unregister(metrics);
+	emergency_limit_free(e->limit);
 	cscf_emergency_plan_free(e->plan);
 	free(e);
 }
@@ -118,10 +143,12 @@ enum gw_err cscf_emergency_reload(struct cscf_emergency *e, const struct cscf_em
 	return GW_OK;
 }
 
-/* EMG-21: only what begins something, and only from a WIC. */
+/* EMG-21: only what begins something, and only from a WIC. A REGISTER calls nobody, whatever its
+ * Request-URI looks like: it keeps to the limits of REGISTERs. */
 static bool is_screened(const struct cscf_sip_msg *req, const struct cscf_sip_flow *flow)
 {
-	return flow->side == CSCF_SIP_W2 && cscf_sip_msg_to_tag(req).n == 0;
+	return flow->side == CSCF_SIP_W2 && cscf_sip_msg_to_tag(req).n == 0 &&
+	       cscf_sip_msg_method(req) != CSCF_SIP_REGISTER;
 }
 
 /* Most requests are in nobody's list: the map of addresses is searched for the others only. */
@@ -148,19 +175,46 @@ bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg
 	return classify(e, req, flow, &country, NULL);
 }
 
-static void note(enum cscf_emergency_decision decision, const struct cscf_sip_msg *req,
-		 const struct cscf_emergency_match *match, const char *country, uint64_t conn,
-		 const char *impu)
+bool cscf_emergency_admit(struct cscf_emergency *e, const struct cscf_sip_msg *req,
+			  const struct cscf_sip_flow *flow)
 {
+	struct cscf_registrar_identity id;
+	struct emergency_sender who = {.conn = flow->conn, .source = &flow->remote};
+	enum emergency_verdict verdict;
+	char addr[GW_ADDR_STRLEN];
+
+	if (flow->side != CSCF_SIP_W2)
+		return true;
+	who.registered = cscf_registrar_identify(e->p.registrar, flow->conn, NULL, 0, &id);
+	verdict = emergency_limit_take(e->limit, &who, now_ms());
+	if (verdict == EMERGENCY_GO_ON)
+		return true;
+	gw_metric_inc(&metrics[M_OVER + (unsigned)verdict - 1]);
+	GW_LOG_LIMITED(GW_LOG_WARN, "emergency.refused",
+		       "why=rate method=%.*s registered=%d conn=%llu source=%s",
+		       GW_SLICE_FMT(cscf_sip_msg_method_text(req)), who.registered,
+		       (unsigned long long)flow->conn,
+		       gw_addr_str(&flow->remote, addr, sizeof(addr)));
+	return false;
+}
+
+static void note(struct cscf_emergency *e, enum cscf_emergency_decision decision,
+		 const struct cscf_sip_msg *req, const struct cscf_emergency_match *match,
+		 const char *country, const struct emergency_sender *who, const char *impu)
+{
+	unsigned suppressed;
+
 	gw_metric_inc(&metrics[decision * N_CLASSES + (unsigned)match->how - CSCF_EMERGENCY_URN]);
+	if (!emergency_limit_line(e->limit, who, match->how, now_ms(), &suppressed))
+		return;
 	/* impu was masked by who called */
 	GW_LOG(GW_LOG_WARN, "emergency.detected",
 	       "call_id=\"%.*s\" impu=\"%s\" conn=%llu method=%.*s class=%s urn=%s country=%s "
-	       "decision=%s",
-	       GW_SLICE_FMT(cscf_sip_msg_call_id(req)), impu, (unsigned long long)conn,
+	       "decision=%s suppressed=%u",
+	       GW_SLICE_FMT(cscf_sip_msg_call_id(req)), impu, (unsigned long long)who->conn,
 	       GW_SLICE_FMT(cscf_sip_msg_method_text(req)), cscf_emergency_class_name(match->how),
 	       match->urn, country[0] != '\0' ? country : "unknown",
-	       cscf_emergency_decision_name(decision));
+	       cscf_emergency_decision_name(decision), suppressed);
 }
 
 /* EMG-09..13. path_uri: NULL when the WIC has no registration, so no Path either. */
@@ -217,13 +271,13 @@ enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_hand
 	struct cscf_emergency_country country;
 	struct cscf_emergency_match match;
 	enum cscf_emergency_decision decision;
-	bool registered;
+	struct emergency_sender who = {.conn = flow->conn, .source = &flow->remote};
 
 	if (!classify(e, req, flow, &country, &match))
 		return CSCF_EMERGENCY_PASS;
-	registered = cscf_registrar_identify(e->p.registrar, flow->conn, NULL, 0, &id);
-	decision = cscf_emergency_decide(e->plan, country.origin, registered);
-	note(decision, req, &match, country.code, flow->conn, impu_of(&id));
+	who.registered = cscf_registrar_identify(e->p.registrar, flow->conn, NULL, 0, &id);
+	decision = cscf_emergency_decide(e->plan, country.origin, who.registered);
+	note(e, decision, req, &match, country.code, &who, impu_of(&id));
 	if (decision == CSCF_EMERGENCY_PROCEED) {
 		order->match = match;
 		order->ecscf = cscf_emergency_plan_ecscf(e->plan, &order->n_ecscf);
@@ -232,7 +286,7 @@ enum cscf_emergency_next cscf_emergency_screen(struct cscf_emergency *e, gw_hand
 	if (decision == CSCF_EMERGENCY_UNREGISTERED_403)
 		cscf_sip_reply(e->p.stack, server, 403, "Not registered", (char *)NULL);
 	else
-		answer_380(e, server, req, &match, registered ? id.path_uri : NULL);
+		answer_380(e, server, req, &match, who.registered ? id.path_uri : NULL);
 	return CSCF_EMERGENCY_ANSWERED;
 }
 
@@ -256,12 +310,13 @@ void cscf_emergency_not_reached(struct cscf_emergency *e, gw_handle server,
 {
 	struct cscf_registrar_identity id = {0};
 	struct cscf_sip_flow flow = {0};
-	bool registered;
+	struct emergency_sender who = {.source = &flow.remote};
 
 	if (!cscf_sip_server_flow(e->p.stack, server, &flow))
 		return;
-	registered = cscf_registrar_identify(e->p.registrar, flow.conn, NULL, 0, &id);
-	note(CSCF_EMERGENCY_NOT_REACHED, req, match,
-	     cscf_emergency_country_of(e->plan, &flow.remote).code, flow.conn, impu_of(&id));
-	answer_380(e, server, req, match, registered ? id.path_uri : NULL);
+	who.conn = flow.conn;
+	who.registered = cscf_registrar_identify(e->p.registrar, flow.conn, NULL, 0, &id);
+	note(e, CSCF_EMERGENCY_NOT_REACHED, req, match,
+	     cscf_emergency_country_of(e->plan, &flow.remote).code, &who, impu_of(&id));
+	answer_380(e, server, req, match, who.registered ? id.path_uri : NULL);
 }

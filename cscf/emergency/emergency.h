@@ -9,8 +9,9 @@
  *                                                  ├──> ANSWERED  380 (or 403 when unregistered)
  *                                                  └──> PROCEED   session/: E-CSCF, at last 380
  *
- * Each attempt is one log line (emergency.detected) and one count by decision and class.
- * Callers: cscf.c (is_emergency for the stack's limits, reload), cscf/session.
+ * Each attempt is one count by decision and class, and one log line (emergency.detected) as long
+ * as there are not too many from one place (limit.h). A REGISTER is never one.
+ * Callers: cscf.c (is_emergency and admit for the stack's limits, reload), cscf/session.
  * Thread: the cscf loop. Spec: TS 24.371 7.4.3, TS 24.229 5.2.10, 7.6; EMG-01..21.
  */
 #ifndef CSCF_EMERGENCY_EMERGENCY_H
@@ -54,6 +55,13 @@ void cscf_emergency_reload_failed(struct cscf_emergency *e, const char *why);
  */
 bool cscf_emergency_is(const struct cscf_emergency *e, const struct cscf_sip_msg *req,
 		       const struct cscf_sip_flow *flow);
+
+/**
+ * One emergency request of a WIC has come: may it pass the limits? Counted; asked once for each.
+ * @return false: too many from this connection or source (limit.h); not an emergency to them
+ */
+bool cscf_emergency_admit(struct cscf_emergency *e, const struct cscf_sip_msg *req,
+			  const struct cscf_sip_flow *flow);
 
 enum cscf_emergency_next {
 	CSCF_EMERGENCY_PASS, /* not ours: go on as usual */

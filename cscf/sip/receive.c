@@ -178,21 +178,49 @@ static bool is_rate_exempt(enum cscf_sip_method method)
 	return method == CSCF_SIP_ACK || method == CSCF_SIP_CANCEL || method == CSCF_SIP_BYE;
 }
 
-/* Emergency requests pass every limit (WS-25, SEC-19, EMG-17); who knows them is above us. */
+/* Emergency requests pass the limits (WS-25, SEC-19, EMG-17); who knows them is above us. */
 static bool is_emergency(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
 			 const struct cscf_sip_flow *flow)
 {
 	return s->cbs->is_emergency != NULL && s->cbs->is_emergency(s->cbs_arg, req, flow);
 }
 
+/* A flood of them is what those limits are for: the layer above says how many pass. */
+static bool is_flood(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+		     const struct cscf_sip_flow *flow)
+{
+	return flow->side == CSCF_SIP_W2 && s->cbs->admit_emergency != NULL &&
+	       cscf_sip_msg_method(req) != CSCF_SIP_CANCEL && is_emergency(s, req, flow) &&
+	       !s->cbs->admit_emergency(s->cbs_arg, req, flow);
+}
+
 /* @return true: within the limit */
 static bool take_token(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
-		       const struct cscf_sip_flow *flow)
+		       const struct cscf_sip_flow *flow, bool flood)
 {
-	if (flow->side != CSCF_SIP_W2 || s->ws_ops == NULL || s->ws_ops->take_token == NULL ||
-	    is_rate_exempt(cscf_sip_msg_method(req)) || is_emergency(s, req, flow))
+	if (flow->side != CSCF_SIP_W2 || s->ws_ops == NULL || s->ws_ops->take_token == NULL)
+		return true;
+	if (!flood && (is_rate_exempt(cscf_sip_msg_method(req)) || is_emergency(s, req, flow)))
 		return true;
 	return s->ws_ops->take_token(s->ws_arg, flow->conn);
+}
+
+/* Over a rate: 503 without a transaction; over the message rate the connection goes as well.
+ * @return true: the request was refused, and is still the caller's */
+static bool refuse_by_rate(struct cscf_sip_stack *s, const struct cscf_sip_msg *req,
+			   const struct cscf_sip_flow *flow)
+{
+	bool flood = is_flood(s, req, flow);
+	bool within = take_token(s, req, flow, flood);
+
+	if (within && !flood)
+		return false;
+	cscf_sip_count(CSCF_SIP_N_RATE);
+	log_refused(flow, req, 503, flood ? "emergency-rate" : "rate");
+	cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_RATE_S);
+	if (!within)
+		cscf_sip_conn_close(s, flow->conn, 1008, "message rate exceeded");
+	return true;
 }
 
 /* A deregistration: who leaves during a drain is helped out, not kept (WS-35). */
@@ -353,11 +381,7 @@ static bool receive_request(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		cscf_sip_msg_free(req);
 		return true;
 	}
-	if (!take_token(s, req, flow)) {
-		cscf_sip_count(CSCF_SIP_N_RATE);
-		log_refused(flow, req, 503, "rate");
-		cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_RATE_S);
-		cscf_sip_conn_close(s, flow->conn, 1008, "message rate exceeded");
+	if (refuse_by_rate(s, req, flow)) {
 		free(key);
 		cscf_sip_msg_free(req);
 		return true;

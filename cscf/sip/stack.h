@@ -119,6 +119,12 @@ struct cscf_sip_stack_cbs {
 	 */
 	bool (*is_emergency)(void *arg, const struct cscf_sip_msg *req,
 			     const struct cscf_sip_flow *flow);
+	/**
+	 * May one more emergency request of a WIC pass the limits? Asked once for each, not for
+	 * ACK, CANCEL and repeats. false: 503 without a transaction. NULL = all may.
+	 */
+	bool (*admit_emergency)(void *arg, const struct cscf_sip_msg *req,
+				const struct cscf_sip_flow *flow);
 };
 
 /*

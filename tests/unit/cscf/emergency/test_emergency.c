@@ -296,6 +296,45 @@ static void test_every_initial_request_is_screened_and_no_other(void **state)
 	cscf_emergency_free(e);
 }
 
+static void test_a_register_is_never_an_emergency(void **state)
+{
+	REQ("EMG-02", "EMG-17", "REG-01");
+	static const char *const uris[] = {"sip:112@ims.test", "tel:112", "urn:service:sos"};
+	struct cscf_emergency *e = start();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++) { /* ask: _is agrees */
+		assert_int_equal(ask(e, "REGISTER", uris[i], "", ""), CSCF_EMERGENCY_PASS);
+		assert_int_equal(ask(e, "INVITE", uris[i], "", ""), CSCF_EMERGENCY_ANSWERED);
+	}
+	cscf_emergency_free(e);
+}
+
+static unsigned admitted(struct cscf_emergency *e, unsigned of)
+{
+	struct cscf_sip_msg *msg = request("INVITE", "urn:service:sos", "", "");
+	unsigned n = 0;
+
+	while (of-- > 0)
+		n += cscf_emergency_admit(e, msg, &flow);
+	cscf_sip_msg_free(msg);
+	return n;
+}
+
+static void test_a_flood_is_not_admitted(void **state)
+{
+	REQ("EMG-16", "EMG-17");
+	struct cscf_emergency *e = start();
+
+	(void)state;
+	assert_int_equal(admitted(e, 100), 100); /* registered */
+	w.registered = false;
+	assert_in_range(admitted(e, 1000), 50, 100);
+	from_ip("192.0.2.1", CSCF_SIP_MW);
+	assert_int_equal(admitted(e, 1000), 1000); /* the core is trusted */
+	cscf_emergency_free(e);
+}
+
 static void test_a_call_back_is_not_screened_but_no_limit_hits_it(void **state)
 {
 	REQ("EMG-17", "EMG-21");
@@ -394,6 +433,38 @@ static void test_each_attempt_is_logged_and_counted(void **state)
 	cscf_emergency_free(e);
 }
 
+static unsigned times(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static void test_a_flood_makes_few_lines_and_is_counted_whole(void **state)
+{
+	REQ("EMG-20");
+	struct cscf_emergency *e = start();
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	char *text;
+
+	(void)state;
+	w.registered = false;
+	gw_log_set_fd(fd);
+	gw_log_set_level(GW_LOG_INFO);
+	for (int i = 0; i < 300; i++)
+		(void)ask(e, "MESSAGE", "sip:112@ims.test", "", "");
+	gw_log_set_fd(2);
+	text = captured(fd);
+	assert_in_range(times(text, "event=emergency.detected"), 20, 40);
+	assert_true(times(text, "suppressed=") > 0);
+	free(text);
+	close(fd);
+	assert_true(counts("decision=\"unregistered-380\",class=\"sip\"} 300"));
+	cscf_emergency_free(e);
+}
+
 static void test_a_reload_takes_good_lists_and_keeps_the_old_for_bad_ones(void **state)
 {
 	REQ("EMG-18");
@@ -443,6 +514,9 @@ int main(void)
 	    T(test_action_and_contact_are_there_when_asked_for),
 	    T(test_who_is_not_registered_is_told_or_forbidden),
 	    T(test_every_initial_request_is_screened_and_no_other),
+	    T(test_a_register_is_never_an_emergency),
+	    T(test_a_flood_is_not_admitted),
+	    T(test_a_flood_makes_few_lines_and_is_counted_whole),
 	    T(test_a_call_back_is_not_screened_but_no_limit_hits_it),
 	    T(test_what_a_wic_says_of_its_place_narrows_nothing),
 	    T(test_each_attempt_is_logged_and_counted),

@@ -522,6 +522,60 @@ static void test_the_upper_layers_emergencies_pass_overload_rate_and_drain(void 
 	f->stack = NULL;
 }
 
+static bool fx_admit(void *arg, const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow)
+{
+	static unsigned asked;
+
+	(void)arg;
+	(void)msg;
+	(void)flow;
+	return asked++ == 0;
+}
+
+/* The first is admitted, the others are not. */
+static void test_a_flood_of_emergencies_holds_no_transactions(void **state)
+{
+	static const char text[] = "%s tel:112 SIP/2.0\r\n"
+				   "Via: SIP/2.0/WSS d.invalid;branch=z9hG4bKtel%u\r\n"
+				   "From: <sip:a@ims.example.net>;tag=1\r\nTo: <tel:112>\r\n"
+				   "Call-ID: tel%u\r\nCSeq: 1 %s\r\n\r\n";
+	struct cscf_sip_stack_cbs cbs = fx_cbs;
+	struct cscf_sip_counts n;
+	struct fx *f = *state;
+	char err[200], msg[400];
+	long long refused = count(CSCF_SIP_N_RATE);
+
+	REQ("EMG-16", "EMG-17", "SEC-19");
+	cscf_sip_stack_free(f->stack);
+	cbs.is_emergency = fx_is_emergency;
+	cbs.admit_emergency = fx_admit;
+	assert_int_equal(
+	    cscf_sip_stack_new(&f->stack, f->base, &f->cfg, &cbs, f, &fx_ws, f, err, sizeof(err)),
+	    GW_OK);
+	fx_wic_open(f, 7);
+	for (unsigned i = 0; i < 6; i++) {
+		(void)snprintf(msg, sizeof(msg), text, "INVITE", i, i, "INVITE");
+		fx_wic_send(f, 7, msg);
+		fx_wic_send(f, 7, msg); /* a repeat of the first is absorbed, not asked about */
+	}
+	assert_int_equal(f->n_req, 1);
+	cscf_sip_stack_counts(f->stack, &n);
+	assert_int_equal(n.server_txns, 1);
+	assert_int_equal(count(CSCF_SIP_N_RATE), refused + 10);
+	assert_true(fx_starts(fx_wic_last(f), "SIP/2.0 503 "));
+	assert_non_null(strstr(fx_wic_last(f), "Retry-After: "));
+	assert_int_equal(f->closed_code, 0);
+	(void)snprintf(msg, sizeof(msg), text, "CANCEL", 0U, 0U, "CANCEL"); /* of the first */
+	fx_wic_send(f, 7, msg);
+	assert_int_equal(f->n_cancel, 1);
+	f->no_tokens = true; /* what is not admitted counts as any message */
+	(void)snprintf(msg, sizeof(msg), text, "MESSAGE", 9U, 9U, "MESSAGE");
+	fx_wic_send(f, 7, msg);
+	assert_int_equal(f->closed_code, 1008);
+	cscf_sip_stack_free(f->stack); /* its callbacks end with this function */
+	f->stack = NULL;
+}
+
 static void test_malformed_is_400_then_dropped_then_closed(void **state)
 {
 	struct fx *f = *state;
@@ -605,6 +659,7 @@ int main(void)
 	    T(test_drain_refuses_new_requests_and_lets_dialogs_go_on),
 	    T(test_overload_sheds_in_order),
 	    T(test_the_upper_layers_emergencies_pass_overload_rate_and_drain),
+	    T(test_a_flood_of_emergencies_holds_no_transactions),
 	    T(test_malformed_is_400_then_dropped_then_closed),
 	    T(test_crlf_ping_is_answered_and_a_lone_crlf_ignored),
 	    T(test_stranger_on_mw_is_dropped_and_counted),
