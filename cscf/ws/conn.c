@@ -332,7 +332,8 @@ static enum gw_err attach(struct cscf_ws_conn *c, int fd)
 
 	if (err != GW_OK)
 		return err;
-	cscf_ws_stream_set_priority(&c->stream, CSCF_WS_PRIO_HANDSHAKE);
+	cscf_ws_stream_set_priority(&c->stream,
+				    c->l->hurry ? CSCF_WS_PRIO_USUAL : CSCF_WS_PRIO_HANDSHAKE);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
 		err = gw_addr_from_sa(&c->local, (const struct sockaddr *)&local, len);

@@ -20,8 +20,10 @@
 #define BACKLOG          4096 /* who waits here waits without a deadline of ours */
 #define HANDSHAKE_US     2000 /* of handshakes, then the open connections have their turn */
 #define ACCEPTS_PER_TURN 16   /* then the open connections have their turn */
-#define ACCEPT_PAUSE_MS  200  /* no descriptors or memory: wait, do not spin */
-#define REFUSING_MAX     64   /* connections over a limit that may learn why */
+#define FAIR_MS          100
+#define ACCEPTS_IN_HURRY 8   /* per FAIR_MS, when no turn came for them otherwise */
+#define ACCEPT_PAUSE_MS  200 /* no descriptors or memory: wait, do not spin */
+#define REFUSING_MAX     64  /* connections over a limit that may learn why */
 
 static enum gw_err fail(enum gw_err err, char *errbuf, size_t errlen, const char *fmt, ...)
     GW_PRINTF(4, 5);
@@ -86,17 +88,13 @@ static void take(struct cscf_ws_socket *s, int fd, const struct gw_addr *peer)
 		gw_metric_inc(&cscf_ws_rejects[CSCF_WS_REJECT_NOMEM]);
 }
 
-static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
+static void accept_some(struct cscf_ws_socket *s, int most)
 {
-	struct cscf_ws_socket *s = arg;
-
-	(void)what;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+	for (int i = 0; i < most; i++) {
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
 		struct gw_addr peer;
-		int fd =
-		    accept4(listen_fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			/* a connection that died in the backlog is no reason to stop */
@@ -111,6 +109,34 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		else
 			take(s, fd, &peer);
 	}
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_ws_socket *s = arg;
+
+	(void)fd;
+	(void)what;
+	s->l->accepted = true;
+	accept_some(s, ACCEPTS_PER_TURN);
+}
+
+/* Open connections that leave us no pause would keep everybody else out: let a few in. */
+static void on_fair(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_ws_listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < 2 && !l->accepted; i++) {
+		if (l->sockets[i].ev == NULL || !event_pending(l->sockets[i].ev, EV_READ, NULL))
+			continue;
+		l->hurry = true;
+		accept_some(&l->sockets[i], ACCEPTS_IN_HURRY);
+		l->hurry = false;
+	}
+	l->accepted = false;
+	cscf_ws_conn_arm(l->fair, FAIR_MS);
 }
 
 /* --- sockets -------------------------------------------------------------------------------- */
@@ -225,8 +251,10 @@ static enum gw_err start(struct cscf_ws_listener *l, char *errbuf, size_t errlen
 		return err;
 	l->reap = event_new(l->base, -1, 0, on_reap, l);
 	l->resume = event_new(l->base, -1, 0, on_resume, l);
-	if (l->reap == NULL || l->resume == NULL)
+	l->fair = event_new(l->base, -1, 0, on_fair, l);
+	if (l->reap == NULL || l->resume == NULL || l->fair == NULL)
 		return GW_ERR_NOMEM;
+	cscf_ws_conn_arm(l->fair, FAIR_MS);
 	if (*l->cfg.listen != '\0') {
 		err = cscf_ws_tls_ctx_new(&l->tls_ctx, l->cfg.tls_cert, l->cfg.tls_key,
 					  l->cfg.tls_min_version, errbuf, errlen);
@@ -291,6 +319,8 @@ void cscf_ws_listener_free(struct cscf_ws_listener *l)
 		event_free(l->reap);
 	if (l->resume != NULL)
 		event_free(l->resume);
+	if (l->fair != NULL)
+		event_free(l->fair);
 	SSL_CTX_free(l->tls_ctx);
 	cscf_ws_tally_fini(&l->sources);
 	cscf_ws_tally_fini(&l->origins);
@@ -301,6 +331,7 @@ void cscf_ws_listener_stop_accepting(struct cscf_ws_listener *l)
 {
 	l->stopped = true;
 	(void)event_del(l->resume);
+	(void)event_del(l->fair);
 	close_sockets(l);
 }
 

@@ -98,8 +98,11 @@ struct cscf_ws_listener {
 	void *arg;
 	struct ssl_ctx_st *tls_ctx; /* owned; of new connections */
 	struct cscf_ws_socket sockets[2];
-	struct event *resume;       /* owned: end of an accept pause */
-	struct event *reap;         /* owned */
+	struct event *resume; /* owned: end of an accept pause */
+	struct event *reap;   /* owned */
+	struct event *fair;   /* owned: some new connections even when the others never pause */
+	bool accepted;        /* since `fair` looked last */
+	bool hurry;           /* what is accepted now goes before nobody, but not behind all */
 	struct cscf_ws_conn *conns; /* owned; hash by id */
 	struct cscf_ws_conn *last;  /* whose event came last, NULL = none; looked at first */
 	struct cscf_ws_conn *dead;  /* owned */
