@@ -16,7 +16,6 @@
 #include <stdio.h>
 
 #define GW_LOG_MOD       "session"
-#define MAX_PREFERRED    4
 #define RETRY_AFTER_TEXT 12
 
 uint64_t session_now_ms(void)
@@ -288,18 +287,12 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 			 const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order)
 {
 	struct cscf_registrar_identity id;
-	struct gw_slice preferred[MAX_PREFERRED];
-	struct cscf_sip_values_cursor cursor = {0};
 	struct cscf_sip_msg *out = NULL;
 	struct call *c = NULL;
 	enum gw_err err;
-	size_t n = 0;
 	int status;
 
-	while (n < MAX_PREFERRED &&
-	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
-		n++;
-	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
+	if (!session_identify(s, msg, flow->conn, &id)) {
 		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
 		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;

@@ -26,8 +26,7 @@ bool from_check_refused(struct cscf_session *s, gw_handle server, const struct c
 	struct cscf_registrar_identity id;
 
 	if (s->cfg->from_check == CSCF_SESSION_FROM_OFF || cscf_sip_msg_to_tag(msg).n > 0 ||
-	    is_anonymous(from) ||
-	    !cscf_registrar_identify(s->p.registrar, flow->conn, NULL, 0, &id) ||
+	    is_anonymous(from) || !session_identify(s, msg, flow->conn, &id) ||
 	    cscf_registrar_has_impu(s->p.registrar, id.assoc, from))
 		return false;
 	gw_metric_inc(&session_metrics[SM_FROM_MISMATCH]);

@@ -29,6 +29,6 @@ enum gw_err leg_w2_response(struct call *c, struct cscf_sip_msg *rsp)
 	enum gw_err err = cscf_trust_strip_to_wic(rsp);
 
 	if (err == GW_OK)
-		err = token_hide_challenge(c->s, c->conn, rsp);
+		err = token_hide_challenge(c->s, c->assoc, rsp);
 	return err == GW_OK ? leg_filter_features(rsp, SIDE_WIC) : err;
 }

@@ -12,9 +12,8 @@
 #include "cscf/registrar/trust.h"
 #include "cscf/session/seal.h"
 
-#define GW_LOG_MOD    "session"
-#define MAX_PREFERRED 4
-#define MAX_PROXIED   20000
+#define GW_LOG_MOD  "session"
+#define MAX_PROXIED 20000
 
 struct proxied {
 	struct proxied *prev, *next;
@@ -52,7 +51,7 @@ static enum gw_err prepare_response(struct proxied *p, struct cscf_sip_msg *rsp)
 	if (p->from == SIDE_WIC) {
 		err = cscf_trust_strip_to_wic(rsp);
 		if (err == GW_OK)
-			err = token_hide_challenge(p->s, p->conn, rsp);
+			err = token_hide_challenge(p->s, p->assoc, rsp);
 		if (err == GW_OK && p->opens_dialog && cscf_sip_msg_status(rsp) / 100 == 2)
 			err = seal_dialog(p->s, rsp, p->conn, p->pcv);
 		return err;
@@ -246,19 +245,13 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 		    const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order)
 {
 	bool in_dialog = cscf_sip_msg_to_tag(msg).n > 0;
-	struct gw_slice preferred[MAX_PREFERRED];
-	struct cscf_sip_values_cursor cursor = {0};
 	struct cscf_registrar_identity id;
 	struct cscf_sip_msg *copy = NULL;
 	struct emergency *emergency = NULL;
 	char icid[SEAL_ICID_MAX + 1] = "", *pcv;
 	enum gw_err err, route_err;
-	size_t n = 0;
 
-	while (n < MAX_PREFERRED &&
-	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
-		n++;
-	if (!cscf_registrar_identify(s->p.registrar, flow->conn, preferred, n, &id)) {
+	if (!session_identify(s, msg, flow->conn, &id)) {
 		gw_metric_inc(&session_metrics[SM_UNREGISTERED]);
 		session_refuse(s, server, msg, 403, REFUSAL_UNREGISTERED, NULL);
 		return;

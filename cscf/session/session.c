@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #define GW_LOG_MOD    "session"
+#define MAX_PREFERRED 4 /* of which two may count (ID-05) */
 
 #define M(i, n, t, h) [i] = {.name = n, .type = t, .help = h}
 #define ENDED(c, word)                                                                             \
@@ -141,6 +142,25 @@ void cscf_session_free(struct cscf_session *s)
 	gw_handle_table_free(s->calls);
 	event_free(s->reaper);
 	free(s);
+}
+
+bool session_identify(struct cscf_session *s, const struct cscf_sip_msg *msg, uint64_t conn,
+		      struct cscf_registrar_identity *out)
+{
+	struct gw_slice preferred[MAX_PREFERRED];
+	struct cscf_sip_values_cursor cursor = {0};
+	struct dialog *d = NULL;
+	const struct call *c =
+	    cscf_sip_msg_to_tag(msg).n > 0 ? call_find_dialog(s, msg, SIDE_WIC, &d) : NULL;
+	size_t n = 0;
+
+	if (c != NULL && c->conn == conn &&
+	    cscf_registrar_identify_assoc(s->p.registrar, c->assoc, out))
+		return true;
+	while (n < MAX_PREFERRED &&
+	       cscf_sip_msg_value_next(msg, "P-Preferred-Identity", &cursor, &preferred[n]))
+		n++;
+	return cscf_registrar_identify(s->p.registrar, conn, preferred, n, out);
 }
 
 /* OPTIONS to the gateway itself: the core's keep-alive. */

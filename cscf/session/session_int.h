@@ -296,6 +296,13 @@ const char *side_name(enum side side);
 /** Was that lost flow registered with outbound? The core then knows others (RFC 5626 s5.3). */
 bool session_flow_outbound(const struct cscf_session *s, uint64_t conn);
 
+/**
+ * Who sends this request of a WIC: in a call its party, else whom the connection and the preferred
+ * identities name. The same for all that is decided about a request.
+ */
+bool session_identify(struct cscf_session *s, const struct cscf_sip_msg *msg, uint64_t conn,
+		      struct cscf_registrar_identity *out);
+
 /** A request that passed all screening. */
 void session_take_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 			  const struct cscf_sip_flow *flow);
@@ -316,7 +323,7 @@ bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_
 /** @return true when that INVITE waited here: it is answered 487 */
 bool token_cancelled(struct cscf_session *s, gw_handle server);
 /** A core's 401 or 407 to a WIC with a web token becomes 403 without the challenge (TOK-19). */
-enum gw_err token_hide_challenge(struct cscf_session *s, uint64_t conn,
+enum gw_err token_hide_challenge(struct cscf_session *s, gw_handle assoc,
 				 struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 void token_server_done(struct cscf_session *s, gw_handle server);
 void token_free_all(struct cscf_session *s);

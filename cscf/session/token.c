@@ -100,13 +100,13 @@ static void wait_free(struct token_wait *w)
 	free(w);
 }
 
-static bool is_same_user(const struct token_wait *w, const struct cscf_authz_grant *grant)
+static bool is_same_user(struct cscf_session *s, const struct cscf_sip_msg *msg, uint64_t conn,
+			 const struct cscf_authz_grant *grant)
 {
 	struct cscf_registrar_identity id;
 
 	/* nobody registered any more: the request meets its 403 further on */
-	if (!cscf_registrar_identify(w->s->p.registrar, w->flow.conn, NULL, 0, &id) ||
-	    id.grant == NULL)
+	if (!session_identify(s, msg, conn, &id) || id.grant == NULL)
 		return true;
 	return strcmp(id.impi, grant->impi) == 0 && strcmp(id.grant->issuer, grant->issuer) == 0;
 }
@@ -118,7 +118,7 @@ static void on_verdict(void *arg, const struct cscf_authz_result *res)
 	gw_handle server = w->server;
 	struct cscf_sip_flow flow = w->flow;
 	const struct cscf_sip_msg *msg = cscf_sip_server_request(s->p.stack, server);
-	bool same = res->verdict != CSCF_AUTHZ_OK || is_same_user(w, res->grant), proxy = w->proxy;
+	bool proxy = w->proxy;
 
 	w->job = GW_HANDLE_NONE;
 	wait_free(w);
@@ -126,7 +126,7 @@ static void on_verdict(void *arg, const struct cscf_authz_result *res)
 		return;
 	switch (res->verdict) {
 	case CSCF_AUTHZ_OK:
-		if (same)
+		if (is_same_user(s, msg, flow.conn, res->grant))
 			session_take_request(s, server, msg, &flow);
 		else
 			refuse(s, server, msg, 403, "Token Of Another User");
@@ -205,7 +205,7 @@ bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_
 		refuse(s, server, msg, 403, "Token Over Insecure Connection");
 		return true;
 	}
-	if (!cscf_registrar_identify(s->p.registrar, flow->conn, NULL, 0, &id) || id.grant == NULL)
+	if (!session_identify(s, msg, flow->conn, &id) || id.grant == NULL)
 		return false;
 	if (is_blocked(s, server, msg, &id))
 		return true;
@@ -224,7 +224,7 @@ bool token_gate(struct cscf_session *s, gw_handle server, const struct cscf_sip_
 	return true;
 }
 
-enum gw_err token_hide_challenge(struct cscf_session *s, uint64_t conn, struct cscf_sip_msg *rsp)
+enum gw_err token_hide_challenge(struct cscf_session *s, gw_handle assoc, struct cscf_sip_msg *rsp)
 {
 	int status = cscf_sip_msg_status(rsp);
 	struct cscf_registrar_identity id;
@@ -232,7 +232,7 @@ enum gw_err token_hide_challenge(struct cscf_session *s, uint64_t conn, struct c
 	enum gw_err err;
 
 	if ((status != 401 && status != 407) ||
-	    !cscf_registrar_identify(s->p.registrar, conn, NULL, 0, &id) || id.grant == NULL)
+	    !cscf_registrar_identify_assoc(s->p.registrar, assoc, &id) || id.grant == NULL)
 		return GW_OK;
 	gw_metric_inc(&session_metrics[SM_TNA_REFUSED]);
 	GW_LOG_LIMITED(GW_LOG_ERROR, "session.tna_not_accepted",

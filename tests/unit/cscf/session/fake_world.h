@@ -81,6 +81,10 @@ static struct world {
 	/* registrar */
 	bool registered, token_over;
 	const struct cscf_authz_grant *grant;
+	/* another user of the same connection, whom a preferred identity names; NULL = none */
+	const char *other;
+	const struct cscf_authz_grant *other_grant;
+	bool other_token_over;
 	char preferred[128]; /* first value asked for last */
 	unsigned routes_cleared;
 	enum cscf_registrar_reach reach;
@@ -356,6 +360,12 @@ bool cscf_registrar_identify(struct cscf_registrar *r, uint64_t conn,
 						.n_service_route = 1,
 						.grant = w.grant,
 						.token_over = w.token_over};
+	if (n > 0 && w.other != NULL && strstr(w.preferred, w.other) != NULL) {
+		out->assoc = 6;
+		out->impi = w.other;
+		out->grant = w.other_grant;
+		out->token_over = w.other_token_over;
+	}
 	return true;
 }
 
@@ -363,9 +373,14 @@ bool cscf_registrar_identify_assoc(struct cscf_registrar *r, gw_handle assoc,
 				   struct cscf_registrar_identity *out)
 {
 	(void)r;
-	*out = (struct cscf_registrar_identity){
-	    .assoc = assoc, .impi = "alice", .path_uri = "sip:gw.test:5060;lr"};
-	return w.registered && assoc == 5;
+	*out = (struct cscf_registrar_identity){.assoc = assoc,
+						.conn = w.reg_conn,
+						.impi = assoc == 5 ? "alice" : w.other,
+						.path_uri = "sip:gw.test:5060;lr",
+						.grant = assoc == 5 ? w.grant : w.other_grant,
+						.token_over =
+						    assoc == 5 ? w.token_over : w.other_token_over};
+	return w.registered && (assoc == 5 || (assoc == 6 && w.other != NULL));
 }
 
 void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc)

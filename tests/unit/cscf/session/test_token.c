@@ -133,6 +133,60 @@ static void test_an_association_without_a_token_any_more_is_blocked(void **state
 	assert_int_equal(say(""), 0);
 }
 
+#define CAROL_SAYS "P-Preferred-Identity: <sip:carol@ims.test>\r\n"
+
+/* assoc.multi_impi: the policy is that of the user for whom the request goes out. */
+static void test_each_user_of_a_connection_has_his_own_token(void **state)
+{
+	REQ("TOK-22", "TOK-24", "TOK-29");
+	const struct cscf_authz_grant *alice = w.grant;
+
+	(void)state;
+	w.other = "carol";
+	w.other_grant = fa_grant("carol", "sip:carol@ims.test");
+	w.other_token_over = true;
+	assert_int_equal(say(""), 0);
+	assert_int_equal(say(CAROL_SAYS), 401);
+	w.other_token_over = false;
+	w.token_over = true;
+	assert_int_equal(say(CAROL_SAYS), 0);
+	assert_int_equal(say(""), 401);
+	w.token_over = false;
+	/* carol's token is hers, at once and later */
+	assert_int_equal(say(CAROL_SAYS GOOD), 0);
+	assert_int_equal(say(GOOD), 403);
+	fa.later = true;
+	assert_int_equal(say(CAROL_SAYS GOOD), 0);
+	w.n_answers = 0;
+	fa_answer();
+	assert_int_equal(w.n_answers, 0);
+	assert_int_equal(w.n_clients, 4);
+	fa.later = false;
+	/* alice without a token of the web does not lend that to carol */
+	w.grant = NULL;
+	w.cfg.token_on_requests = CSCF_SESSION_TOKEN_REQUIRE;
+	assert_int_equal(say(""), 0);
+	assert_int_equal(say(CAROL_SAYS), 401);
+	w.grant = alice;
+}
+
+static void test_the_core_may_not_challenge_the_one_with_the_token(void **state)
+{
+	REQ("TOK-19");
+	gw_handle h;
+
+	(void)state;
+	w.grant = NULL;
+	w.other = "carol";
+	w.other_grant = fa_grant("carol", "sip:carol@ims.test");
+	h = w_request(&wss, "MESSAGE", BOB_URI, W_ALICE, W_BOB, 1, CAROL_SAYS, NULL);
+	w_response_with(w.n_clients - 1, 407, W_CORE_TAG, NULL, "Proxy-Authenticate", "Digest a=b");
+	assert_int_equal(w_status(h), 403);
+	h = w_request(&wss, "MESSAGE", BOB_URI, W_ALICE, W_BOB, 2, "", NULL);
+	w_response_with(w.n_clients - 1, 407, W_CORE_TAG, NULL, "Proxy-Authenticate", "Digest a=b");
+	assert_int_equal(w_status(h), 407);
+}
+
 static void test_plain_ws_takes_no_token(void **state)
 {
 	REQ("WS-04");
@@ -229,6 +283,8 @@ int main(void)
 	    T(test_each_verdict_has_its_answer),
 	    T(test_a_good_token_of_somebody_else_is_403),
 	    T(test_an_association_without_a_token_any_more_is_blocked),
+	    T(test_each_user_of_a_connection_has_his_own_token),
+	    T(test_the_core_may_not_challenge_the_one_with_the_token),
 	    T(test_plain_ws_takes_no_token),
 	    T(test_a_request_waits_and_goes_on),
 	    T(test_a_cancel_ends_the_wait),
