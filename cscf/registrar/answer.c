@@ -101,6 +101,8 @@ static enum gw_err bind_on(struct reg_txn *t, struct reg_conn *c, struct reg_gra
 	else
 		a = old;
 	if (a == NULL) {
+		if (reg_impi_is_full(t->r, t->q.impi)) /* several were under way (REG-45) */
+			return GW_ERR_EXISTS;
 		reg_assoc_evict_lost(t->r, t->q.impi);
 		err = reg_assoc_new(&a, t->r, c, &t->q);
 	}
@@ -166,6 +168,8 @@ void reg_accepted(struct reg_txn *t, const struct cscf_sip_msg *rsp)
 			 (long long)t->r->cfg->flow_timer_s);
 		if (err == GW_OK)
 			reg_relay(t, rsp, ob ? "Flow-Timer" : NULL, flow_timer);
+		else if (err == GW_ERR_EXISTS)
+			reg_refuse(t->r, t->server, &reg_refusal_full, &t->flow);
 		else
 			reg_reply(t, err == GW_ERR_LIMIT ? 503 : 500);
 		if (err == GW_OK)

@@ -344,12 +344,13 @@ size_t reg_txn_coming(const struct cscf_registrar *r, const char *impi, uint64_t
 	size_t n = 0;
 
 	DL_FOREACH (r->txns, t) {
-		const struct reg_conn *c = reg_conn_find(r, t->flow.conn);
+		const struct reg_conn *c;
 
-		n += t->fsm.state != REG_S_DONE && t->flow.conn != but && !t->q.query &&
-		     !t->q.dereg && strcmp(t->q.impi, impi) == 0 &&
-		     (t->q.has_response || t->q.scheme == REG_SCHEME_BEARER) &&
-		     (c == NULL || reg_assoc_on(c, impi) == NULL) &&
+		if (t->q.grant == NULL || t->flow.conn == but || t->fsm.state == REG_S_DONE ||
+		    t->q.query || t->q.dereg || strcmp(t->q.impi, impi) != 0)
+			continue;
+		c = reg_conn_find(r, t->flow.conn);
+		n += (c == NULL || reg_assoc_on(c, impi) == NULL) &&
 		     reg_assoc_replaced(r, &t->q, t->flow.conn) == NULL;
 	}
 	return n;

@@ -274,14 +274,18 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
 /** The same on any connection. */
 bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor);
-/** REGISTERs under way that may make one more association of this IMPI, on other connections
- * `but` this one (REG-45). */
+/** REGISTERs under way whose token was good and that may make one more association of its IMPI,
+ * on other connections `but` this one (REG-45). Not those by Digest: anybody can send them in
+ * another's name; they are counted when the core has said 200. */
 size_t reg_txn_coming(const struct cscf_registrar *r, const char *impi, uint64_t but);
 size_t reg_txn_count(const struct cscf_registrar *r);
 void reg_txn_drop_all(struct cscf_registrar *r);
 /* registrar.c: what needs the IMPI: one user per connection, connections per user. */
 bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
 		      const struct reg_request *q, struct reg_refusal *why);
+/** Has the IMPI as many live associations as it may have? */
+bool reg_impi_is_full(const struct cscf_registrar *r, const char *impi);
+extern const struct reg_refusal reg_refusal_full;
 void reg_refuse(struct cscf_registrar *r, gw_handle server, const struct reg_refusal *why,
 		const struct cscf_sip_flow *flow);
 

@@ -138,6 +138,14 @@ static bool other_impi_here(const struct reg_conn *c, const char *impi)
 	return c->assocs != NULL && reg_assoc_on(c, impi) == NULL;
 }
 
+const struct reg_refusal reg_refusal_full = {403, "Too Many Connections", "max-per-impi", NULL,
+					     NULL};
+
+bool reg_impi_is_full(const struct cscf_registrar *r, const char *impi)
+{
+	return (int64_t)reg_assoc_count_live(r, impi) >= r->cfg->max_per_impi;
+}
+
 /* One more association for this IMPI, unless the request refreshes or replaces one (REG-45). */
 static bool over_limit(const struct cscf_registrar *r, const struct reg_conn *c,
 		       const struct reg_request *q)
@@ -190,8 +198,7 @@ bool reg_check_limits(struct cscf_registrar *r, const struct reg_conn *c,
 		return false;
 	}
 	if (over_limit(r, c, q)) {
-		*why =
-		    (struct reg_refusal){403, "Too Many Connections", "max-per-impi", NULL, NULL};
+		*why = reg_refusal_full;
 		return false;
 	}
 	return true;

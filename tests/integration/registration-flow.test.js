@@ -221,16 +221,15 @@ test('the limit holds for REGISTERs that are under way at the same time [REG-45]
 	const wics = await Promise.all([1, 2, 3].map(() => env.client('alice')));
 	const items = [];
 
-	for (const wic of wics.slice(0, 2)) {
+	for (const wic of wics) {
 		wic.sent = wic.registerMsg(answered(wic));
 		wic.send(wic.sent);
 		items.push(await core.next('REGISTER', { callId: wic.sent.callId }));
 	}
-	// Neither has its 200 yet.
-	assert.equal((await refusedLocally(env, wics[2], answered(wics[2]))).status, 403);
+	// Anybody can send them in her name, so nobody is kept out before the core has said 200.
 	for (const [i, item] of items.entries()) {
 		core.accept(item);
-		assert.equal((await wics[i].response(wics[i].sent)).status, 200);
+		assert.equal((await wics[i].response(wics[i].sent)).status, i < 2 ? 200 : 403);
 	}
 	assert.equal((await records(env.gw)).length, 2);
 	await leave(env, wics[0]);

@@ -174,6 +174,89 @@ static void test_tokens_of_nobodys_making_are_failures_expired_ones_are_not(void
 	assert_int_equal(fk.n_requests, 0);
 }
 
+/* A REGISTER of that device, left with the core; *way is how to answer it later. */
+struct way {
+	const struct cscf_sip_client_cbs *cbs;
+	void *arg;
+	gw_handle client;
+	const struct cscf_sip_msg *request;
+};
+
+static struct way under_way(uint64_t conn, const char *to, const char *authorization)
+{
+	char contact[100];
+
+	snprintf(contact, sizeof(contact), "<sip:x%u@d.invalid;transport=ws>;expires=600",
+		 (unsigned)conn);
+	fx_send(conn, "sip:ims.example.net", to, to, contact, authorization, "");
+	return (struct way){fk.cbs, fk.arg, fk.client, fk.request};
+}
+
+static int answer_ok(const struct way *way, uint64_t conn)
+{
+	char fields[600];
+
+	fk.cbs = way->cbs;
+	fk.arg = way->arg;
+	fk.client = way->client;
+	fk.status = 0;
+	snprintf(fields, sizeof(fields),
+		 "Contact: <sip:x%u@d.invalid;transport=ws>;expires=600\r\n" IDENTITIES,
+		 (unsigned)conn);
+	fk_answer("200 OK", fields);
+	return fk.status;
+}
+
+static void test_outsiders_under_way_take_nobodys_place(void **state)
+{
+	REQ("SEC-14", "REG-45");
+	static const char *const to[] = {"sip:alice@ims.example.net", "sip:a@ims.example.net",
+					 "sip:b@ims.example.net", "sip:c@ims.example.net"};
+	(void)state;
+	start(5, 0);
+	for (size_t i = 0; i < 4; i++) /* garbage in her name from one foreign socket */
+		(void)under_way(3, to[i], ANSWERED);
+	for (uint64_t conn = 4; conn < 8; conn++) /* and from several */
+		(void)under_way(conn, to[0], ANSWERED);
+	assert_int_equal(fk.n_requests, 8);
+	fx_register(2, ANSWERED);
+	assert_int_equal(fk.status, 0); /* not refused here */
+	assert_int_equal(fk.n_requests, 9);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+static void test_the_limit_holds_when_several_are_let_in_at_once(void **state)
+{
+	REQ("REG-45");
+	struct way ways[3];
+
+	(void)state;
+	start(5, 0); /* assoc.max_per_impi is 2 */
+	for (uint64_t i = 0; i < 3; i++)
+		ways[i] = under_way(2 + i, "sip:alice@ims.example.net", ANSWERED);
+	assert_int_equal(answer_ok(&ways[0], 2), 200);
+	assert_int_equal(answer_ok(&ways[1], 3), 200);
+	fk.request = ways[2].request;
+	assert_int_equal(answer_ok(&ways[2], 4), 403);
+	assert_int_equal(cscf_registrar_counts(fx.r).associations, 2);
+}
+
+static void test_good_tokens_under_way_count(void **state)
+{
+	REQ("REG-45", "TOK-13");
+	(void)state;
+	fx.parts.authz = FA_AUTHZ;
+	start(5, 0);
+	fa_grant("alice.wic@ims.example.net", "sip:alice@ims.example.net");
+	(void)under_way(3, "sip:alice@ims.example.net", "Bearer abc.def.ghi");
+	(void)under_way(4, "sip:alice@ims.example.net", "Bearer abc.def.ghi");
+	assert_int_equal(fk.n_requests, 2);
+	(void)under_way(5, "sip:alice@ims.example.net", "Bearer abc.def.ghi");
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
@@ -185,6 +268,9 @@ int main(void)
 	    T(test_initial_registrations_over_the_rate_are_503),
 	    T(test_one_challenge_lets_one_answer_in),
 	    T(test_tokens_of_nobodys_making_are_failures_expired_ones_are_not),
+	    T(test_outsiders_under_way_take_nobodys_place),
+	    T(test_the_limit_holds_when_several_are_let_in_at_once),
+	    T(test_good_tokens_under_way_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
