@@ -3,10 +3,15 @@
  * A WIC that registered by a token and lost its connection is deregistered by the trusted node
  * after a while: REGISTER with expires=0 and auth-done, one per binding. In scenario 1 nobody
  * here could authenticate that, so the record runs out by itself (DEREG-40).
+ *
+ * A cut that takes thousands at once is no storm for the core: each has its turn, at half the rate
+ * of reg.max_initial_rate, and what the core cannot take now is tried again, later each time.
+ *
+ *   lost ─ flow.lost_dereg ─> wait for the turn ─> REGISTER ─ 2xx, 404, 481 ─> gone
+ *                                  ^──── 1 s, 2 s, … ────┘ 5xx, 408, 429, 480, nobody
  * Spec: TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
-#include "cscf/sip/mask.h"
 
 #include "common/log.h"
 #include "common/rand.h"
@@ -17,12 +22,16 @@
 #include <stdio.h>
 #include <utlist.h>
 
-#define GW_LOG_MOD "registrar"
+#define GW_LOG_MOD      "registrar"
+#define DEFAULT_RATE    100 /* per second, where registrations have no limit */
+#define FIRST_RETRY_MS  1000
+#define LONGEST_WAIT_MS (300 * 1000)
 
 struct reg_own {
 	struct reg_own *prev, *next;
 	struct cscf_registrar *r;
 	gw_handle assoc, client;
+	bool over;    /* answered; the transaction lingers */
 	char *to_aor; /* owned */
 };
 
@@ -57,15 +66,58 @@ static void forget_binding(const struct reg_own *o, int status)
 	reg_assoc_unbind(a, &q);
 }
 
+static void arm_ms(struct reg_assoc *a, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+
+	if (a->lost_timer != NULL)
+		(void)evtimer_add(a->lost_timer, &tv);
+}
+
+/* Somewhat at random, so that those who failed together do not come together. */
+static void try_later(struct reg_assoc *a, uint32_t at_least_s)
+{
+	int64_t ms = FIRST_RETRY_MS;
+
+	if (a->lost_timer == NULL || evtimer_pending(a->lost_timer, NULL))
+		return;
+	for (unsigned i = 0; i < a->lost_tries && ms < LONGEST_WAIT_MS; i++)
+		ms *= 2;
+	if (ms < (int64_t)at_least_s * 1000)
+		ms = (int64_t)at_least_s * 1000;
+	if (ms > LONGEST_WAIT_MS)
+		ms = LONGEST_WAIT_MS;
+	a->lost_tries++;
+	arm_ms(a, ms + (int64_t)(gw_rand_u64() % (uint64_t)(ms / 2)));
+}
+
+/* May the same request fare better in a while? */
+static bool is_passing(int status, bool local)
+{
+	return local || status >= 500 || status == 408 || status == 429 || status == 480;
+}
+
+static uint32_t retry_after_s(const struct cscf_sip_msg *rsp)
+{
+	struct gw_slice value;
+	uint32_t s;
+
+	if (!cscf_sip_msg_hdr(rsp, "Retry-After", &value))
+		return 0;
+	return cscf_sip_uint(cscf_sip_trim(value), UINT32_MAX, &s) ? s : 0;
+}
+
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
 			const struct cscf_sip_response_info *info)
 {
 	struct reg_own *o = arg;
 	int status = cscf_sip_msg_status(rsp);
+	struct reg_assoc *a;
 
 	(void)client;
 	if (status < 200)
 		return;
+	o->over = true;
 	if (!info->local && (status < 300 || status == 404 || status == 481)) {
 		forget_binding(o, status);
 		return;
@@ -73,7 +125,10 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	if (status == 401 && !info->local)
 		reg_metric_inc(REG_M_TNA_REFUSED);
 	GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" status=%d",
-		       cscf_sip_mask(o->to_aor), status); /* it stays until it expires */
+		       cscf_sip_mask(o->to_aor), status);
+	a = gw_handle_find(o->r->handles, o->assoc);
+	if (a != NULL && !reg_assoc_is_live(a) && is_passing(status, info->local))
+		try_later(a, retry_after_s(rsp)); /* else it stays until it expires */
 }
 
 static void on_done(void *arg, gw_handle client)
@@ -180,45 +235,79 @@ static enum gw_err deregister(struct reg_assoc *a, const struct reg_binding *b)
 	return err;
 }
 
+static bool is_under_way(const struct reg_assoc *a, const struct reg_binding *b)
+{
+	const struct reg_own *o;
+
+	DL_FOREACH (a->r->owns, o)
+		if (o->assoc == a->handle && !o->over && strcmp(o->to_aor, b->to_aor) == 0)
+			return true;
+	return false;
+}
+
+/* @return milliseconds until the turn of this association */
+static int64_t take_turn(const struct reg_assoc *a)
+{
+	int64_t now_us = reg_now_ms() * 1000, rate = a->r->cfg->max_initial_rate / 2, at_us;
+	const struct reg_binding *b;
+	int64_t n = 0;
+
+	DL_COUNT(a->bindings, b, n);
+	if (rate <= 0)
+		rate = a->r->cfg->max_initial_rate > 0 ? 1 : DEFAULT_RATE;
+	at_us = a->r->lost_next_us > now_us ? a->r->lost_next_us : now_us;
+	a->r->lost_next_us = at_us + n * 1000000 / rate;
+	return (at_us - now_us + 999) / 1000;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct reg_assoc *a = arg;
 	const struct reg_binding *b;
+	int64_t wait_ms;
 
 	(void)fd;
 	(void)what;
 	if (reg_assoc_is_live(a) || a->grant == NULL)
 		return;
+	if (!a->lost_turn) {
+		wait_ms = take_turn(a);
+		a->lost_turn = true;
+		if (wait_ms > 0) {
+			arm_ms(a, wait_ms);
+			return;
+		}
+	}
 	/* Somebody is registering: perhaps this WIC, and the core would take its new flow for ours.
 	 */
 	DL_FOREACH (a->bindings, b)
 		if (reg_txn_pending_for(a->r, b->to_aor)) {
-			(void)evtimer_add(a->lost_timer, &(struct timeval){.tv_sec = 1});
+			arm_ms(a, 1000);
 			return;
 		}
+	a->lost_turn = false;
 	DL_FOREACH (a->bindings, b) {
-		enum gw_err err = deregister(a, b);
+		enum gw_err err = is_under_way(a, b) ? GW_OK : deregister(a, b);
 
-		if (err != GW_OK)
-			GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" err=%s",
-				       cscf_sip_mask(b->to_aor), gw_err_name(err));
+		if (err == GW_OK)
+			continue;
+		GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" err=%s",
+			       cscf_sip_mask(b->to_aor), gw_err_name(err));
+		try_later(a, 0);
 	}
 }
 
 void reg_lost_arm(struct reg_assoc *a)
 {
 	int64_t ms = 0;
-	struct timeval tv;
 
 	if (a->grant != NULL)
 		ms = a->grant->pool ? a->r->cfg->lost_dereg_pool : a->r->cfg->lost_dereg;
 	if (ms <= 0)
 		return;
-	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 	if (a->lost_timer == NULL)
 		a->lost_timer = evtimer_new(a->r->parts.base, on_timer, a);
-	if (a->lost_timer != NULL)
-		(void)evtimer_add(a->lost_timer, &tv);
+	arm_ms(a, ms);
 }
 
 void reg_lost_disarm(struct reg_assoc *a)
@@ -226,4 +315,6 @@ void reg_lost_disarm(struct reg_assoc *a)
 	if (a->lost_timer != NULL)
 		event_free(a->lost_timer);
 	a->lost_timer = NULL;
+	a->lost_tries = 0;
+	a->lost_turn = false;
 }

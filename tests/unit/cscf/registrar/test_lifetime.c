@@ -324,6 +324,53 @@ static void test_what_the_core_says_to_it(void **state)
 	}
 }
 
+static void test_a_core_that_cannot_now_is_asked_again(void **state)
+{
+	REQ("DEREG-41");
+	(void)state;
+	fx.cfg.lost_dereg = 1;
+	registered(1);
+	fx_close(1);
+	FX_WAIT(fk.n_requests == 2);
+	fk_answer("503 Service Unavailable", "");
+	FX_WAIT(fk.n_requests == 3);
+	fk.refuse = true; /* and no transaction is left for it */
+	fk_answer_as("408 Request Timeout", "", CSCF_SIP_CAUSE_TIMEOUT);
+	FX_WAIT(fk.n_requests == 4);
+	fk.refuse = false;
+	FX_WAIT(fk.n_requests == 5);
+	assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 1);
+	fk_answer("200 OK", "");
+	fx_assert_nothing_left();
+}
+
+static void test_many_lost_at_once_go_one_by_one(void **state)
+{
+	int64_t began;
+
+	REQ("DEREG-41", "REG-85");
+	(void)state;
+	fx.cfg.lost_dereg = 1;
+	fx.cfg.max_initial_rate = 10; /* half of it: turns are 200 ms apart */
+	fx.cfg.max_per_impi = 4;
+	fx_start();
+	for (uint64_t conn = 1; conn <= 3; conn++) {
+		char contact[128], field[512];
+
+		snprintf(contact, sizeof(contact), "<sip:x%u@c.invalid;transport=ws>;expires=600",
+			 (unsigned)conn);
+		fx_send(conn, HOME, ALICE, ALICE, contact, BEARER, "");
+		snprintf(field, sizeof(field), "Contact: %s\r\n" IDENTITIES, contact);
+		fk_answer("200 OK", field);
+		assert_int_equal(fk.status, 200);
+	}
+	began = reg_now_ms();
+	for (uint64_t conn = 1; conn <= 3; conn++)
+		fx_close(conn);
+	FX_WAIT(fk.n_requests == 6);
+	assert_true(reg_now_ms() - began >= 390);
+}
+
 static void test_scenario_1_and_time_0_are_left_to_expire(void **state)
 {
 	REQ("DEREG-40", "DEREG-41");
@@ -358,6 +405,8 @@ int main(void)
 	    T(test_terminate_blocks_after_the_token_and_its_skew),
 	    T(test_an_expired_token_is_good_for_deregistration_where_it_registered),
 	    T(test_a_lost_flow_is_deregistered_by_the_trusted_node),
+	    T(test_a_core_that_cannot_now_is_asked_again),
+	    T(test_many_lost_at_once_go_one_by_one),
 	    T(test_who_comes_back_in_time_is_not_deregistered),
 	    T(test_nobody_is_deregistered_while_he_registers),
 	    T(test_what_the_core_says_to_it),
