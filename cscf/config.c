@@ -34,6 +34,7 @@ static const char *const default_schemes[] = {"digest", "bearer", NULL};
 static const char *const lifetime_words[] = {"cap", "independent", "terminate", NULL};
 static const char *const on_request_words[] = {"ignore", "verify-if-present", "require", NULL};
 static const char *const from_check_words[] = {"off", "log", "reject", NULL};
+static const char *const pani_words[] = {"drop", "keep", NULL};
 
 static const char *const entity_words[] = {"waf", "wwsf", "both", NULL};
 
@@ -143,6 +144,12 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_TIME("flow.lost_dereg", flow_lost_dereg, "0", 0, DAY, "a token WIC whose connection is lost is deregistered; 0 = off"),
 	K_TIME("flow.lost_dereg_pool", flow_lost_dereg_pool, "120s", 0, DAY, "the same for identities of a pool"),
 	K_ENUM("identity.from_check", identity_from_check, "off", from_check_words, "From that is neither registered nor anonymous: off, log, reject (403)"),
+	K_BOOL("identity.pai_to_wic", identity_pai_to_wic, "true", "P-Asserted-Identity of the other side is relayed to WICs unless Privacy: id"),
+	K_BOOL("identity.strip_identity_header", identity_strip_identity_header, "true", "Identity (RFC 8224) of a WIC is deleted"),
+	K_ENUM("pani.from_wic", pani_from_wic, "drop", pani_words, "P-Access-Network-Info of a WIC: drop, or keep what does not say network-provided"),
+	K_STR("pani.network_provided", pani_network_provided, "", "our own P-Access-Network-Info in what WICs send, network-provided is added; empty = none"),
+	K_BOOL("trust.resource_priority", trust_resource_priority, "false", "Resource-Priority of a WIC passes"),
+	K_BOOL("trust.early_media", trust_early_media, "false", "P-Early-Media of a WIC passes"),
 	K_TIME("auth.fail_close_delay", auth_fail_close_delay, "2s", 0, MINUTE, "a refused WIC's connection is closed"),
 	K_INT("assoc.max_per_impi", assoc_max_per_impi, "5", 1, 1000, "associations at once"),
 	K_BOOL("assoc.multi_impi", assoc_multi_impi, "false", "several IMPIs on one connection"),

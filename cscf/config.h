@@ -48,6 +48,10 @@ struct cscf_config {
 	char *flow_token_key;
 	struct gw_conf_list auth_schemes, digest_excluded_ranges;
 	int auth_default_scheme, token_lifetime_policy, token_on_requests, identity_from_check;
+	int pani_from_wic;
+	char *pani_network_provided;
+	bool identity_pai_to_wic, identity_strip_identity_header;
+	bool trust_resource_priority, trust_early_media;
 	bool aka_allow_v1, token_allow_expired_dereg, token_single_connection, pool_exclusive;
 	char *tna_entity_carriage, *pool_release_url, *pool_release_token;
 	int64_t flow_lost_dereg, flow_lost_dereg_pool;

@@ -6,6 +6,7 @@
 #include "cscf/config.h"
 
 #include "common/sockaddr.h"
+#include "cscf/registrar/trust.h"
 #include "cscf/sip/mask.h"
 #include "proto/iq_types.h"
 
@@ -220,6 +221,20 @@ static void fill_registrar(struct cscf_registrar_config *r, const struct cscf_co
 	};
 }
 
+static enum gw_err set_trust(const struct cscf_config *cfg, char *why, size_t n)
+{
+	return cscf_trust_set(
+	    &(struct cscf_trust_options){
+		.pani_from_wic = cfg->pani_from_wic == 1,
+		.identity_from_wic = !cfg->identity_strip_identity_header,
+		.resource_priority = cfg->trust_resource_priority,
+		.early_media = cfg->trust_early_media,
+		.pai_to_wic = cfg->identity_pai_to_wic,
+		.network_provided = cfg->pani_network_provided,
+	    },
+	    why, n);
+}
+
 static void fill_regevent(struct cscf_regevent_config *r, const struct cscf_config *cfg)
 {
 	*r = (struct cscf_regevent_config){
@@ -400,6 +415,8 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 	fill_sdp(&parts->sdp, cfg);
 	cfg->token.realm = cfg->home_domains.item[0];
 	err = cscf_registrar_check_config(&parts->registrar, why, n);
+	if (err == GW_OK)
+		err = set_trust(cfg, why, n);
 	if (err == GW_OK)
 		err = cscf_authz_check_config(&cfg->token, why, n);
 	if (err != GW_OK)

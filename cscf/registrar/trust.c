@@ -2,7 +2,8 @@
 /*
  * Table 4.1 as code: one row per header field with what happens to it in each direction, then the
  * few rules that need to look inside a value. Unknown fields pass unchanged (RFC 3261 s16).
- * Spec: TS 24.229 4.4, RFC 3325, RFC 3329; SEC-06, SEC-07, ID-11, ID-15. Thread: any.
+ * Spec: TS 24.229 4.4, RFC 3325, RFC 3329, RFC 7315; SEC-06, SEC-07, ID-11, ID-12, ID-15, ID-17,
+ * CALL-44. Thread: any.
  */
 #include "cscf/registrar/trust.h"
 
@@ -10,12 +11,16 @@
 #include "cscf/sip/auth.h"
 #include "cscf/sip/msg.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define GW_LOG_MOD "registrar"
 
 #define FROM_WIC   1U
 #define TO_WIC     2U
+
+static struct cscf_trust_options options = {.pai_to_wic = true};
+static char network_provided[CSCF_TRUST_PANI_MAX]; /* the whole header value; "" = none */
 
 /* Deleted whole. What is only relayed does not stand here. */
 static const struct {
@@ -39,8 +44,7 @@ static const struct {
     {"P-User-Database", FROM_WIC | TO_WIC},
     {"P-Private-Network-Indication", FROM_WIC | TO_WIC},
     {"History-Info", FROM_WIC},
-    {"Resource-Priority", FROM_WIC},
-    {"P-Early-Media", FROM_WIC | TO_WIC},
+    {"P-Early-Media", TO_WIC},
     {"Feature-Caps", FROM_WIC},
     {"Restoration-Info", FROM_WIC | TO_WIC},
     {"Relayed-Charge", FROM_WIC | TO_WIC},
@@ -49,10 +53,22 @@ static const struct {
     {"Attestation-Info", FROM_WIC | TO_WIC},
     {"Origination-Id", FROM_WIC | TO_WIC},
     {"Additional-Identity", FROM_WIC | TO_WIC},
-    {"Identity", FROM_WIC}, /* ID-17: the home network signs */
     {"Security-Client", FROM_WIC | TO_WIC},
     {"Security-Verify", FROM_WIC | TO_WIC},
     {"Security-Server", FROM_WIC | TO_WIC},
+};
+
+/* The same, unless a knob lets them pass. */
+static const struct {
+	const char *name;
+	unsigned deleted;
+	const bool *unless;
+} by_knob[] = {
+    {"P-Access-Network-Info", FROM_WIC, &options.pani_from_wic},
+    {"Resource-Priority", FROM_WIC, &options.resource_priority},
+    {"P-Early-Media", FROM_WIC, &options.early_media},
+    {"Identity", FROM_WIC, &options.identity_from_wic}, /* ID-17: the home network signs */
+    {"P-Asserted-Identity", TO_WIC, &options.pai_to_wic},
 };
 
 /* Digest parameters that only a trusted node may write, or only it may read (SEC-07). */
@@ -60,11 +76,51 @@ static const char *const core_params[] = {"integrity-protected", "authorization-
 					  NULL};
 static const char *const key_params[] = {"ik", "ck", NULL};
 
+/* One access-net-spec (RFC 7315 s5.4): a type, then parameters. */
+static bool is_access_net_spec(struct gw_slice text)
+{
+	struct gw_slice member, name, value;
+	size_t cursor = 0, n = 0;
+
+	if (!cscf_sip_list_next(text, &cursor, &member) || member.n != text.n)
+		return false;
+	for (cursor = 0; cscf_sip_param_next(text, &cursor, &name, &value); n++)
+		if (!cscf_sip_is_token(name) || !cscf_sip_is_plain_value(value) ||
+		    (n == 0 && value.p != NULL))
+			return false;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < ' ' || text.p[i] > '~')
+			return false;
+	return n > 0;
+}
+
+enum gw_err cscf_trust_set(const struct cscf_trust_options *o, char *why, size_t n)
+{
+	static const char param[] = ";network-provided";
+	struct gw_slice text = GW_SLICE_NONE;
+
+	if (o->network_provided != NULL)
+		text = cscf_sip_trim(gw_slice_str(o->network_provided));
+	if (text.n > 0 &&
+	    (text.n + sizeof(param) > sizeof(network_provided) || !is_access_net_spec(text))) {
+		snprintf(why, n, "pani.network_provided: no access type with parameters");
+		return GW_ERR_INVAL;
+	}
+	options = *o;
+	options.network_provided = NULL; /* borrowed no longer than this call */
+	snprintf(network_provided, sizeof(network_provided), "%.*s%s", GW_SLICE_FMT(text),
+		 text.n == 0 || cscf_sip_param_get(text, "network-provided", NULL) ? "" : param);
+	return GW_OK;
+}
+
 static void delete_fields(struct cscf_sip_msg *msg, unsigned direction)
 {
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if ((fields[i].deleted & direction) != 0)
 			(void)cscf_sip_msg_hdr_del(msg, fields[i].name);
+	for (size_t i = 0; i < sizeof(by_knob) / sizeof(by_knob[0]); i++)
+		if ((by_knob[i].deleted & direction) != 0 && !*by_knob[i].unless)
+			(void)cscf_sip_msg_hdr_del(msg, by_knob[i].name);
 }
 
 static enum gw_err set_without(struct cscf_sip_msg *msg, size_t i, struct gw_slice value,
@@ -146,6 +202,16 @@ static void drop_network_provided(struct cscf_sip_msg *msg)
 	}
 }
 
+/* What we know of the WIC's access ourselves, by configuration (ID-12, CALL-44). */
+static enum gw_err say_network(struct cscf_sip_msg *msg)
+{
+	enum cscf_sip_method method = cscf_sip_msg_method(msg);
+
+	if (network_provided[0] == '\0' || method == CSCF_SIP_ACK || method == CSCF_SIP_CANCEL)
+		return GW_OK;
+	return cscf_sip_msg_hdr_append(msg, "P-Access-Network-Info", network_provided);
+}
+
 /* Cut ";cpc=…", ";oli=…", ";iotl=…" out of a value, whatever URI in it carries them. */
 static char *without_uri_params(struct gw_slice value)
 {
@@ -220,7 +286,7 @@ enum gw_err cscf_trust_strip_from_wic(struct cscf_sip_msg *msg)
 		err = clean_uris(msg);
 	if (err == GW_OK)
 		err = cscf_sip_msg_del_token(msg, "Supported", "sec-agree");
-	return err;
+	return err == GW_OK ? say_network(msg) : err;
 }
 
 enum gw_err cscf_trust_strip_to_wic(struct cscf_sip_msg *msg)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of keys of the eP-CSCF and what the parts get from it. */
 #include "cscf/config.h"
+#include "cscf/registrar/trust.h"
+#include "cscf/sip/msg.h"
 #include "tests/lib/req.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -64,6 +68,70 @@ static void test_every_key_has_a_good_default_and_a_meaning(void **state)
 		assert_true(strlen(cscf_config_keys[i].help) > 3);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(cscf_config_keys[i].name, cscf_config_keys[k].name);
+	}
+}
+
+/* The knobs of the trust boundary, by what a message of a WIC (up) or the core loses. */
+static void test_the_trust_boundary_obeys_its_knobs(void **state)
+{
+	static const struct {
+		const char *set, *field;
+		bool up, passes;
+	} rows[] = {
+	    {"pani.from_wic=drop", "P-Access-Network-Info: IEEE-802.11\r\n", true, false},
+	    {"pani.from_wic=keep", "P-Access-Network-Info: IEEE-802.11\r\n", true, true},
+	    {"identity.strip_identity_header=true", "Identity: x\r\n", true, false},
+	    {"identity.strip_identity_header=false", "Identity: x\r\n", true, true},
+	    {"trust.resource_priority=false", "Resource-Priority: wps.0\r\n", true, false},
+	    {"trust.resource_priority=true", "Resource-Priority: wps.0\r\n", true, true},
+	    {"trust.early_media=false", "P-Early-Media: sendrecv\r\n", true, false},
+	    {"trust.early_media=true", "P-Early-Media: sendrecv\r\n", true, true},
+	    {"identity.pai_to_wic=true", "P-Asserted-Identity: <sip:b@x>\r\n", false, true},
+	    {"identity.pai_to_wic=false", "P-Asserted-Identity: <sip:b@x>\r\n", false, false},
+	};
+	static const struct cscf_sip_limits limits = {65536, 200, 8192};
+	struct cscf_config_parts parts;
+	struct cscf_config cfg;
+	char why[256] = "";
+
+	(void)state;
+	REQ("ID-11", "ID-12", "ID-17", "SEC-06");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const set[] = {"home.domains=ims.test", "ws.listen=", rows[i].set,
+					   "pani.network_provided=3GPP-NR-FDD"};
+		static const char ours[] =
+		    "P-Access-Network-Info: 3GPP-NR-FDD;network-provided\r\n";
+		struct cscf_sip_msg *m = NULL;
+		char text[1024], *out;
+
+		assert_int_equal(load(&cfg, set, 4, why, sizeof(why)), GW_OK);
+		assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)), GW_OK);
+		unload(&cfg); /* nothing is borrowed */
+		snprintf(text, sizeof(text),
+			 "MESSAGE sip:b@x SIP/2.0\r\nVia: SIP/2.0/WSS a.invalid;branch=z9hG4bK1\r\n"
+			 "From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\n"
+			 "CSeq: 1 MESSAGE\r\n%sContent-Length: 0\r\n\r\n",
+			 rows[i].field);
+		assert_int_equal(cscf_sip_msg_parse(&m, text, strlen(text), &limits, false, NULL),
+				 GW_OK);
+		assert_int_equal(
+		    rows[i].up ? cscf_trust_strip_from_wic(m) : cscf_trust_strip_to_wic(m), GW_OK);
+		out = cscf_sip_msg_print(m, NULL);
+		cscf_sip_msg_free(m);
+		assert_non_null(out);
+		assert_int_equal(strstr(out, rows[i].field) != NULL, rows[i].passes);
+		assert_int_equal(strstr(out, ours) != NULL, rows[i].up);
+		free(out);
+	}
+	{
+		static const char *const set[] = {"home.domains=ims.test",
+						  "ws.listen=", "pani.network_provided=a, b"};
+
+		assert_int_equal(load(&cfg, set, 3, why, sizeof(why)), GW_OK);
+		assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)),
+				 GW_ERR_INVAL);
+		assert_int_equal(strncmp(why, "pani.network_provided: ", 23), 0);
+		unload(&cfg);
 	}
 }
 
@@ -173,6 +241,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults_reach_the_parts),
 	    cmocka_unit_test(test_every_key_has_a_good_default_and_a_meaning),
+	    cmocka_unit_test(test_the_trust_boundary_obeys_its_knobs),
 	    cmocka_unit_test(test_what_no_single_key_can_tell),
 	    cmocka_unit_test(test_only_ice_lite_can_be_set),
 	    cmocka_unit_test(test_only_pages_over_https_are_trusted),

@@ -95,7 +95,8 @@ static const struct {
     {"Proxy-Authorization: Digest nonce=\"n\",Nonce=\"m\"", false, true},
     {"Proxy-Authorization: Digest username=\"a\",nonce=\"n\",response=\"r\"", true, true},
     {"P-Access-Network-Info: 3GPP-E-UTRAN-FDD;network-provided", false, false},
-    {"P-Access-Network-Info: IEEE-802.11", true, false},
+    {"P-Access-Network-Info: IEEE-802.11", false, false},
+    {"Identity: eyJ0;info=<https://a.example/c>;alg=ES256", false, true},
     {"X-Unknown-To-Us: \"kept, as it is\" ;a=b", true, true},
     {"Session-ID: ab30317f1a784dc48ff824d0d3715d86", true, true},
     {"Reason: SIP;cause=200", true, true},
@@ -265,6 +266,136 @@ static void test_sec_agree_tag_is_taken_out_of_supported(void **state)
 	free(out);
 }
 
+static void set(const struct cscf_trust_options *options)
+{
+	char why[128] = "";
+
+	assert_int_equal(cscf_trust_set(options, why, sizeof(why)), GW_OK);
+	assert_string_equal(why, "");
+}
+
+static int defaults(void **state)
+{
+	(void)state;
+	set(&(struct cscf_trust_options){.pai_to_wic = true});
+	return 0;
+}
+
+static void test_each_knob_lets_its_own_field_pass(void **state)
+{
+	REQ("SEC-06", "ID-11", "ID-12", "ID-17", "CALL-20");
+	static const struct {
+		struct cscf_trust_options options;
+		const char *field;
+		bool up, down;
+	} rows[] = {
+	    {{.pani_from_wic = true}, "P-Access-Network-Info: IEEE-802.11", true, false},
+	    {{.pani_from_wic = true},
+	     "P-Access-Network-Info: IEEE-802.11;network-provided",
+	     false,
+	     false},
+	    {{.pani_from_wic = true},
+	     "P-Access-Network-Info: IEEE-802.11, 3GPP-NR-FDD;Network-Provided",
+	     false,
+	     false},
+	    {{.identity_from_wic = true}, "Identity: eyJ0;alg=ES256", true, true},
+	    {{.resource_priority = true}, "Resource-Priority: wps.0", true, true},
+	    {{.early_media = true}, "P-Early-Media: sendrecv", true, false},
+	    {{.pai_to_wic = true}, "P-Asserted-Identity: <sip:b@ims.example.net>", false, true},
+	    {{.pai_to_wic = false}, "P-Asserted-Identity: <sip:b@ims.example.net>", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (unsigned down = 0; down < 2; down++) {
+			char *out;
+
+			set(&rows[i].options);
+			out = strip(REQUEST, rows[i].field, down == 0);
+			assert_int_equal(strstr(out, rows[i].field) != NULL,
+					 down == 0 ? rows[i].up : rows[i].down);
+			free(out);
+		}
+		/* and no other knob does */
+		set(&(struct cscf_trust_options){
+		    .pani_from_wic = !rows[i].options.pani_from_wic,
+		    .identity_from_wic = !rows[i].options.identity_from_wic,
+		    .resource_priority = !rows[i].options.resource_priority,
+		    .early_media = !rows[i].options.early_media,
+		});
+		if (rows[i].up) {
+			char *out = strip(REQUEST, rows[i].field, true);
+
+			assert_null(strstr(out, rows[i].field));
+			free(out);
+		}
+	}
+}
+
+static void test_the_network_says_its_own_access(void **state)
+{
+	REQ("ID-12", "CALL-44");
+	static const char *const want =
+	    "P-Access-Network-Info: IEEE-802.11;np-zone=\"a,b\";network-provided\r\n";
+	static const char *const given[] = {"IEEE-802.11;np-zone=\"a,b\"",
+					    " IEEE-802.11;np-zone=\"a,b\";network-provided "};
+	struct cscf_trust_options o = {.pani_from_wic = true};
+	const char *at;
+	char *out;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		o.network_provided = given[i];
+		set(&o);
+		out = strip(REQUEST, "P-Access-Network-Info: 3GPP-NR-FDD;network-provided", true);
+		at = strstr(out, "P-Access-Network-Info:");
+		assert_non_null(at);
+		assert_int_equal(strncmp(at, want, strlen(want)), 0);
+		assert_null(strstr(at + 1, "P-Access-Network-Info:"));
+		free(out);
+	}
+	out = strip(RESPONSE, "P-Access-Network-Info: 3GPP-NR-FDD", true); /* beside the WIC's */
+	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(out, "P-Access-Network-Info: 3GPP-NR-FDD\r\n"));
+	free(out);
+	out = strip(REQUEST, "X: y", false);
+	assert_null(strstr(out, "P-Access-Network-Info"));
+	free(out);
+	out = strip("ACK sip:bob@ims.example.net SIP/2.0\r\n"
+		    "Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK1\r\n"
+		    "From: <sip:alice@ims.example.net>;tag=a1\r\n"
+		    "To: <sip:bob@ims.example.net>;tag=b\r\nCall-ID: c1\r\nCSeq: 1 ACK\r\n",
+		    "X: y", true);
+	assert_null(strstr(out, "P-Access-Network-Info"));
+	free(out);
+}
+
+static void test_an_access_network_that_breaks_the_header_is_refused(void **state)
+{
+	REQ("ID-12", "SEC-23");
+	static const char *const bad[] = {
+	    "IEEE-802.11\r\nX: y", "IEEE-802.11, 3GPP-NR-FDD", "a b", "x=y", "IEEE-802.11;a=\"b",
+	    "IEEE-802.11;a=<b>",   "IEEE-802.11;\x01=a",       ";",   ",",
+	};
+	char why[128] = "", lengthy[300], *out;
+
+	(void)state;
+	memset(lengthy, 'a', sizeof(lengthy) - 1);
+	lengthy[sizeof(lengthy) - 1] = '\0';
+	for (size_t i = 0; i <= sizeof(bad) / sizeof(bad[0]); i++) {
+		struct cscf_trust_options o = {
+		    .network_provided = i < sizeof(bad) / sizeof(bad[0]) ? bad[i] : lengthy};
+
+		why[0] = '\0';
+		if (cscf_trust_set(&o, why, sizeof(why)) != GW_ERR_INVAL)
+			fail_msg("taken: %s", o.network_provided);
+		assert_int_equal(strncmp(why, "pani.network_provided: ", 23), 0);
+	}
+	out = strip(REQUEST, "P-Asserted-Identity: <sip:b@ims.example.net>", false);
+	assert_non_null(strstr(out, "P-Asserted-Identity")); /* nothing has changed */
+	free(out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +407,10 @@ int main(void)
 	    cmocka_unit_test(test_privacy_id_hides_the_caller),
 	    cmocka_unit_test(test_calling_party_category_is_cut_out_of_uris),
 	    cmocka_unit_test(test_sec_agree_tag_is_taken_out_of_supported),
+	    cmocka_unit_test_setup_teardown(test_each_knob_lets_its_own_field_pass, NULL, defaults),
+	    cmocka_unit_test_setup_teardown(test_the_network_says_its_own_access, NULL, defaults),
+	    cmocka_unit_test_setup_teardown(
+		test_an_access_network_that_breaks_the_header_is_refused, NULL, defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
