@@ -33,6 +33,39 @@ test('an emergency Contact is 403, as URI or header parameter [REG-01]', async (
 	}
 });
 
+test('a Digest that says a parameter twice is 400: nobody registers another on his own association [SEC-07, REG-40]',
+	async (env) => {
+		const { wic } = await registered(env);
+		const digest = (more) => credentials(wic) + more;
+
+		for (const more of [', username="bob"', ', USERNAME = bob', ', username*=UTF-8\'\'bob', `, response="${RESPONSE}"`,
+			', realm="ims.test"', ', algorithm=AKAv2-SHA-256, Algorithm=MD5']) {
+			const msg = wic.registerMsg({ auth: digest(more) });
+
+			for (const name of ['From', 'To'])
+				msg.set(name, msg.get(name).replace('alice', 'bob'));
+			assert.equal((await refusedLocally(env, wic, msg)).status, 400, more);
+		}
+		assert.equal((await records(env.gw, 'sip:bob@ims.test')).length, 0);
+		await leave(env, wic);
+	});
+
+test('a Contact or Expires that says its lifetime twice is 400 [REG-15, REG-19, TOK-22]', async (env) => {
+	const wic = await env.client('alice');
+	const contact = wic.registerMsg().get('Contact');
+
+	for (const value of [`${contact};expires=0`, `${contact};EXPIRES=600000`, `${contact};reg-id=2`,
+		contact.replace(';transport=ws', ';transport=ws;transport=tcp'), contact.replace(/expires=\d+/, 'expires=0;x=<;expires=9>')]) {
+		const msg = wic.registerMsg();
+
+		msg.set('Contact', value);
+		assert.equal((await refusedLocally(env, wic, msg)).status, 400, value);
+	}
+	const twice = wic.registerMsg({ headers: [['Expires', '0'], ['Expires', '600000']] });
+	assert.equal((await refusedLocally(env, wic, twice)).status, 400);
+	assert.equal((await records(env.gw, 'sip:alice@ims.test')).length, 0);
+});
+
 test('one Path, ours: the WIC\'s own is deleted; Require: path with or without its Supported [REG-02, REG-04]',
 	async (env) => {
 		const wic = await env.client('alice');
