@@ -93,6 +93,17 @@ bool reg_impi_is_ours(const struct cscf_registrar *r, const char *impi)
 	return is_plain(impi) && !foreign_realm(r, impi);
 }
 
+static enum reg_offered digest_kind(const struct cscf_sip_auth *auth)
+{
+	char text[64];
+
+	if (!cscf_sip_auth_param_str(auth, "algorithm", text, sizeof(text)))
+		return REG_OFFERED_DIGEST;
+	if (strcasecmp(text, "AKAv2-SHA-256") == 0)
+		return REG_OFFERED_AKA_V2;
+	return strncasecmp(text, "AKAv1-", 6) == 0 ? REG_OFFERED_AKA_V1 : REG_OFFERED_DIGEST;
+}
+
 static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 			const struct cscf_sip_auth *auth, struct reg_refusal *why)
 {
@@ -107,21 +118,11 @@ static bool read_digest(struct reg_request *q, const struct cscf_registrar *r,
 	if (cscf_sip_auth_param_str(auth, "realm", text, sizeof(text)) && text[0] != '\0' &&
 	    !reg_is_home(r, gw_slice_str(text)))
 		return refuse(why, 403, "Foreign Realm", "foreign-realm");
-	q->resync = cscf_sip_auth_param(auth, "auts", &raw) && raw.n > 2;
+	q->resync = digest_kind(auth) != REG_OFFERED_DIGEST &&
+		    cscf_sip_auth_param(auth, "auts", &raw) && raw.n > 2;
 	q->has_response = cscf_sip_auth_param(auth, "response", &raw) && raw.n > 0 &&
 			  !gw_slice_eq_str(raw, "\"\"");
 	return q->impi != NULL || no_memory(why);
-}
-
-static enum reg_offered digest_kind(const struct cscf_sip_auth *auth)
-{
-	char text[64];
-
-	if (!cscf_sip_auth_param_str(auth, "algorithm", text, sizeof(text)))
-		return REG_OFFERED_DIGEST;
-	if (strcasecmp(text, "AKAv2-SHA-256") == 0)
-		return REG_OFFERED_AKA_V2;
-	return strncasecmp(text, "AKAv1-", 6) == 0 ? REG_OFFERED_AKA_V1 : REG_OFFERED_DIGEST;
 }
 
 /* By its first word alone: what follows is for the token library to judge (SEC-09). */

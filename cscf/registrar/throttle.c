@@ -20,6 +20,7 @@ struct entry {
 	int64_t since_ms; /* first failure of the window */
 	int64_t blocked_until_ms;
 	int64_t failures;
+	bool resynced;     /* a pair: in this window */
 	UT_hash_handle hh; /* insertion order = last touched last */
 };
 
@@ -140,17 +141,26 @@ static struct entry *touch(struct entry **table, uint64_t key, unsigned max, int
 	return e;
 }
 
-static void count(const struct reg_throttle *t, struct entry **table, uint64_t key, int64_t limit,
-		  int64_t now_ms)
+/* The same, with a new window when the old one is over. */
+static struct entry *touch_window(struct entry **table, uint64_t key, int64_t now_ms)
 {
 	struct entry *e = touch(table, key, REG_THROTTLE_MAX_ENTRIES, now_ms);
 
-	if (e == NULL)
-		return;
-	if (now_ms - e->since_ms >= REG_THROTTLE_WINDOW_MS) {
+	if (e != NULL && now_ms - e->since_ms >= REG_THROTTLE_WINDOW_MS) {
 		e->since_ms = now_ms;
 		e->failures = 0;
+		e->resynced = false;
 	}
+	return e;
+}
+
+static void count(const struct reg_throttle *t, struct entry **table, uint64_t key, int64_t limit,
+		  int64_t now_ms)
+{
+	struct entry *e = touch_window(table, key, now_ms);
+
+	if (e == NULL)
+		return;
 	if (++e->failures < limit)
 		return;
 	e->blocked_until_ms = now_ms + t->block_ms;
@@ -221,6 +231,24 @@ void reg_throttle_failed(struct reg_throttle *t, const struct reg_throttle_who *
 		count(t, &t->identities, k.identity[i], t->max_failures, now_ms);
 	}
 	count(t, &t->sources, k.source, t->max_failures * REG_THROTTLE_SOURCE_FACTOR, now_ms);
+}
+
+bool reg_throttle_resync(struct reg_throttle *t, const struct reg_throttle_who *who, int64_t now_ms)
+{
+	bool first = true;
+	struct keys k;
+
+	if (t->max_failures == 0)
+		return true;
+	k = keys_of(t, who);
+	for (size_t i = 0; i < k.n; i++) {
+		struct entry *e = touch_window(&t->pairs, k.pair[i], now_ms);
+
+		first = first && e != NULL && !e->resynced;
+		if (e != NULL)
+			e->resynced = true;
+	}
+	return first;
 }
 
 void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_who *who)

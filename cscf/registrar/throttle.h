@@ -64,6 +64,13 @@ void reg_throttle_failed(struct reg_throttle *t, const struct reg_throttle_who *
  * and the device is known from now on. */
 void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_who *who);
 /** Entries of the tables of failures, for tests. */
+/**
+ * A card asked for another challenge (auts) instead of answering: no failure, but a card in need of
+ * it asks once.
+ * @return false: it has asked already in this window: to be counted as a failure
+ */
+bool reg_throttle_resync(struct reg_throttle *t, const struct reg_throttle_who *who,
+			 int64_t now_ms);
 size_t reg_throttle_entries(const struct reg_throttle *t);
 
 #endif

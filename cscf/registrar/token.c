@@ -54,6 +54,14 @@ static bool refuse(struct reg_refusal *why, enum reg_metric m, const char *reaso
 	return false;
 }
 
+/* Made by nobody we trust. Not what an honest page has at times: a token that is over or not yet
+ * good by its clock, was withdrawn, or is signed by a key we have not fetched yet. */
+static bool is_forged(enum cscf_authz_reason reason)
+{
+	return reason == CSCF_AUTHZ_R_SIGNATURE || reason == CSCF_AUTHZ_R_ALG ||
+	       reason == CSCF_AUTHZ_R_ISSUER || reason == CSCF_AUTHZ_R_NOT_A_TOKEN;
+}
+
 /* The verdict as an answer: 400, 401 with our challenge, 403, 503 with Retry-After (TOK-27). */
 static bool refuse_verdict(struct reg_txn *t, const struct cscf_authz_result *res,
 			   struct reg_refusal *why)
@@ -67,7 +75,7 @@ static bool refuse_verdict(struct reg_txn *t, const struct cscf_authz_result *re
 		break;
 	case CSCF_AUTHZ_INVALID:
 		reg_metric_inc(REG_M_TOKEN_INVALID);
-		if (res->reason != CSCF_AUTHZ_R_EXPIRED) /* which any honest page has at times */
+		if (is_forged(res->reason))
 			reg_gate_token_refused(r, &t->q, &t->flow);
 		(void)reg_bearer_challenge(r, res->error, res->word, why);
 		why->reason = res->phrase; /* the page tells its user */

@@ -14,6 +14,11 @@ void cscf_ws_bucket_init(struct cscf_ws_bucket *b, int64_t rate, int64_t burst, 
 
 bool cscf_ws_bucket_take(struct cscf_ws_bucket *b, int64_t now_ms)
 {
+	return cscf_ws_bucket_take_above(b, 0, now_ms);
+}
+
+bool cscf_ws_bucket_take_above(struct cscf_ws_bucket *b, int64_t keep, int64_t now_ms)
+{
 	int64_t full = b->burst * MILLI;
 	int64_t elapsed = now_ms - b->last_ms;
 
@@ -29,7 +34,7 @@ bool cscf_ws_bucket_take(struct cscf_ws_bucket *b, int64_t now_ms)
 			b->milli = full;
 		b->last_ms = now_ms;
 	}
-	if (b->milli < MILLI)
+	if (b->milli < (keep + 1) * MILLI)
 		return false;
 	b->milli -= MILLI;
 	return true;

@@ -17,6 +17,8 @@ struct cscf_ws_bucket {
 };
 
 void cscf_ws_bucket_init(struct cscf_ws_bucket *b, int64_t rate, int64_t burst, int64_t now_ms);
+/** Take one token if so many are left then; false when not. */
+bool cscf_ws_bucket_take_above(struct cscf_ws_bucket *b, int64_t keep, int64_t now_ms);
 /** Take one token; false when there is none. */
 bool cscf_ws_bucket_take(struct cscf_ws_bucket *b, int64_t now_ms);
 

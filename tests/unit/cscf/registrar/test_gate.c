@@ -152,26 +152,139 @@ static void test_one_challenge_lets_one_answer_in(void **state)
 	assert_int_equal(fk.n_requests, 2);
 }
 
-static void test_tokens_of_nobodys_making_are_failures_expired_ones_are_not(void **state)
+static void test_forged_tokens_are_failures_those_of_honest_pages_are_not(void **state)
 {
 	REQ("SEC-14");
+	static const enum cscf_authz_reason honest[] = {CSCF_AUTHZ_R_EXPIRED, CSCF_AUTHZ_R_INACTIVE,
+							CSCF_AUTHZ_R_KEY, CSCF_AUTHZ_R_NOT_YET,
+							CSCF_AUTHZ_R_AUDIENCE};
+	static const enum cscf_authz_reason forged[] = {CSCF_AUTHZ_R_SIGNATURE, CSCF_AUTHZ_R_ALG,
+							CSCF_AUTHZ_R_ISSUER,
+							CSCF_AUTHZ_R_NOT_A_TOKEN};
+
 	(void)state;
 	fx.parts.authz = FA_AUTHZ;
-	start(3, 0);
-	fa_bad(CSCF_AUTHZ_INVALID, "expired", "Token Expired");
-	fa.result.reason = CSCF_AUTHZ_R_EXPIRED;
-	for (int i = 0; i < 5; i++) {
+	start(4, 0);
+	fa_bad(CSCF_AUTHZ_INVALID, "word", "Phrase");
+	for (size_t i = 0; i < 30; i++) {
+		fa.result.reason = honest[i % 5];
 		fx_register(3, "Bearer abc.def.ghi");
 		assert_int_equal(fk.status, 401);
 	}
-	fa_bad(CSCF_AUTHZ_INVALID, "signature", "Bad Signature");
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
+		fa.result.reason = forged[i];
 		fx_register(3, "Bearer abc.def.ghi");
 		assert_int_equal(fk.status, 401);
 	}
 	fx_register(3, "Bearer abc.def.ghi"); /* the WAF is not asked any more either */
 	assert_int_equal(fk.status, 403);
 	assert_int_equal(fk.n_requests, 0);
+}
+
+static void query(uint64_t conn, const char *authorization)
+{
+	fx_send(conn, "sip:ims.example.net", "sip:alice@ims.example.net",
+		"sip:alice@ims.example.net", NULL, authorization, "");
+}
+
+static void test_a_guess_without_contact_is_a_guess(void **state)
+{
+	REQ("SEC-14", "REG-12");
+	(void)state;
+	start(5, 0);
+	for (int i = 0; i < 9; i++) { /* but a question is none */
+		query(3, INITIAL);
+		fk_answer("401 Unauthorized", CHALLENGE);
+	}
+	for (int i = 0; i < 5; i++) {
+		query(3, ANSWERED);
+		fk_answer("401 Unauthorized", CHALLENGE);
+	}
+	query(3, ANSWERED);
+	assert_int_equal(fk.status, 403);
+	fx_register(4, ANSWERED);
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 14);
+}
+
+#define AUTS(algorithm)                                                                            \
+	DIGEST(",uri=\"sip:ims.example.net\",nonce=\"N1\",response=\"66\",algorithm=" algorithm    \
+	       ",auts=\"CjkyMzRiOiB5CjE=\"")
+
+static void test_auts_is_no_way_round(void **state)
+{
+	REQ("SEC-14");
+	(void)state;
+	start(5, 0);
+	for (int i = 0; i < 5; i++) { /* not of AKA: a password like any other */
+		fx_register(3, AUTS("MD5"));
+		fk_answer("401 Unauthorized", CHALLENGE);
+	}
+	fx_register(3, AUTS("MD5"));
+	assert_int_equal(fk.status, 403);
+	start(5, 0);
+	for (int i = 0; i < 6; i++) { /* of AKA: the first is a card out of step */
+		fx_register((uint64_t)(4 + i), AUTS("AKAv2-SHA-256"));
+		fk_answer("401 Unauthorized", CHALLENGE);
+		assert_int_equal(fk.status, 401);
+	}
+	fx_register(10, AUTS("AKAv2-SHA-256"));
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, 11);
+}
+
+static void test_being_registered_is_no_licence_to_guess_at_others(void **state)
+{
+	REQ("SEC-14");
+	static const char bob[] =
+	    "Digest username=\"bob@ims.example.net\",realm=\"ims.example.net\","
+	    "uri=\"sip:ims.example.net\",nonce=\"N1\",response=\"6629\"";
+	static const char to[] = "sip:bob@ims.example.net";
+	unsigned asked;
+
+	(void)state;
+	fx.cfg.multi_impi = true;
+	start(5, 0);
+	fx_registered(2);
+	for (int i = 0; i < 5; i++) {
+		fx_send(2, "sip:ims.example.net", to, to, CONTACT, bob, "");
+		fk_answer("403 Forbidden", "");
+	}
+	asked = fk.n_requests;
+	fx_send(2, "sip:ims.example.net", to, to, CONTACT, bob, "");
+	assert_int_equal(fk.status, 403);
+	assert_int_equal(fk.n_requests, asked);
+	fx_register(2, ANSWERED); /* her own registration is not touched */
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+/* So many first REGISTERs; how many reach the core? */
+static unsigned crowd(uint64_t conn, unsigned n)
+{
+	unsigned before = fk.n_requests;
+
+	while (n-- > 0) {
+		fx_register(conn, INITIAL);
+		if (fk.status == 0)
+			fk_answer("401 Unauthorized", CHALLENGE);
+	}
+	return fk.n_requests - before;
+}
+
+static void test_one_source_does_not_take_the_rate_of_all(void **state)
+{
+	REQ("REG-85");
+	unsigned n;
+
+	(void)state;
+	start(0, 100);
+	n = crowd(3, 500);
+	assert_in_range(n, 50, 80); /* its share of 5, half of the rest, what came meanwhile */
+	fx.peer = "203.0.113.8:5000";
+	assert_in_range(crowd(4, 5), 5, 5);
+	fx.peer = "203.0.113.9:5000";
+	assert_in_range(crowd(5, 5), 5, 5);
 }
 
 /* A REGISTER of that device, left with the core; *way is how to answer it later. */
@@ -267,7 +380,11 @@ int main(void)
 	    T(test_who_is_registered_is_not_throttled),
 	    T(test_initial_registrations_over_the_rate_are_503),
 	    T(test_one_challenge_lets_one_answer_in),
-	    T(test_tokens_of_nobodys_making_are_failures_expired_ones_are_not),
+	    T(test_forged_tokens_are_failures_those_of_honest_pages_are_not),
+	    T(test_a_guess_without_contact_is_a_guess),
+	    T(test_auts_is_no_way_round),
+	    T(test_being_registered_is_no_licence_to_guess_at_others),
+	    T(test_one_source_does_not_take_the_rate_of_all),
 	    T(test_outsiders_under_way_take_nobodys_place),
 	    T(test_the_limit_holds_when_several_are_let_in_at_once),
 	    T(test_good_tokens_under_way_count),
