@@ -179,7 +179,8 @@ const FORBIDDEN = [['P-Asserted-Identity', '<sip:president@ims.test>'], ['P-Asse
 	['P-Charging-Vector', 'icid-value="forged"'], ['P-Charging-Function-Addresses', 'ccf=forged'],
 	['P-Visited-Network-ID', '"forged"'], ['Path', '<sip:forged@192.0.2.9;lr>'],
 	['Service-Route', '<sip:forged@192.0.2.9;lr>'], ['P-Associated-URI', '<sip:forged@ims.test>'],
-	['P-Access-Network-Info', 'IEEE-802.11;network-provided;x=forged'], ['Cellular-Network-Info', 'forged'],
+	['P-Access-Network-Info', 'IEEE-802.11;network-provided;x=forged'],
+	['P-Access-Network-Info', 'IEEE-802.11;x=forged'], ['Cellular-Network-Info', 'forged'],
 	['P-Served-User', '<sip:forged@ims.test>'], ['P-Profile-Key', '<sip:forged@ims.test>'],
 	['P-User-Database', '<aaa://forged.test>'], ['P-Private-Network-Indication', 'forged'],
 	['History-Info', '<sip:forged@ims.test>;index=1'], ['Resource-Priority', 'forged.0'],
@@ -188,7 +189,9 @@ const FORBIDDEN = [['P-Asserted-Identity', '<sip:president@ims.test>'], ['P-Asse
 	['Response-Source', 'urn:forged'], ['Attestation-Info', 'forged'], ['Origination-Id', 'forged'],
 	['Additional-Identity', 'forged'], ['Security-Client', 'forged'], ['Security-Verify', 'forged'],
 	['Security-Server', 'forged'], ['Identity', 'forged'], ['P-Preferred-Identity', '<sip:forged@ims.test>'],
-	['Priority', 'psap-callback;forged']];
+	['Priority', 'psap-callback;forged'], ['Authorization', 'Foo x=y, Digest username="forged"'],
+	['Authorization', 'Foo Bearer,forged'], ['Proxy-Authorization', 'Foo token=forged'],
+	['Proxy-Authorization', 'Digest username="alice", USERNAME="forged"']];
 
 test('nor do they in a REGISTER, before and after the challenge [SEC-06, SEC-07]', async (env) => {
 	const { core, client } = env;
@@ -224,6 +227,43 @@ test('headers of the trust domain sent by a WIC never reach the core; unknown on
 		assert.deepEqual(item.msg.all('Route').map(uriOf), [uriOf(core.serviceRoute)]);
 		await leave(env, wic);
 	});
+
+test('the access network that the operator names, and what its knobs let pass [ID-11, ID-12, ID-17, CALL-44]', async (env) => {
+	const { core, own, client } = env;
+	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN], cscf: {
+		pani: { from_wic: 'keep', network_provided: 'IEEE-802.11;np-zone="a,b"' },
+		identity: { pai_to_wic: false, strip_identity_header: false },
+		trust: { resource_priority: true, early_media: true } } });
+	const ours = 'IEEE-802.11;np-zone="a,b";network-provided';
+	const told = [['Identity', 'eyJ0;alg=ES256'], ['Resource-Priority', 'wps.0'], ['P-Early-Media', 'sendrecv']];
+
+	own({ close: () => gw.stop() });
+	const wic = await client('alice', { url: gw.wssUrl });
+	const lies = [['P-Access-Network-Info', '3GPP-NR-FDD;network-provided'], ['P-Access-Network-Info', 'DSL;dsl-location=1']];
+	const [res, seen] = await Promise.all([wic.register({ headers: lies }), core.registration()]);
+
+	assert.equal(res.status, 200);
+	for (const { msg } of [seen.first, seen.second])
+		assert.deepEqual(msg.all('P-Access-Network-Info').sort(), ['DSL;dsl-location=1', ours]);
+	const sent = wic.message('MESSAGE', 'sip:bob@ims.test', { body: 'x', type: 'text/plain', headers: [...lies, ...told] });
+	const [, item] = await Promise.all([wic.request(sent), core.next('MESSAGE').then((r) => {
+		r.reply(200, 'OK', { toTag: 't' });
+		return r;
+	})]);
+	assert.deepEqual(item.msg.all('P-Access-Network-Info').sort(), ['DSL;dsl-location=1', ours]);
+	for (const [name, value] of told)
+		assert.equal(item.msg.get(name), value);
+
+	const asked = core.terminating('OPTIONS', { headers: [['P-Asserted-Identity', '<sip:bob@ims.test>'],
+		['P-Access-Network-Info', '3GPP-NR-FDD;network-provided']] });
+	const [answer] = await Promise.all([core.response(asked), core.send(asked, core.pathTarget), wic.next('OPTIONS').then((m) => {
+		assert.equal(m.get('P-Asserted-Identity'), undefined);
+		assert.equal(m.get('P-Access-Network-Info'), undefined);
+		return wic.send(m.answer(200, 'OK', { toTag: 'w', headers: lies }));
+	})]);
+	assert.deepEqual(answer.msg.all('P-Access-Network-Info').sort(), ['DSL;dsl-location=1', ours]);
+	await leave(env, wic);
+});
 
 test('P-Preferred-Identity selects among the registered identities; a foreign one gives the default [ID-03]',
 	async (env) => {

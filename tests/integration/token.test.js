@@ -80,6 +80,34 @@ test('both spellings of the credential are the same, odd places of it go nowhere
 		}
 	});
 
+test('a token behind a scheme that nobody knows is no credential and goes nowhere [TOK-16, SEC-07]', async (env) => {
+	const { waf, client } = env;
+	const token = mint(waf, { user: 'alice' });
+	const alice = await client('alice');
+
+	for (const auth of [`Foo Bearer,${token}`, `Foo token=${token}`, `Foo x=y, Digest username="alice.wic@ims.test", token="${token}"`]) {
+		const { item } = await exchange(env, alice, { auth, headers: [['Proxy-Authorization', auth]] },
+			(r) => r.reply(401, 'Unauthorized', { toTag: 'x' }));
+
+		assert.equal(item.msg.has('Authorization'), false, auth.slice(0, 20));
+		assert.equal(item.msg.has('Proxy-Authorization'), false);
+		assertNoToken(item.raw, [token], 'the REGISTER on Mw');
+	}
+});
+
+test('a good-bye binds nothing, with whatever lifetime the core may answer [TOK-22, TOK-23, REG-21]', async (env) => {
+	const { core, gw, waf, client } = env;
+	const token = mint(waf, { user: 'alice' });
+	const alice = await client('alice');
+	const twice = alice.registerMsg({ auth: bearer(token), expires: 0 });
+
+	twice.set('Contact', `${twice.get('Contact')};expires=600000`);
+	assert.equal((await refusedLocally(env, alice, twice)).status, 400);
+	const { res } = await exchange(env, alice, { auth: bearer(token), expires: 0 }, (r) => core.accept(r, { expires: 600000 }));
+	assert.equal(res.status, 500);
+	assert.equal((await records(gw, 'sip:alice@ims.test')).length, 0);
+});
+
 test('a Digest beside a token: the default scheme counts, and the token goes nowhere [SEC-07, SEC-08, TOK-16]', async (env) => {
 	const { waf, client } = env;
 	const alice = await client('alice');
