@@ -35,7 +35,7 @@ compose: deps-npm ## the two images, scaled, with core and browser in the compos
 	@tests/lib/run-node.sh compose tests/compose
 
 .PHONY: deploy
-deploy: deb deps-npm ## systemd units and Debian packages: checked, built, installed, removed
+deploy: deb deps-npm ## systemd units, Debian packages, Kubernetes manifests: checked, built, installed, removed
 	@tests/lib/run-node.sh deploy tests/deploy
 
 .PHONY: trace lint lint-format lint-arrows lint-cppcheck lint-tidy lint-spelling format fuzz-smoke
