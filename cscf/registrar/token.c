@@ -110,19 +110,21 @@ static bool same_user(const struct reg_conn *c, const struct cscf_authz_grant *g
 	return true;
 }
 
-/* TOK-33: one live connection per token; the same instance may come back on a new one. */
+/* TOK-33: one live connection per token; the same instance may come back on a new one. A token is
+ * of one IMPI, and so are all that registered with it. */
 static bool single_connection(const struct reg_txn *t, const struct cscf_authz_grant *grant,
 			      struct reg_refusal *why)
 {
-	const struct reg_assoc *a, *old = reg_assoc_replaced(t->r, &t->q, t->flow.conn);
-	uint32_t cursor = 0;
+	const struct reg_impi *i = reg_impi_find(t->r, grant->impi);
+	const struct reg_assoc *a, *old;
 
-	if (!t->r->cfg->token_single_connection || t->q.dereg)
+	if (!t->r->cfg->token_single_connection || t->q.dereg || i == NULL)
 		return true;
-	while ((a = gw_handle_next(t->r->handles, &cursor)) != NULL)
-		if (a != old && a->grant != NULL && a->conn->id != t->flow.conn &&
-		    reg_assoc_is_live(a) && cscf_authz_grant_same_token(a->grant, grant))
-			return refuse(why, REG_M_TOKEN_IN_USE, "Token In Use", "token-in-use");
+	old = reg_assoc_replaced(t->r, &t->q, t->flow.conn);
+	DL_FOREACH2(i->assocs, a, impi_next)
+	if (a != old && a->grant != NULL && a->conn->id != t->flow.conn && reg_assoc_is_live(a) &&
+	    cscf_authz_grant_same_token(a->grant, grant))
+		return refuse(why, REG_M_TOKEN_IN_USE, "Token In Use", "token-in-use");
 	return true;
 }
 

@@ -127,6 +127,49 @@ static void index_del(struct call *c)
 		HASH_ADD_KEYPTR(hh, c->s->by_call_id, next->call_id, strlen(next->call_id), next);
 }
 
+struct call *call_of_assoc(const struct cscf_session *s, gw_handle assoc)
+{
+	struct call *c = NULL;
+
+	HASH_FIND(by_assoc, s->by_assoc, &assoc, sizeof(assoc), c);
+	return c;
+}
+
+void call_set_assoc(struct call *c, gw_handle assoc)
+{
+	struct call *first = call_of_assoc(c->s, assoc);
+
+	if (assoc == GW_HANDLE_NONE)
+		return;
+	c->assoc = assoc;
+	if (first == NULL) {
+		HASH_ADD(by_assoc, c->s->by_assoc, assoc, sizeof(c->assoc), c);
+		return;
+	}
+	c->assoc_prev = first;
+	c->assoc_next = first->assoc_next;
+	if (c->assoc_next != NULL)
+		c->assoc_next->assoc_prev = c;
+	first->assoc_next = c;
+}
+
+static void forget_assoc(struct call *c)
+{
+	struct call *next = c->assoc_next;
+
+	if (c->assoc == GW_HANDLE_NONE)
+		return;
+	if (next != NULL)
+		next->assoc_prev = c->assoc_prev;
+	if (c->assoc_prev != NULL) {
+		c->assoc_prev->assoc_next = next;
+		return;
+	}
+	HASH_DELETE(by_assoc, c->s->by_assoc, c);
+	if (next != NULL)
+		HASH_ADD(by_assoc, c->s->by_assoc, assoc, sizeof(next->assoc), next);
+}
+
 enum gw_err call_new(struct call **out, struct cscf_session *s, const struct cscf_sip_msg *invite,
 		     bool from_wic)
 {
@@ -170,6 +213,7 @@ void call_free(struct call *c)
 {
 	if (c == NULL)
 		return;
+	forget_assoc(c);
 	if (c->self != GW_HANDLE_NONE) {
 		index_del(c);
 		gw_handle_del(c->s->calls, c->self);
@@ -312,7 +356,7 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 	if (err == GW_OK)
 		err = cscf_sip_msg_clone(&out, msg);
 	if (err == GW_OK) {
-		c->assoc = id.assoc;
+		call_set_assoc(c, id.assoc);
 		c->conn = flow->conn;
 		c->impu = id.n_impus > 0 ? strdup(id.impus[0].uri) : NULL;
 		c->pcv = leg_new_pcv(s, &c->icid);
@@ -385,7 +429,7 @@ void call_start_from_core(struct cscf_session *s, gw_handle server, const struct
 	if (err == GW_OK)
 		err = cscf_sip_msg_clone(&out, msg);
 	if (err == GW_OK) {
-		c->assoc = target.assoc;
+		call_set_assoc(c, target.assoc);
 		c->conn = target.conn;
 		learn_called(c, msg);
 		err = leg_w2_invite(c, out);

@@ -287,11 +287,11 @@ static void reattach(struct call *c, uint64_t conn)
 void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event event,
 			       gw_handle assoc, uint64_t old_conn, uint64_t conn)
 {
-	uint32_t cursor = 0;
-	struct call *c;
+	struct call *next;
 
-	while ((c = gw_handle_next(s->calls, &cursor)) != NULL) {
-		if (c->assoc != assoc || c->released)
+	for (struct call *c = call_of_assoc(s, assoc); c != NULL; c = next) {
+		next = c->assoc_next; /* calls are freed at the end of the loop turn, not here */
+		if (c->released)
 			continue;
 		switch (event) {
 		case CSCF_REGISTRAR_EV_FLOW_LOST:
@@ -322,11 +322,8 @@ void cscf_session_release_all(struct cscf_session *s)
 
 bool cscf_session_has_calls(const struct cscf_session *s, gw_handle assoc)
 {
-	uint32_t cursor = 0;
-	const struct call *c;
-
-	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
-		if (c->assoc == assoc && c->fsm.state != CALL_S_ENDED)
+	for (const struct call *c = call_of_assoc(s, assoc); c != NULL; c = c->assoc_next)
+		if (c->fsm.state != CALL_S_ENDED)
 			return true;
 	return false;
 }

@@ -177,10 +177,12 @@ struct call {
 	gw_handle self;
 	UT_hash_handle hh; /* in session->by_call_id; calls of one Call-ID are chained */
 	struct call *same_id;
-	bool from_wic; /* the WIC is the caller */
-	gw_handle assoc;
-	uint64_t conn; /* W2 connection; 0 while the flow is lost */
-	char *call_id; /* owned */
+	bool from_wic;                        /* the WIC is the caller */
+	gw_handle assoc;                      /* by call_set_assoc */
+	UT_hash_handle by_assoc;              /* in session->by_assoc, of the first call of each */
+	struct call *assoc_prev, *assoc_next; /* calls of that association */
+	uint64_t conn;                        /* W2 connection; 0 while the flow is lost */
+	char *call_id;                        /* owned */
 	char *caller_tag;
 	char *from;        /* From value of the INVITE */
 	char *request_uri; /* of the INVITE */
@@ -228,6 +230,7 @@ struct cscf_session {
 	struct cscf_session_parts p;
 	struct gw_handle_table *calls;
 	struct call *by_call_id;
+	struct call *by_assoc;
 	struct xact *servers;
 	struct proxied *proxied;
 	size_t n_proxied;
@@ -352,6 +355,10 @@ uint64_t session_now_ms(void);
 struct call *call_find_dialog(struct cscf_session *s, const struct cscf_sip_msg *msg,
 			      enum side from, struct dialog **dialog);
 struct call *call_find_id(const struct cscf_session *s, struct gw_slice call_id);
+/** Whose call it is: from then on call_of_assoc finds it. Once per call. */
+void call_set_assoc(struct call *c, gw_handle assoc);
+/** The first call of an association, the others by assoc_next; NULL when it has none. */
+struct call *call_of_assoc(const struct cscf_session *s, gw_handle assoc);
 /** @param order  an emergency call that may proceed; NULL = any other */
 void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 			 const struct cscf_sip_flow *flow,

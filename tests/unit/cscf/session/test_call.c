@@ -126,6 +126,60 @@ static void test_register_of_the_core_is_403(void **state)
 	w_assert_nothing_left();
 }
 
+/* An INVITE of the user whom `says` names goes out. @return its server handle */
+static gw_handle invite_of(const char *tag, unsigned cseq, const char *says)
+{
+	char from[64];
+	gw_handle h;
+
+	snprintf(from, sizeof(from), "<sip:alice@ims.test>;tag=%s", tag);
+	h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", from, W_BOB, cseq, says,
+		      w_wic_sdp(false));
+	w_agw(GW_OK);
+	return h;
+}
+
+static void test_an_end_of_one_association_is_for_its_calls_only(void **state)
+{
+	REQ("DEREG-09", "CALL-02");
+	gw_handle h[4];
+
+	(void)state;
+	w.other = "carol";
+	h[0] = invite_of("t0", 1, "");
+	h[1] = invite_of("t1", 2, "P-Preferred-Identity: <sip:carol@ims.test>\r\n");
+	h[2] = invite_of("t2", 3, "");
+	h[3] = invite_of("t3", 4, "");
+	assert_int_equal(w.n_clients, 4);
+	assert_true(cscf_session_has_calls(w.s, 5) && cscf_session_has_calls(w.s, 6));
+	assert_false(cscf_session_has_calls(w.s, 7));
+	/* the first and one in the midst go, the last is still found */
+	w_response(0, 486, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	w_response(3, 486, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	for (size_t i = 0; i < 4; i += 3) {
+		w.clients[i].cbs->on_done(w.clients[i].arg, i + 1);
+		w.clients[i].live = false;
+		cscf_session_on_server_done(w.s, h[i], true);
+	}
+	w_turn();
+	assert_true(cscf_session_has_calls(w.s, 5));
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_ENDED, 6, W_CONN, 0);
+	assert_true(w_status(h[1]) >= 400);
+	assert_int_equal(w_status(h[2]), 0);
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_ENDED, 5, W_CONN, 0);
+	assert_true(w_status(h[2]) >= 400);
+	for (size_t i = 1; i < 3; i++) {
+		assert_true(w.clients[i].cancelled);
+		w_response(i, 487, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+		w.clients[i].cbs->on_done(w.clients[i].arg, i + 1);
+		w.clients[i].live = false;
+		cscf_session_on_server_done(w.s, h[i], true);
+	}
+	w_assert_nothing_left();
+	assert_false(cscf_session_has_calls(w.s, 5) || cscf_session_has_calls(w.s, 6));
+}
+
 static void test_unreachable_wic_by_kind(void **state)
 {
 	REQ("CALL-21", "ID-13", "DEREG-42");
@@ -356,6 +410,7 @@ int main(void)
 	    T(test_record_route_of_the_wic_is_repaired),
 	    T(test_not_registered_is_403),
 	    T(test_register_of_the_core_is_403),
+	    T(test_an_end_of_one_association_is_for_its_calls_only),
 	    T(test_unreachable_wic_by_kind),
 	    T(test_forged_and_foreign_tokens_are_403),
 	    T(test_limit_of_calls_is_503),
