@@ -36,7 +36,7 @@ async function extra(env) {
 	execFileSync('make', ['--no-print-directory', 'softphone'], { cwd: ROOT, stdio: 'ignore' });
 	mkdirSync(certs);
 	const tls = makeCerts(certs);
-	env.waf = await start('waf', { token: { ttl_s: TOKEN_S }, pool: { size: 2, grace_s: 60 } }, tls);
+	env.waf = await start('waf', { token: { ttl_s: TOKEN_S }, pool: { size: 2, grace_s: 60, rest: false } }, tls);
 	env.brief = await start('brief', { token: { ttl_s: 1 } });
 	env.foreign = await start('foreign');
 	// Down before the gateway comes up: it never had its keys.

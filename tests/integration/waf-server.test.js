@@ -8,6 +8,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Rate, network } from '../../deploy/waf/src/limits.js';
+import { Pool } from '../../deploy/waf/src/pool.js';
 import { port } from '../lib/ports.js';
 import { until } from '../lib/wait.js';
 import { AUDIENCE, CLIENT, WafServer, readJwt } from '../lib/waf-server.js';
@@ -26,7 +28,7 @@ const start = async (name, conf) => {
 
 before(async () => {
 	dir = mkdtempSync(join(tmpdir(), 'wicgate-waf-'));
-	waf = await start('main', { limits: { failures: 3, window_s: 60, guests_per_window: 100 }, pool: { size: 3, per_address: 3 } });
+	waf = await start('main', { limits: { failures: 3, window_s: 60, guests_per_window: 100 }, pool: { size: 3, per_address: 3, rest: false } });
 });
 after(async () => {
 	await Promise.all(others.map((w) => w.stop()));
@@ -198,6 +200,52 @@ test('too many wrong passwords: the right one has to wait as well; an unknown lo
 	assert.doesNotMatch(guarded.process.output, /alice-web/);
 });
 
+test('wrong passwords from elsewhere keep nobody out; but while they come, one guess is all that an address has', async () => {
+	const guarded = await start('elsewhere', { limits: { failures: 3, window_s: 60 } });
+	const attempt = async (from, password) => guarded.submit(await guarded.begin({ from }), 'login', { login: 'alice', password });
+
+	for (const from of ['127.0.0.2', '127.0.0.2', '127.0.0.2', '127.0.0.3'])
+		assert.equal((await attempt(from, 'x')).status, 401);
+	assert.equal((await attempt('127.0.0.2', 'alice-web')).status, 429, 'the guesser');
+	assert.equal((await attempt('127.0.0.3', 'alice-web')).status, 429, 'the other one had his guess');
+	assert.ok((await attempt('127.0.0.4', 'alice-web')).location, 'alice herself');
+});
+
+test('signing in with an account of one\'s own buys no more guesses at another\'s', async () => {
+	const guarded = await start('own-account', { limits: { failures: 3, window_s: 60 } });
+	const attempt = async (login, password) => guarded.submit(await guarded.begin(), 'login', { login, password });
+
+	for (let i = 0; i < 2; i++)
+		assert.equal((await attempt('alice', 'x')).status, 401);
+	assert.ok((await attempt('bob', 'bob-web')).location);
+	assert.equal((await attempt('alice', 'y')).status, 401);
+	assert.equal((await attempt('bob', 'bob-web')).status, 429);
+});
+
+test('sign-ins that found the WAF busy were no wrong passwords', async () => {
+	const crowded = await start('crowded', { limits: { failures: 20, window_s: 60 } });
+	const flows = await Promise.all(Array.from({ length: 16 }, () => crowded.begin()));
+	const answers = await Promise.all(flows.map((flow) => crowded.submit(flow, 'login', { login: 'bob', password: 'x' })));
+	const [wrong, busy] = [401, 503].map((status) => answers.filter((a) => a.status === status).length);
+
+	assert.ok(busy > 0, 'some found it busy');
+	assert.equal(wrong + busy, 16);
+	const flow = await crowded.begin();
+	for (let i = wrong; i < 20; i++)
+		assert.equal((await crowded.submit(flow, 'login', { login: 'bob', password: 'x' })).status, 401, `wrong password ${i + 1}`);
+	assert.equal((await crowded.submit(flow, 'login', { login: 'bob', password: 'bob-web' })).status, 429);
+});
+
+test('an IPv6 host is its /64', () => {
+	for (const [address, name] of [['192.0.2.7', '192.0.2.7'], ['::ffff:192.0.2.7', '192.0.2.7'], ['::1', '0:0:0:0::/64'],
+		['2001:db8:0:7::1', '2001:db8:0:7::/64'], ['2001:DB8::7:1:2:3:4', '2001:db8:0:7::/64'], ['fe80::1%eth0', 'fe80:0:0:0::/64']])
+		assert.equal(network(address), name);
+	assert.notEqual(network('2001:db8:0:7::1'), network('2001:db8:0:8::1'));
+	const rate = new Rate({ max: 1, window_s: 60, now: () => 0 });
+	rate.count(network('2001:db8::1'));
+	assert.equal(rate.wait(network('2001:db8::ffff')), 60);
+});
+
 test('the page escapes what it is given, allows no script and no frame', async () => {
 	const { page, response } = await waf.begin({ query: { login_hint: '"><script>alert(1)</script>' } });
 
@@ -254,6 +302,78 @@ test('pool: each guest has an identity of its own until the eP-CSCF reports it f
 	// The same word again, late: it is about the lease before.
 	assert.equal((await waf.released({ ...notice, at: notice.at - 60 })).result, 'newer');
 	assert.deepEqual(await waf.pool(), { free: 0, lent: 3 });
+});
+
+/** A pool of one with a clock of the test's own. */
+function poolOfOne(more = {}) {
+	const clock = { s: 1000 };
+	const state = { load: () => undefined, save: () => {} };
+	const pool = new Pool({ domain: 'ims.test', prefix: 'guest-', size: 1, grace_s: 60, per_address: 5, state, now: () => clock.s, ...more });
+
+	return { clock, pool, take: () => pool.take({ address: '192.0.2.1', hold_s: 60 }) };
+}
+
+test('pool: an identity whose JWT is still good is not lent, whatever the eP-CSCF says', async () => {
+	const { clock, pool, take } = poolOfOne();
+	const lease = take();
+	const { impu, impi } = lease;
+
+	pool.extend(lease, clock.s + 600);
+	clock.s += 100;
+	assert.equal(pool.release({ impu, impi, at: clock.s, key: 'k1' }), 'released');
+	assert.equal(pool.find(lease.id), undefined, 'the guest is no more');
+	assert.equal(take(), null);
+	assert.equal(pool.release({ impu, impi, at: clock.s, key: 'k2' }), 'free');
+	clock.s = 1000 + 600 + 59;
+	assert.equal(take(), null);
+	clock.s += 1;
+	assert.equal(take()?.impu, impu);
+
+	const real = await start('resting', { pool: { size: 1, grace_s: 1 }, token: { ttl_s: 3 } });
+	const { access_token, refresh_token } = await real.guest();
+	const { ims_impus: [own], exp } = readJwt(access_token).payload;
+	assert.equal((await real.released({ impu: own, at: Math.ceil(Date.now() / 1000) })).result, 'released');
+	assert.equal((await real.refresh(refresh_token)).error, 'invalid_grant');
+	const { free } = await real.pool();
+	assert.ok(free === 0 || Date.now() / 1000 > exp);
+	await until(async () => (await real.pool()).free === 1, { what: 'the end of the token' });
+	assert.ok(Date.now() / 1000 >= exp, 'not before');
+});
+
+test('pool: opaque tokens end with the lease, so that its identity is free at once', async () => {
+	const opaque = await start('opaque-pool', { pool: { size: 1 }, token: { format: 'opaque' } });
+	const { access_token, refresh_token } = await opaque.guest();
+	const { ims_impus: [impu] } = await opaque.introspect(access_token);
+
+	assert.equal((await opaque.released({ impu, at: Math.ceil(Date.now() / 1000) })).result, 'released');
+	assert.deepEqual(await opaque.introspect(access_token), { status: 200, active: false });
+	assert.equal((await opaque.refresh(refresh_token)).error, 'invalid_grant');
+	assert.deepEqual(await opaque.pool(), { free: 1, lent: 0 });
+	assert.ok((await opaque.guest()).access_token);
+});
+
+test('pool: a notice that is repeated, or of the same second, does not end the next lease', async () => {
+	const { clock, pool, take } = poolOfOne({ rest: false });
+	const { impu, impi } = take();
+	const notice = { impu, impi, at: 1000.2 };
+
+	clock.s = 1000.4;
+	assert.equal(pool.release({ ...notice, key: 'k1' }), 'released');
+	const next = take();
+	assert.equal(pool.release({ ...notice, key: 'k2' }), 'newer');
+	assert.equal(pool.release({ ...notice, at: 1001, key: 'k1' }), 'repeated');
+	assert.equal(pool.find(next.id), next);
+	clock.s = 1002;
+	assert.equal(pool.release({ ...notice, at: 1001.5, key: 'k3' }), 'released');
+
+	const real = await start('repeated', { pool: { size: 1, rest: false } });
+	const own = readJwt((await real.guest()).access_token).payload.ims_impus[0];
+	const again = { id: 'n-1', impu: own, at: Date.now() / 1000 + 60 };
+	const headers = { ...real.basic, 'Idempotency-Key': 'n-1' };
+	assert.equal((await real.released(again, headers)).result, 'released');
+	await real.guest();
+	assert.equal((await real.released(again, headers)).result, 'repeated');
+	assert.deepEqual(await real.pool(), { free: 0, lent: 1 });
 });
 
 test('pool: a lease ends by itself after its last token, the guest is no more; a restart keeps live ones', async () => {

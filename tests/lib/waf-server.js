@@ -32,11 +32,12 @@ export function readJwt(token) {
 }
 
 /** What fetch would do, but with a CA of the test's own and no redirect followed. */
-function ask(url, { method = 'GET', headers = {}, body, ca } = {}) {
+function ask(url, { method = 'GET', headers = {}, body, ca, from } = {}) {
 	const form = body instanceof URLSearchParams;
 
 	return new Promise((resolve, reject) => {
 		const req = (url.startsWith('https:') ? https : http).request(url, { method, ca, agent: false,
+			...from && { localAddress: from, family: 4 },
 			headers: { ...form && { 'Content-Type': 'application/x-www-form-urlencoded' }, ...headers } }, (res) => {
 			const parts = [];
 
@@ -99,9 +100,9 @@ export class WafServer {
 		return this.ask(path, { method: 'POST', body: new URLSearchParams(fields), headers });
 	}
 
-	/** A sign-in by one browser, up to the page: { uid, jar, page, verifier, state, nonce }. */
-	async begin({ view, query = {} } = {}) {
-		const flow = { jar: new Map(), verifier: b64url(randomBytes(32)), state: b64url(randomBytes(9)), nonce: b64url(randomBytes(9)) };
+	/** A sign-in by one browser, up to the page: { uid, jar, page, verifier, state, nonce }. from: its address. */
+	async begin({ view, query = {}, from } = {}) {
+		const flow = { from, jar: new Map(), verifier: b64url(randomBytes(32)), state: b64url(randomBytes(9)), nonce: b64url(randomBytes(9)) };
 		const params = { client_id: CLIENT, response_type: 'code', redirect_uri: this.redirect, scope: 'openid ims.register',
 			code_challenge: b64url(createHash('sha256').update(flow.verifier).digest()), code_challenge_method: 'S256',
 			state: flow.state, nonce: flow.nonce, ...view && { view }, ...query };
@@ -119,7 +120,7 @@ export class WafServer {
 	/** GET or POST with the browser's cookies, and after it wherever this server redirects to. */
 	async follow(flow, url, fields) {
 		for (let hops = 0; hops < 8; hops++) {
-			const res = await ask(url, { ca: this.ca, method: fields ? 'POST' : 'GET', body: fields && new URLSearchParams(fields),
+			const res = await ask(url, { ca: this.ca, from: flow.from, method: fields ? 'POST' : 'GET', body: fields && new URLSearchParams(fields),
 				headers: { Cookie: [...flow.jar].map(([k, v]) => `${k}=${v}`).join('; ') } });
 
 			for (const line of res.headers['set-cookie'] ?? []) {

@@ -20,6 +20,7 @@ const kinds = {
   text: (v) => typeof v === 'string' && v.length > 0 && v.length <= 1024,
   count: (v) => Number.isSafeInteger(v) && v >= 0,
   positive: (v) => Number.isSafeInteger(v) && v > 0,
+  flag: (v) => typeof v === 'boolean',
   list: (v) => Array.isArray(v) && v.length <= 10000,
 };
 
@@ -70,7 +71,7 @@ function user(path, v) {
   return u;
 }
 
-const pool = (path, v) => table(path, v, { domain: ['text', 'ims.test'], prefix: ['text', 'guest-'], size: ['count', 0], grace_s: ['count', 60], per_address: ['positive', 5] });
+const pool = (path, v) => table(path, v, { domain: ['text', 'ims.test'], prefix: ['text', 'guest-'], size: ['count', 0], grace_s: ['count', 60], per_address: ['positive', 5], rest: ['flag', true] });
 const limits = (path, v) => table(path, v, { failures: ['positive', 5], window_s: ['positive', 60], guests_per_window: ['positive', 20] });
 const tls = (path, v) => (v === null ? null : table(path, v, { cert: ['text'], key: ['text'] }));
 const server = (path, v) => table(path, v, { client_id: ['text', 'epcscf'], secret_file: ['text'] });

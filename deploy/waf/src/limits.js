@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How often: a bounded table of names with a count per window, against guessing and draining. */
+import { isIPv6 } from 'node:net';
+
 const MAX_NAMES = 10000;
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** Who is behind an address: itself, or the /64 that an IPv6 host has to itself. */
+export function network(address) {
+  const [plain] = (address ?? '').split('%');
+  const [, v4] = MAPPED.exec(plain) ?? [];
+  if (v4 || !isIPv6(plain)) return v4 ?? plain;
+  const [head, tail] = plain.split('::').map((half) => half.split(':').filter(Boolean));
+  const words = tail ? [...head, ...Array(8 - head.length - tail.length).fill('0'), ...tail] : head;
+  return `${words.slice(0, 4).map((word) => Number.parseInt(word, 16).toString(16)).join(':')}::/64`;
+}
 
 export class Rate {
   #seen = new Map(); // name -> { count, ends }
@@ -15,9 +28,9 @@ export class Rate {
   }
 
   /** Seconds to wait, 0 = go on. */
-  wait(name) {
+  wait(name, max = this.max) {
     const entry = this.#entry(name);
-    return entry && entry.count >= this.max ? Math.max(1, Math.ceil(entry.ends - this.now())) : 0;
+    return entry && entry.count >= max ? Math.max(1, Math.ceil(entry.ends - this.now())) : 0;
   }
 
   /** One more of that name. */
@@ -33,7 +46,9 @@ export class Rate {
     this.#seen.set(name, { count: 1, ends: this.now() + this.window_s });
   }
 
-  forget(name) {
-    this.#seen.delete(name);
+  /** It was none of those after all. */
+  uncount(name) {
+    const entry = this.#entry(name);
+    if (entry && --entry.count <= 0) this.#seen.delete(name);
   }
 }

@@ -2,19 +2,23 @@
 /*
  * The pool of guest identities (scenario 3 of TS 24.371 §6.1): one guest, one IMPU and IMPI, nobody
  * else's until it is free again. Free it becomes by the eP-CSCF's word that no binding is left
- * (POST /impu-released), or when the last token is over and `grace_s` has passed. The identity that
- * rested longest is lent next. A word about an earlier lease never ends a later one.
+ * (POST /impu-released), or when the last token is over and `grace_s` has passed. A JWT cannot be
+ * taken back: with `rest` the identity is given up at that word, and lent again when the last token
+ * is over all the same. The identity that rested longest is lent next. A word about an earlier lease
+ * never ends a later one, and one that is said again (same key) does nothing.
  */
 import { randomBytes } from 'node:crypto';
 
 const NUMBER_DIGITS = 4;
+const MAX_KEYS = 10000;
 
 export class Pool {
   #free = [];
-  #leases = new Map(); // impu -> lease
+  #leases = new Map(); // impu -> lease; `over`: given up, it rests until its last token is over
+  #keys = new Set(); // of the words that ended a lease
 
-  constructor({ domain, prefix, size, grace_s, per_address, state, now = () => Math.floor(Date.now() / 1000) }) {
-    Object.assign(this, { grace_s, per_address, state, now });
+  constructor({ domain, prefix, size, grace_s, per_address, rest = true, state, now = () => Date.now() / 1000 }) {
+    Object.assign(this, { grace_s, per_address, rest, state, now });
     this.#free = Array.from({ length: size }, (_, i) => {
       const name = `${prefix}${String(i + 1).padStart(NUMBER_DIGITS, '0')}`;
       return { impu: `sip:${name}@${domain}`, impi: `${name}.pool@${domain}` };
@@ -63,7 +67,7 @@ export class Pool {
   /** The live lease of that id. */
   find(id) {
     this.sweep();
-    return [...this.#leases.values()].find((l) => l.id === id);
+    return [...this.#leases.values()].find((l) => l.id === id && !l.over);
   }
 
   /** A token that lives until then was given to this guest. */
@@ -76,17 +80,28 @@ export class Pool {
 
   /**
    * The eP-CSCF says that this IMPU has no binding left since `at` (unix seconds).
-   * @returns 'released', 'free' (it was), 'newer' (lent again since: the word is too late), 'unknown'
+   * @param key  the same whenever the same is said again
+   * @returns 'released', 'free' (it was), 'repeated' (heard before), 'newer' (lent again since: the word is too late), 'unknown'
    */
-  release({ impu, impi, at }) {
+  release({ impu, impi, at, key }) {
     this.sweep();
     if (this.#free.some((f) => f.impu === impu)) return 'free';
     const lease = this.#leases.get(impu);
     if (!lease || (impi && lease.impi !== impi)) return 'unknown';
+    if (key && this.#keys.has(key)) return 'repeated';
+    if (lease.over) return 'free';
     if (at < lease.since) return 'newer';
-    this.#end(lease);
+    this.#remember(key);
+    if (this.rest && lease.used) lease.over = true;
+    else this.#end(lease);
     this.#save();
     return 'released';
+  }
+
+  #remember(key) {
+    if (!key) return;
+    if (this.#keys.size >= MAX_KEYS) this.#keys.delete(this.#keys.values().next().value);
+    this.#keys.add(key);
   }
 
   /** A guest who gave up before a token was made. */

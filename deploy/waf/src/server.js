@@ -14,7 +14,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { Accounts, Busy } from './accounts.js';
 import { Keys } from './keys.js';
-import { Rate } from './limits.js';
+import { Rate, network } from './limits.js';
 import { errorPage, signInPage } from './pages.js';
 import { Pool } from './pool.js';
 import { makeProvider } from './provider.js';
@@ -72,9 +72,10 @@ export class Waf {
     this.cookieKey = state.secret('cookie.key');
     this.clientSecret = secret(conf.resource_server.secret_file);
     this.keys = new Keys({ state, alg: token.alg, keep_s: token.ttl_s + 60 });
-    this.pool = new Pool({ ...conf.pool, state });
+    this.pool = new Pool({ ...conf.pool, rest: conf.pool.rest && token.format === 'jwt', state });
     this.store = new Store();
     this.accounts = new Accounts({ users: conf.users, pool: this.pool });
+    this.store.isAccount = (id) => this.accounts.identity(id) !== undefined;
     this.failures = new Rate({ max: limits.failures, window_s: limits.window_s });
     this.guests = new Rate({ max: limits.guests_per_window, window_s: limits.window_s });
     // A form may end at a client's redirect URI: browsers hold form-action against that as well.
@@ -157,12 +158,21 @@ export class Waf {
     else await this.provider.interactionFinished(req, res, { error: 'access_denied', error_description: 'the sign-in was cancelled' }, { mergeWithLastSubmission: false });
   }
 
+  /*
+   * An address that guesses is blocked, a login never: nobody can lock another out. But while a login is
+   * guessed at from many addresses, each of them has one guess at it.
+   */
+  #guesses(address, login) {
+    const [all, pair, whose] = [`address ${address}`, `pair ${address} ${login}`, `login ${login}`];
+    const retry_s = Math.max(this.failures.wait(all), this.failures.wait(whose) ? this.failures.wait(pair, 1) : 0);
+    return { retry_s, names: [all, pair, whose] };
+  }
+
   async #login(req, res, show) {
-    const address = req.socket.remoteAddress;
+    const address = network(req.socket.remoteAddress);
     const fields = await form(req);
     const [login, password] = ['login', 'password'].map((name) => fields.get(name) ?? '');
-    const names = [`address ${address}`, `login ${login}`];
-    const retry_s = Math.max(...names.map((name) => this.failures.wait(name)));
+    const { retry_s, names } = this.#guesses(address, login.slice(0, 128));
     if (retry_s) {
       this.say('warn', 'waf.login_blocked', { address });
       return show({ login, status: 429, retry_s, problem: `Too many wrong passwords. Try again in ${retry_s} seconds.` });
@@ -174,19 +184,20 @@ export class Waf {
       accountId = login.length <= 128 && password.length <= 256 ? await this.accounts.signIn(login, password) : null;
     } catch (error) {
       if (!(error instanceof Busy)) throw error;
+      names.forEach((name) => this.failures.uncount(name));
       return show({ login, status: 503, retry_s: 1, problem: 'Too many sign-ins at this moment. Try again.' });
     }
     if (!accountId) {
       this.say('warn', 'waf.login_failed', { address });
       return show({ login, status: 401, problem: 'Login or password is wrong.' });
     }
-    names.forEach((name) => this.failures.forget(name));
+    names.forEach((name) => this.failures.uncount(name));
     this.say('info', 'waf.login', { account: accountId });
     return this.provider.interactionFinished(req, res, { login: { accountId, remember: false } }, { mergeWithLastSubmission: false });
   }
 
   async #guest(req, res, show) {
-    const address = req.socket.remoteAddress;
+    const address = network(req.socket.remoteAddress);
     const retry_s = this.guests.wait(address);
     if (retry_s) return show({ status: 429, retry_s, problem: `Too many guests from here. Try again in ${retry_s} seconds.` });
     this.guests.count(address);
@@ -215,7 +226,7 @@ export class Waf {
 
   async #released(req, res) {
     if (req.method !== 'POST') return answer(res, 405, { error: 'method_not_allowed' }, { Allow: 'POST' });
-    const address = req.socket.remoteAddress;
+    const address = network(req.socket.remoteAddress);
     if (this.failures.wait(`release ${address}`)) return answer(res, 429, { error: 'slow_down' }, { 'Retry-After': '60' });
     if (!this.#isResourceServer(req)) {
       this.failures.count(`release ${address}`);
@@ -230,7 +241,8 @@ export class Waf {
     }
     const at = typeof notice?.at === 'string' ? Date.parse(notice.at) / 1000 : notice?.at;
     if (typeof notice?.impu !== 'string' || !Number.isFinite(at)) return answer(res, 400, { error: 'invalid_request', error_description: 'impu and at are required' });
-    const result = this.pool.release({ impu: notice.impu, impi: notice.impi, at });
+    const key = String(req.headers['idempotency-key'] ?? notice.id ?? '').slice(0, 128);
+    const result = this.pool.release({ impu: notice.impu, impi: notice.impi, at, key });
     this.say('info', 'waf.impu_released', { impu: notice.impu, result });
     return answer(res, result === 'unknown' ? 404 : 200, { result });
   }

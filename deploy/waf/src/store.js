@@ -9,6 +9,8 @@ const OF_A_GRANT = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken'])
 
 export class Store {
   #entries = new Map(); // key -> { value, ends }
+  /** Is that account still somebody's? Nothing that was given to it is good any more if not. */
+  isAccount = () => true;
   #grants = new Map(); // grant id -> set of keys
   #byUid = new Map();
 
@@ -59,7 +61,9 @@ export class Store {
       }
 
       async find(id) {
-        return store.#get(`${this.model}:${id}`);
+        const value = store.#get(`${this.model}:${id}`);
+        if (value && OF_A_GRANT.has(this.model) && !store.isAccount(value.accountId)) return undefined;
+        return value;
       }
 
       async findByUid(uid) {
