@@ -4,6 +4,7 @@
  * when they run out; with the last one the association ends.
  * Spec: RFC 3261 s10.2.4, RFC 5626 s4.2; REG-21..28, REG-43..47, DEREG-02..06. Thread: cscf loop.
  */
+#include "cscf/registrar/contact.h"
 #include "cscf/registrar/pool.h"
 
 #include "common/log.h"
@@ -60,6 +61,7 @@ void reg_binding_free(struct reg_binding *b)
 	reg_pool_unbound(b->assoc->r, b);
 	if (b->expiry != NULL)
 		event_free(b->expiry);
+	reg_contact_forget(b);
 	reg_grant_fini(&b->grant);
 	free(b->to_aor);
 	free(b->to_uri);
@@ -156,6 +158,7 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 		reg_pool_contact_replaced(a->r, b);
 	free(b->contact);
 	b->contact = contact;
+	reg_contact_add(b);
 	reg_grant_fini(&b->grant);
 	b->grant = *g;
 	*g = (struct reg_grant){0};

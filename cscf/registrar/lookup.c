@@ -5,6 +5,7 @@
  * request prove nothing (ID-02).
  * Spec: RFC 3325, RFC 5626 s5.3; ID-01..05, ID-13, DEREG-42, REG-26, REG-81. Thread: cscf loop.
  */
+#include "cscf/registrar/contact.h"
 #include "cscf/registrar/moved.h"
 #include "cscf/registrar/reg_int.h"
 
@@ -214,15 +215,15 @@ static enum cscf_registrar_reach answer(const struct reg_assoc *a,
 static enum cscf_registrar_reach by_contact(struct cscf_registrar *r, struct gw_slice uri,
 					    struct cscf_registrar_target *out)
 {
-	const struct reg_assoc *a, *lost = NULL;
-	uint32_t cursor = 0;
+	const struct reg_binding *b = reg_contact_find(r, uri);
+	const struct reg_assoc *lost = NULL;
 
-	while ((a = gw_handle_next(r->handles, &cursor)) != NULL) {
-		if (!has_contact(a, uri))
+	for (; b != NULL; b = b->same_next) {
+		if (!cscf_sip_uri_text_eq(uri, gw_slice_str(b->contact)))
 			continue;
-		if (reg_assoc_is_live(a))
-			return answer(a, out);
-		lost = a;
+		if (reg_assoc_is_live(b->assoc))
+			return answer(b->assoc, out);
+		lost = b->assoc;
 	}
 	return lost != NULL ? answer(lost, out) : CSCF_REGISTRAR_UNKNOWN;
 }

@@ -7,6 +7,7 @@
  *   answer.c     what the core's answer does    reg_txn.h one REGISTER, for those two
  *   assoc.c      connections and associations     grant.c   what the core's 200 gave
  *   binding.c    what an association has bound
+ *   contact.c    bindings by contact
  *   assoc_fsm.c  live, lost, ended                integrity.c  table 4.2
  *   scheme.c     which credentials count          token.c, tna.c, cap.c  web tokens
  *   pool.c, release.c  identities of a pool       lost_dereg.c  after a lost flow
@@ -156,6 +157,9 @@ struct reg_binding {
 	bool pooled;                     /* counted in pool.c */
 	bool evicted;                    /* it ends here, but not at the core */
 	struct reg_binding *prev, *next;
+	char *contact_key;                         /* owned: contact.c; NULL = not in its table */
+	struct reg_binding *same_prev, *same_next; /* of that contact */
+	UT_hash_handle hh;                         /* the first of them, in registrar->contacts */
 };
 
 struct reg_impi {
@@ -346,6 +350,7 @@ struct cscf_registrar {
 	struct gw_handle_table *handles; /* owned: names of struct reg_assoc */
 	struct reg_conn *conns;          /* uthash by id; owned */
 	struct reg_impi *impis;          /* uthash by text; owned */
+	struct reg_binding *contacts;    /* uthash by contact; the associations' */
 	struct reg_moved *moved;         /* uthash by connection; the associations' */
 	struct reg_txn *txns;            /* under way; utlist DL; owned */
 	struct reg_txn *over;            /* answered, the transaction lingers; the same */

@@ -80,6 +80,62 @@ static void test_tokens_and_contacts_are_checked(void **state)
 	assert_int_equal(t.conn, 1);
 }
 
+static enum cscf_registrar_reach by_contact(const char *uri, struct cscf_registrar_target *t)
+{
+	return cscf_registrar_reach(fx.r, GW_SLICE_NONE, gw_slice_str(uri), t);
+}
+
+/* Three users with one contact, and what becomes of it when they leave in any order. */
+static void test_a_contact_leads_to_who_is_still_there(void **state)
+{
+	REQ("REG-28");
+	static const unsigned orders[][3] = {{1, 2, 3}, {3, 2, 1}, {2, 1, 3}, {2, 3, 1}};
+	static const char *const same = "<sip:s@S.invalid;transport=ws>";
+	struct cscf_registrar_target t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		char user[64], digest[128];
+
+		for (unsigned k = 1; k <= 6; k++) { /* the second three deregister */
+			unsigned n = k <= 3 ? k : orders[i][k - 4];
+
+			snprintf(user, sizeof(user), "sip:u%u@ims.example.net", n);
+			snprintf(digest, sizeof(digest),
+				 "Digest username=\"u%u@ims.example.net\",response=\"1\"", n);
+			fx_send(n, HOME, user, user, k <= 3 ? same : "*", digest,
+				k <= 3 ? "" : "Expires: 0\r\n");
+			fk_answer("200 OK", k <= 3 ? "Contact: <sip:s@S.invalid;transport=ws>;"
+						     "expires=60\r\n"
+						   : "");
+			assert_int_equal(fk.status, 200);
+			assert_int_equal(by_contact("sip:s@s.invalid;transport=ws", &t),
+					 k < 6 ? CSCF_REGISTRAR_LIVE : CSCF_REGISTRAR_UNKNOWN);
+			if (k == 5)
+				assert_int_equal(t.conn, orders[i][2]);
+		}
+	}
+	fx_assert_nothing_left();
+}
+
+static void test_a_contact_is_known_by_its_newest_uri(void **state)
+{
+	REQ("REG-28", "DEREG-40");
+	struct cscf_registrar_target t;
+
+	(void)state;
+	fx_send(1, HOME, ALICE, ALICE, "<sip:one@a.invalid;transport=ws>", ANSWERED, "");
+	fk_answer("200 OK", "Contact: <sip:one@a.invalid;transport=ws>;expires=60\r\n");
+	assert_int_equal(by_contact("sip:one@A.invalid;transport=ws", &t), CSCF_REGISTRAR_LIVE);
+	assert_int_equal(by_contact("sip:one@a.invalid;transport=tcp", &t), CSCF_REGISTRAR_UNKNOWN);
+	fx_send(1, HOME, ALICE, ALICE, "<sip:two@a.invalid;transport=ws>", ANSWERED, "");
+	fk_answer("200 OK", "Contact: <sip:two@a.invalid;transport=ws>;expires=60\r\n");
+	assert_int_equal(by_contact("sip:one@a.invalid;transport=ws", &t), CSCF_REGISTRAR_UNKNOWN);
+	assert_int_equal(by_contact("sip:two@a.invalid;transport=ws", &t), CSCF_REGISTRAR_LIVE);
+	fx_close(1);
+	assert_int_equal(by_contact("sip:two@a.invalid;transport=ws", &t), CSCF_REGISTRAR_LOST);
+}
+
 static void test_reconnect_takes_the_association_over(void **state)
 {
 	REQ("REG-42", "REG-41");
@@ -302,6 +358,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_lost_flow_answers_430_or_480_until_expiry),
 	    T(test_tokens_and_contacts_are_checked),
+	    T(test_a_contact_leads_to_who_is_still_there),
+	    T(test_a_contact_is_known_by_its_newest_uri),
 	    T(test_reconnect_takes_the_association_over),
 	    T(test_replaced_connection_is_closed),
 	    T(test_a_connection_that_was_left_is_nobody_elses),
