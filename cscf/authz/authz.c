@@ -24,6 +24,7 @@ struct walk {
 	struct gw_slice token;
 	unsigned char hash[CSCF_AUTHZ_HASH];
 	const char *origin;
+	const struct gw_addr *source;
 	bool allow_expired;
 	bool again; /* the keys were just fetched, or the fetch failed */
 
@@ -65,7 +66,7 @@ static void walk_introspection(struct walk *w, struct issuer *i)
 	enum cscf_authz_reason reason = CSCF_AUTHZ_R_OK;
 
 	w->issuer = i;
-	w->inspection = introspect(i, w->token, w->hash, &reason);
+	w->inspection = introspect(i, w->token, w->hash, w->source, &reason);
 	if (w->inspection == NULL)
 		refuse(w, reason);
 	else
@@ -327,6 +328,7 @@ void cscf_authz_verify(struct cscf_authz *a, const struct cscf_authz_query *quer
 		       cscf_authz_done *done, void *arg, gw_handle *job)
 {
 	struct walk w = {.origin = query->origin != NULL ? query->origin : "",
+			 .source = query->source,
 			 .allow_expired = query->allow_expired};
 	enum cscf_authz_reason r = CSCF_AUTHZ_R_INSECURE;
 	struct job *made;

@@ -32,6 +32,7 @@
 
 struct cscf_authz;
 struct event_base;
+struct gw_addr;
 
 /* ---- configuration: the knobs token.*; filled by the table, times in ms ------------------- */
 
@@ -188,11 +189,13 @@ enum cscf_authz_reason {
 	    CSCF_AUTHZ_REASON_COUNT
 };
 
+/* Borrowed during the call. */
 struct cscf_authz_query {
 	struct gw_slice credentials; /* whole header value: `Bearer x`, `Bearer access_token="x"` */
 	const char *origin;          /* of the connection; NULL or "" when it has none */
-	bool secure;                 /* false: plain ws, every token is refused (WS-04) */
-	bool allow_expired;          /* deregistration on an associated connection (TOK-23) */
+	const struct gw_addr *source; /* who asks has a share of what can be asked; NULL = all */
+	bool secure;                  /* false: plain ws, every token is refused (WS-04) */
+	bool allow_expired;           /* deregistration on an associated connection (TOK-23) */
 };
 
 struct cscf_authz_result {

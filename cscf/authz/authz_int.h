@@ -149,6 +149,8 @@ struct inspection {
 	struct issuer *issuer;
 	gw_handle request;
 	struct job *waiting;
+	uint8_t source[8]; /* network that asked first */
+	size_t n_source;   /* 0 = none */
 	UT_hash_handle hh;
 };
 
@@ -168,7 +170,8 @@ struct cscf_authz {
 	size_t n_issuers;
 	struct jwe_keys jwe;
 	struct gw_handle_table *jobs;
-	struct cached *cache;
+	struct cached *cache;   /* good tokens */
+	struct cached *refused; /* the others: no stranger makes us forget a good one */
 	struct inspection *inspections;
 	struct revoked *revoked;
 	cscf_authz_on_revoked *on_revoked;
@@ -215,7 +218,7 @@ bool impu_is_sound(const char *impu);
 /** @return true when something fresh is known: *reason, and on R_OK *grant (borrowed) */
 bool cache_find(struct cscf_authz *a, const unsigned char hash[CSCF_AUTHZ_HASH],
 		enum cscf_authz_reason *reason, const struct cscf_authz_grant **grant);
-/** A refusal (grant NULL) is kept for a short while. Out of memory: not remembered. */
+/** A refusal (grant NULL) is kept for a short while, apart. Out of memory: not remembered. */
 void cache_put(struct cscf_authz *a, const unsigned char hash[CSCF_AUTHZ_HASH],
 	       enum cscf_authz_reason reason, const struct cscf_authz_grant *grant);
 void cache_clear(struct cscf_authz *a);
@@ -241,7 +244,7 @@ void jwks_fini(struct issuer *i);
 /** The one under way for that token, or a new one. NULL: *reason is BUSY, WAF_DOWN, NO_MEMORY. */
 struct inspection *introspect(struct issuer *i, struct gw_slice token,
 			      const unsigned char hash[CSCF_AUTHZ_HASH],
-			      enum cscf_authz_reason *reason);
+			      const struct gw_addr *source, enum cscf_authz_reason *reason);
 /** Which issuer to ask about a token that names none; NULL when that is not certain. */
 struct issuer *introspect_issuer(struct cscf_authz *a, const char *origin);
 void introspect_clear(struct cscf_authz *a);

@@ -7,6 +7,7 @@
 #include "cscf/authz/authz_int.h"
 
 #include "common/log.h"
+#include "cscf/ws/tally.h"
 
 #define GW_LOG_MOD "authz"
 #define FORM       "application/x-www-form-urlencoded"
@@ -142,11 +143,26 @@ static enum gw_err ask(struct inspection *n, struct gw_slice token)
 	return err;
 }
 
+/* Nobody has more than half of what he leaves to others, so that there is room for the next. */
+static bool has_share(const struct cscf_authz *a, const uint8_t *key, size_t n_key)
+{
+	unsigned left = MAX_INSPECTIONS - HASH_COUNT(a->inspections), own = 0;
+	const struct inspection *n;
+
+	if (n_key == 0)
+		return true;
+	for (n = a->inspections; n != NULL; n = n->hh.next)
+		own += n->n_source == n_key && memcmp(n->source, key, n_key) == 0;
+	return own == 0 || 2 * own <= left;
+}
+
 struct inspection *introspect(struct issuer *i, struct gw_slice token,
 			      const unsigned char hash[CSCF_AUTHZ_HASH],
-			      enum cscf_authz_reason *reason)
+			      const struct gw_addr *source, enum cscf_authz_reason *reason)
 {
 	struct cscf_authz *a = i->a;
+	uint8_t key[8] = {0};
+	size_t n_key = source != NULL ? cscf_ws_source_key(source, key) : 0;
 	struct inspection *n;
 	enum gw_err err;
 
@@ -154,13 +170,15 @@ struct inspection *introspect(struct issuer *i, struct gw_slice token,
 	if (n != NULL)
 		return n;
 	*reason = CSCF_AUTHZ_R_BUSY;
-	if (HASH_COUNT(a->inspections) >= MAX_INSPECTIONS)
+	if (HASH_COUNT(a->inspections) >= MAX_INSPECTIONS || !has_share(a, key, n_key))
 		return NULL;
 	*reason = CSCF_AUTHZ_R_NO_MEMORY;
 	n = calloc(1, sizeof(*n));
 	if (n == NULL)
 		return NULL;
 	memcpy(n->hash, hash, CSCF_AUTHZ_HASH);
+	memcpy(n->source, key, sizeof(key));
+	n->n_source = n_key;
 	n->issuer = i;
 	err = ask(n, token);
 	if (err != GW_OK) {

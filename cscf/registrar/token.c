@@ -39,6 +39,7 @@ void reg_token_verify(struct reg_txn *t, cscf_authz_done *done)
 	struct cscf_authz_query query = {
 	    .credentials = gw_slice_str(t->q.credentials),
 	    .origin = cscf_sip_conn_origin(t->r->parts.stack, t->flow.conn),
+	    .source = &t->flow.remote,
 	    .secure = t->flow.transport == CSCF_SIP_WSS,
 	    .allow_expired =
 		t->q.dereg && t->r->cfg->allow_expired_dereg && token_assoc_on(t) != NULL,

@@ -153,6 +153,7 @@ static void verify(struct cscf_session *s, gw_handle server, const struct cscf_s
 	struct cscf_authz_query query = {
 	    .credentials = cred->value,
 	    .origin = cscf_sip_conn_origin(s->p.stack, flow->conn),
+	    .source = &flow->remote,
 	    .secure = flow->transport == CSCF_SIP_WSS,
 	};
 	struct token_wait *w = s->n_token_waits < MAX_WAITING ? calloc(1, sizeof(*w)) : NULL;

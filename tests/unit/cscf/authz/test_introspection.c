@@ -2,6 +2,8 @@
 /* Opaque tokens: what goes to the WAF, what counts of its answer, what is remembered. */
 #include "tests/unit/cscf/authz/authz_fixture.h"
 
+#include "common/sockaddr.h"
+
 #define OPAQUE "Bearer abc/DEF+~-._=="
 
 static struct fx *fx;
@@ -203,6 +205,67 @@ static void test_requests_under_way_are_bounded(void **state)
 	assert_reason(fx->res.reason, OK);
 }
 
+static void ask_from(const char *source, const char *prefix, int n)
+{
+	struct gw_addr addr;
+
+	assert_int_equal(gw_addr_parse(&addr, source, 0), GW_OK);
+	for (int i = 0; i < n; i++) {
+		char value[48];
+		struct cscf_authz_query q;
+
+		snprintf(value, sizeof(value), "Bearer %s%d", prefix, i);
+		q = fx_query(value);
+		q.source = &addr;
+		cscf_authz_verify(fx->a, &q, fx_on_done, fx, NULL);
+	}
+}
+
+static void test_a_stranger_leaves_room_for_others(void **state)
+{
+	unsigned refused;
+
+	REQ("TOK-28");
+	(void)state;
+	cscf_authz_free(fx->a);
+	fx->cfg.max_waiting = 1000;
+	fx_start(fx);
+	ask_from("203.0.113.7:1000", "a", 65);
+	assert_reason(fx->res.reason, BUSY);
+	refused = fx->n_done;
+	assert_true(refused > 32); /* he has his share, not everything */
+	ask_from("[2001:db8::1]:1000", "b", 30);
+	ask_from("[2001:db8::2]:1000", "c", 30); /* the same /64 */
+	refused = fx->n_done;
+	ask_from("203.0.113.8:1000", "d", 4);
+	assert_int_equal(fx->n_done, refused);
+	fx_until(fx, &fx->n_done, 129);
+	assert_reason(fx->res.reason, OK);
+}
+
+static void test_invented_tokens_make_no_good_one_forgotten(void **state)
+{
+	char value[32];
+
+	REQ("TOK-25");
+	(void)state;
+	fx->cfg.cache_max = 3;
+	cscf_authz_free(fx->a);
+	fx_start(fx);
+	assert_reason(fx_ask_value(fx, OPAQUE), OK);
+	says("active", "false");
+	for (int i = 0; i < 5; i++) {
+		snprintf(value, sizeof(value), "Bearer invented%d", i);
+		assert_reason(fx_ask_value(fx, value), INACTIVE);
+	}
+	assert_int_equal(fx->n_ask, 6);
+	assert_reason(fx_ask_value(fx, OPAQUE), OK);
+	assert_reason(fx_ask_value(fx, "Bearer invented4"), INACTIVE);
+	assert_int_equal(fx->n_ask, 6);
+	assert_reason(fx_ask_value(fx, "Bearer invented0"), INACTIVE); /* bounded as well */
+	assert_int_equal(fx->n_ask, 7);
+}
+
 static void test_a_jwt_of_such_an_issuer_is_introspected_too(void **state)
 {
 	REQ("TOK-26");
@@ -297,6 +360,8 @@ int main(void)
 	    T(test_a_waf_that_fails_is_not_a_bad_token),
 	    T(test_a_slow_waf_ends_at_the_timeout),
 	    T(test_requests_under_way_are_bounded),
+	    T(test_a_stranger_leaves_room_for_others),
+	    T(test_invented_tokens_make_no_good_one_forgotten),
 	    T(test_a_jwt_of_such_an_issuer_is_introspected_too),
 	    T(test_an_opaque_token_is_shown_to_one_waf_only),
 	    T(test_failed_introspection_leaves_the_keys_alone),
