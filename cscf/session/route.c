@@ -93,8 +93,8 @@ bool route_token_foreign(const struct cscf_session *s, const struct cscf_sip_msg
 	/* What follows the first entry that is not ours is the core's business. */
 	while (cscf_sip_msg_value_next(msg, "Route", &cursor, &value) && parse_uri(value, &uri)) {
 		err = cscf_sip_flow_token_verify(s->p.tokens, uri.user, &named, &dir);
-		if (err == GW_ERR_AUTH ||
-		    (err == GW_OK && cscf_registrar_conn_now(s->p.registrar, named) != conn))
+		if (err == GW_ERR_AUTH || (err == GW_OK && named != conn &&
+					   cscf_registrar_conn_now(s->p.registrar, named) != conn))
 			return true;
 		if (err != GW_OK && !cscf_sip_uri_is_websocket(&uri))
 			break;

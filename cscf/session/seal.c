@@ -192,7 +192,7 @@ enum gw_err seal_check(const struct cscf_session *s, const struct cscf_sip_msg *
 	icid[0] = '\0';
 	if (!cscf_sip_msg_value_top(req, "Route", &top) || !parse_uri(top, &uri) ||
 	    cscf_sip_flow_token_verify(s->p.tokens, uri.user, &made_on, &dir) != GW_OK ||
-	    cscf_registrar_conn_now(s->p.registrar, made_on) != conn)
+	    (made_on != conn && cscf_registrar_conn_now(s->p.registrar, made_on) != conn))
 		return GW_ERR_NOT_FOUND;
 	if (!cscf_sip_uri_param(&uri, PARAM, &seal))
 		return GW_ERR_DENIED;

@@ -89,6 +89,7 @@ static struct world {
 	unsigned routes_cleared;
 	enum cscf_registrar_reach reach;
 	uint64_t reg_conn;
+	uint64_t moved_to; /* whoever was on W_CONN first is there now; 0 = nobody moved */
 } w;
 
 /* ---- the stack --------------------------------------------------------------------------------
@@ -393,7 +394,7 @@ void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc)
 uint64_t cscf_registrar_conn_now(const struct cscf_registrar *r, uint64_t conn)
 {
 	(void)r;
-	return conn;
+	return w.moved_to != 0 && conn == W_CONN ? w.moved_to : conn;
 }
 
 bool cscf_registrar_open_conn(const struct cscf_registrar *r, struct gw_slice token, uint64_t *conn)

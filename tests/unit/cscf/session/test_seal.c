@@ -116,6 +116,27 @@ static void test_no_field_speaks_for_the_next(void **state)
 			 GW_ERR_DENIED);
 }
 
+/* An association moved, another user of the connection (assoc.multi_impi) stayed. */
+static void test_who_stays_and_who_moves_keep_their_dialogs(void **state)
+{
+	REQ("DEREG-43", "ID-07", "ID-16");
+	const char *const behind = "<sip:r@scscf.test;lr>";
+	char seal[256], icid[SEAL_ICID_MAX + 1], uri[256], headers[512];
+	struct cscf_sip_msg *req;
+
+	(void)state;
+	sealed("c9", behind, seal, sizeof(seal));
+	snprintf(headers, sizeof(headers), "Route: <%s;lr>, %s\r\n", own(uri, sizeof(uri)), behind);
+	req = message("SUBSCRIBE " TARGET " SIP/2.0", "c9", headers);
+	w.moved_to = W_OTHER;
+	assert_int_equal(checked("c9", seal, behind, TARGET, icid), GW_OK);
+	assert_false(route_token_foreign(w.s, req, W_CONN));
+	assert_false(route_token_foreign(w.s, req, W_OTHER));
+	w.moved_to = 0;
+	assert_true(route_token_foreign(w.s, req, W_OTHER));
+	cscf_sip_msg_free(req);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
 
 int main(void)
@@ -123,6 +144,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    T(test_a_seal_fits_its_own_dialog),
 	    T(test_no_field_speaks_for_the_next),
+	    T(test_who_stays_and_who_moves_keep_their_dialogs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
