@@ -100,6 +100,7 @@ void cscf_ws_conn_kill(struct cscf_ws_conn *c, enum cscf_ws_cause cause, uint16_
 	if (!c->opened)
 		gw_metric_dec(&cscf_ws_stat[CSCF_WS_STAT_HANDSHAKES]);
 	c->phase = CSCF_WS_PHASE_DEAD;
+	cscf_ws_line_leave(c);
 	cscf_ws_stream_close(&c->stream);
 	(void)evbuffer_drain(c->out, evbuffer_get_length(c->out));
 	cscf_ws_conn_account(c);
@@ -381,6 +382,8 @@ enum gw_err cscf_ws_conn_new(struct cscf_ws_listener *l, int fd, bool tls,
 		goto fail;
 	}
 	l->n_conns++;
+	if (!l->hurry)
+		cscf_ws_line_join(c);
 	gw_metric_inc(&cscf_ws_stat[CSCF_WS_STAT_HANDSHAKES]);
 	cscf_ws_conn_arm(c->deadline, l->cfg.handshake_timeout);
 	cscf_ws_stream_want(&c->stream, true, false);

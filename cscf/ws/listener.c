@@ -18,10 +18,10 @@
 
 #define GW_LOG_MOD       "ws"
 #define BACKLOG          4096 /* who waits here waits without a deadline of ours */
-#define HANDSHAKE_US     2000 /* of handshakes, then the open connections have their turn */
+#define SLICE_US         2000 /* of one priority, then the clock and sooner events have their turn */
 #define ACCEPTS_PER_TURN 16   /* then the open connections have their turn */
 #define FAIR_MS          100
-#define ACCEPTS_IN_HURRY 8   /* per FAIR_MS, when no turn came for them otherwise */
+#define ACCEPTS_IN_HURRY 8   /* and handshakes, per FAIR_MS, when no turn came for them otherwise */
 #define ACCEPT_PAUSE_MS  200 /* no descriptors or memory: wait, do not spin */
 #define REFUSING_MAX     64  /* connections over a limit that may learn why */
 
@@ -135,6 +135,7 @@ static void on_fair(evutil_socket_t fd, short what, void *arg)
 		accept_some(&l->sockets[i], ACCEPTS_IN_HURRY);
 		l->hurry = false;
 	}
+	cscf_ws_line_advance(l, ACCEPTS_IN_HURRY);
 	l->accepted = false;
 	cscf_ws_conn_arm(l->fair, FAIR_MS);
 }
@@ -210,12 +211,14 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 struct event_base *cscf_ws_base_new(void)
 {
 	struct event_config *cfg = event_config_new();
-	struct timeval slice = {.tv_usec = HANDSHAKE_US};
+	struct timeval slice = {.tv_usec = SLICE_US};
 	struct event_base *base;
 
 	if (cfg == NULL)
 		return NULL;
-	(void)event_config_set_max_dispatch_interval(cfg, &slice, -1, CSCF_WS_PRIO_HANDSHAKE);
+	/* open connections too: those with more to read call themselves again, so one turn of
+	 * theirs might never end, and no timer would ever come */
+	(void)event_config_set_max_dispatch_interval(cfg, &slice, -1, CSCF_WS_PRIO_USUAL);
 	base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	if (base != NULL && event_base_priority_init(base, CSCF_WS_PRIORITIES) != 0) {

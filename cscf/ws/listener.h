@@ -62,11 +62,11 @@ struct cscf_ws_counts {
  * sooner; the base's own default is CSCF_WS_PRIO_USUAL): open connections and all the rest, then
  * handshakes under way, then new connections. So a crowd that comes back at once is taken in as
  * fast as its handshakes get done, the others wait in the kernel without a deadline of ours, and
- * nobody who is in feels it. On any other base all are equal.
+ * nobody who is in feels it; where open connections leave no pause, a few new ones and a few
+ * handshakes go with them each 100 ms. On any other base all are equal.
  */
 enum { CSCF_WS_PRIO_USUAL = 2, CSCF_WS_PRIO_HANDSHAKE, CSCF_WS_PRIO_ACCEPT, CSCF_WS_PRIORITIES };
-/** A base like that, which looks for sooner events after each 2 ms of handshakes; NULL on failure.
- */
+/** A base like that, which looks for sooner events and timers after each 2 ms; NULL on failure. */
 struct event_base *cscf_ws_base_new(void);
 
 /**

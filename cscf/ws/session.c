@@ -98,6 +98,7 @@ enum gw_err cscf_ws_session_start(struct cscf_ws_conn *c)
 	if (err != GW_OK)
 		return err;
 	c->phase = CSCF_WS_PHASE_OPEN;
+	cscf_ws_line_leave(c);
 	cscf_ws_stream_set_priority(&c->stream, CSCF_WS_PRIO_USUAL); /* the pump goes on waiting */
 	c->opened = true;
 	c->opened_ms = now;

@@ -49,13 +49,15 @@ struct cscf_ws_proxy {
 };
 
 struct cscf_ws_conn {
-	UT_hash_handle hh;          /* by id, from accept to death */
-	struct cscf_ws_conn *next;  /* on the listener's list of the dead */
+	UT_hash_handle hh;         /* by id, from accept to death */
+	struct cscf_ws_conn *next; /* on the listener's list of the dead */
+	struct cscf_ws_conn *line_prev, *line_next;
 	struct cscf_ws_listener *l; /* borrowed: outlives us */
 	uint64_t id;
 	enum cscf_ws_phase phase;
 	bool tls;     /* wss */
 	bool opened;  /* on_open was called: on_close is owed */
+	bool in_line; /* line.c */
 	bool in_pump; /* on the stack below us: it will flush */
 	bool shut;    /* FIN sent */
 	struct cscf_ws_stream stream;
@@ -106,6 +108,8 @@ struct cscf_ws_listener {
 	struct cscf_ws_conn *conns; /* owned; hash by id */
 	struct cscf_ws_conn *last;  /* whose event came last, NULL = none; looked at first */
 	struct cscf_ws_conn *dead;  /* owned */
+	struct cscf_ws_conn
+	    *line; /* borrowed; handshakes under way behind the open ones (line.c) */
 	uint64_t next_id;
 	struct cscf_ws_tally sources, origins;
 	size_t n_conns, n_open, n_refusing, queued;
@@ -143,6 +147,14 @@ enum gw_err cscf_ws_handshake_step(struct cscf_ws_conn *c) GW_MUST_CHECK;
 void cscf_ws_handshake_feed(struct cscf_ws_conn *c, const uint8_t *bytes, size_t len);
 /** Count and log a refusal that has no HTTP answer, and drop. */
 void cscf_ws_handshake_drop(struct cscf_ws_conn *c, enum cscf_ws_reject why);
+
+/* --- line.c: handshakes that wait for the open connections --- */
+
+void cscf_ws_line_join(struct cscf_ws_conn *c);
+/** Open, or gone. Not in line: no effect. */
+void cscf_ws_line_leave(struct cscf_ws_conn *c);
+/** Let so many go with the open connections, whoever came first. */
+void cscf_ws_line_advance(struct cscf_ws_listener *l, int most);
 
 /* --- session.c: an open connection ------------------------------------------------------------ */
 

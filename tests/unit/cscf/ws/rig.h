@@ -52,6 +52,8 @@ struct rig {
 	/* what on_message shall do */
 	bool echo, close_on_message, ask_token;
 	unsigned refused_tokens;
+	bool priorities;             /* a base as the process has */
+	void (*hook)(struct rig *r); /* after each message and each connection */
 };
 
 struct client {
@@ -80,6 +82,8 @@ static void rig_on_open(void *arg, struct cscf_ws_conn *c)
 	assert_ptr_equal(cscf_ws_conn_find(r->l, r->last_id), c);
 	assert_null(cscf_ws_conn_user(c));
 	cscf_ws_conn_set_user(c, r);
+	if (r->hook != NULL)
+		r->hook(r);
 }
 
 static void rig_on_message(void *arg, struct cscf_ws_conn *c, const uint8_t *bytes, size_t len,
@@ -98,6 +102,8 @@ static void rig_on_message(void *arg, struct cscf_ws_conn *c, const uint8_t *byt
 		assert_int_equal(cscf_ws_conn_send(c, bytes, len, binary), GW_OK);
 	if (r->close_on_message)
 		cscf_ws_conn_close(c, CSCF_WS_NORMAL, "enough");
+	if (r->hook != NULL)
+		r->hook(r);
 }
 
 static void rig_on_close(void *arg, struct cscf_ws_conn *c, enum cscf_ws_cause cause, uint16_t code)
@@ -149,7 +155,7 @@ static inline void rig_start(struct rig *r)
 	static const struct cscf_ws_cbs cbs = {rig_on_open, rig_on_message, rig_on_close};
 	char why[256] = "";
 
-	r->base = event_base_new();
+	r->base = r->priorities ? cscf_ws_base_new() : event_base_new();
 	assert_non_null(r->base);
 	if (cscf_ws_listener_new(&r->l, r->base, &r->cfg, &cbs, r, why, sizeof(why)) != GW_OK)
 		fail_msg("listener: %s", why);
