@@ -155,6 +155,8 @@ static bool read_credentials(struct reg_request *q, struct cscf_registrar *r,
 		if (cscf_sip_auth_parse(&auth, value) != GW_OK)
 			return refuse(why, 400, "Bad Authorization", "bad-credentials");
 		if (auth.scheme == CSCF_SIP_AUTH_DIGEST) {
+			if (!cscf_sip_auth_is_single(&auth))
+				return refuse(why, 400, "Bad Authorization", "said-twice");
 			digest = auth;
 			n_digest++;
 		}

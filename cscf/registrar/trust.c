@@ -136,8 +136,9 @@ static enum gw_err set_without(struct cscf_sip_msg *msg, size_t i, struct gw_sli
 	return err;
 }
 
-/* One clean Digest loses the core's parameters; all else goes: a token is not the core's to see
- * (TOK-16), and behind a scheme that we cannot read anything may stand (SEC-07). */
+/* One clean Digest, which says nothing twice, loses the core's parameters; all else goes: a token
+ * is not the core's to see (TOK-16), and behind a scheme that we cannot read anything may stand
+ * (SEC-07). */
 static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *header)
 {
 	for (size_t i = cscf_sip_msg_hdr_count(msg); i-- > 0;) {
@@ -148,8 +149,7 @@ static enum gw_err clean_credentials(struct cscf_sip_msg *msg, const char *heade
 		cscf_sip_msg_hdr_at(msg, i, &name, &value);
 		if (!gw_slice_ieq_str(name, header))
 			continue;
-		if (cscf_sip_auth_parse(&auth, value) != GW_OK ||
-		    auth.scheme != CSCF_SIP_AUTH_DIGEST) {
+		if (cscf_sip_auth_parse(&auth, value) != GW_OK || !cscf_sip_auth_is_single(&auth)) {
 			cscf_sip_msg_hdr_del_at(msg, i);
 			continue;
 		}

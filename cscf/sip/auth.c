@@ -62,19 +62,30 @@ static struct gw_slice base_name(struct gw_slice name)
 	return name;
 }
 
-/* Each parameter once: of two, the core might believe the other one. */
 static bool is_clean_digest(struct gw_slice rest)
 {
-	struct gw_slice member, v, names[MAX_DIGEST_PARAMS];
-	size_t pos = 0, n = 0;
+	struct gw_slice member, name, v;
+	size_t pos = 0;
 
 	while (cscf_sip_list_next(rest, &pos, &member)) {
-		struct gw_slice name;
-
 		split_param(member, &name, &v);
-		if (n == MAX_DIGEST_PARAMS || !cscf_sip_is_token(name) || v.p == NULL ||
-		    !cscf_sip_is_plain_value(v))
+		if (!cscf_sip_is_token(name) || v.p == NULL || !cscf_sip_is_plain_value(v))
 			return false;
+	}
+	return true;
+}
+
+bool cscf_sip_auth_is_single(const struct cscf_sip_auth *auth)
+{
+	struct gw_slice member, name, v, names[MAX_DIGEST_PARAMS];
+	size_t pos = 0, n = 0;
+
+	if (auth->scheme != CSCF_SIP_AUTH_DIGEST)
+		return false;
+	while (cscf_sip_list_next(auth->rest, &pos, &member)) {
+		if (n == MAX_DIGEST_PARAMS)
+			return false;
+		split_param(member, &name, &v);
 		names[n] = base_name(name);
 		for (size_t i = 0; i < n; i++)
 			if (gw_slice_ieq(names[i], names[n]))

@@ -27,9 +27,14 @@ struct cscf_sip_auth {
 };
 
 /** @return GW_OK; GW_ERR_PARSE no scheme, nothing after it, a Bearer that is no token68, or a
- * Digest with a parameter or quote that does not end, with one parameter twice (in any case) or
- * with more than 32 (answer 400) */
+ * Digest with a parameter or quote that does not end (answer 400) */
 enum gw_err cscf_sip_auth_parse(struct cscf_sip_auth *out, struct gw_slice value) GW_MUST_CHECK;
+
+/**
+ * Is it one Digest with each parameter once, in any case, and with 32 at most? Of two the core
+ * might believe the other one: credentials where this is false are refused, or deleted (SEC-07).
+ */
+bool cscf_sip_auth_is_single(const struct cscf_sip_auth *auth);
 
 /** Is it a token68 (RFC 7235 s2.1), at least one character before the padding? */
 bool cscf_sip_is_token68(struct gw_slice s);
