@@ -2,8 +2,9 @@
 /*
  * What keeps REGISTERs from the core: who fails too often (SEC-14, throttle.h), and more initial
  * registrations than reg.max_initial_rate (REG-85), as after a restart of ours or of a network.
- * Exempt from both is a connection that carries an association; from the rate also the answer to
- * a challenge that was relayed on its connection, whose question has been let in already.
+ * Exempt from both is who has an association on the connection; from the rate also the answer to
+ * a challenge that was relayed on its connection, whose question has been let in already. No
+ * source takes the whole rate from the others.
  * Thread: the cscf loop.
  */
 #ifndef CSCF_REGISTRAR_GATE_H

@@ -273,6 +273,49 @@ test('the message rate of a connection does not count emergencies [EMG-17, WS-25
 	assert.ok(wic.responses.all().some((r) => r.status === 503), 'a 503 before the end');
 });
 
+test('a flood of them by somebody unregistered ends at its connection and leaves room for calls for help [EMG-16, EMG-17, SEC-19]',
+	async ({ client, core, own }) => {
+		const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN],
+			cscf: { emergency: OWN, sip: { max_server_transactions: 200 } } });
+		own({ close: () => gw.stop() });
+		const evil = await client('mallory', { url: gw.wssUrl });
+
+		// Each would hold a transaction for 64*T1: nobody sends an ACK.
+		for (let i = 0; i < 300; i++)
+			evil.send(evil.message('INVITE', i % 2 ? 'tel:112' : 'urn:service:sos'));
+		assert.equal((await evil.ended()).code, 1008);
+		const answers = evil.responses.all().map((r) => r.status);
+		const told = answers.filter((s) => s === 380).length;
+		assert.ok(told >= 50 && told <= 70, `${told} were told 380`);
+		assert.ok(answers.includes(503));
+		assert.ok((await gw.cscf.metrics()).sum('cscf_emergency_refused_total', { limit: 'connection' }) >= 100);
+		const lines = gw.cscf.process.output.match(/event=emergency\.detected/g).length;
+		assert.ok(lines >= 20 && lines < told + 1, `${lines} lines`);
+
+		const wic = await registered({ client, core }, 'alice', { url: gw.wssUrl });
+		const res = await ask(wic, 'INVITE', 'tel:112');
+		assert.equal(res.status, 380);
+		assert.equal(res.body, GOLDEN);
+	});
+
+test('a REGISTER to an emergency number is held to the message rate like any other [EMG-02, WS-25]', async ({ client, core, own }) => {
+	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN],
+		cscf: { emergency: OWN, ws: { rate: 1, burst: 5 } } });
+	own({ close: () => gw.stop() });
+	const wic = await client('alice', { url: gw.wssUrl });
+	const since = core.log.length;
+
+	for (let i = 0; i < 40; i++) {
+		const msg = wic.registerMsg();
+
+		msg.uri = 'tel:112';
+		wic.send(msg);
+	}
+	assert.equal((await wic.ended()).code, 1008);
+	assert.equal((await gw.cscf.metrics()).sum('cscf_emergency_total'), 0);
+	assert.ok(!core.log.slice(since).some(({ msg }) => msg.method === 'REGISTER'));
+});
+
 test('lists are read again on SIGHUP; a mistake is named and leaves the old ones [EMG-18]', async (env) => {
 	const { core, gw } = env;
 	const wic = await registered(env);
