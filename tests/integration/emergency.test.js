@@ -308,7 +308,7 @@ test('a REGISTER to an emergency number is held to the message rate like any oth
 	for (let i = 0; i < 40; i++) {
 		const msg = wic.registerMsg();
 
-		msg.uri = 'tel:112';
+		msg.start = 'REGISTER tel:112 SIP/2.0';
 		wic.send(msg);
 	}
 	assert.equal((await wic.ended()).code, 1008);
