@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one call is made of; shared by the files of cscf/session, never seen outside.
+ *
+ *   call   one INVITE and all that follows: two legs, one AGW context, one SDP session
+ *   dialog one callee tag of it (several while forks are early), with a target per leg
+ *   xact   one request on its way through: server transaction on one leg, client on the other
+ *   job    one message waiting its turn: messages of a call are handled strictly in order,
+ *          and the one at the head may wait for the AGW
+ *
+ * Thread: the cscf loop.
+ */
+#ifndef CSCF_SESSION_CALL_H
+#define CSCF_SESSION_CALL_H
+
+#include "common/fsm.h"
+#include "common/handle.h"
+#include "cscf/sdp/alg.h"
+#include "cscf/sip/stack.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+#include <uthash.h>
+
+struct cscf_session;
+struct emergency;
+struct event;
+
+#define CALL_MAX_DIALOGS  12 /* forks of one INVITE */
+#define CALL_MORE_FOR_BYE 8U
+#define CALL_MAX_XACTS    200 /* requests of one call, those that linger for repeats included */
+#define CALL_MAX_JOBS     64  /* messages waiting in one call */
+#define CALL_MAX_ROUTES   16  /* Record-Route entries kept */
+#define CALL_ID_MAX       255 /* octets of Call-ID kept for logs and Iq */
+
+enum side {
+	SIDE_WIC,  /* W2, the access leg */
+	SIDE_CORE, /* Mw, the core leg */
+	SIDE_COUNT
+};
+
+static inline enum side other_side(enum side side)
+{
+	return side == SIDE_WIC ? SIDE_CORE : SIDE_WIC;
+}
+
+/* Why a call ends; the rows are in release.c (4.12). */
+enum cause {
+	CAUSE_BYE,       /* one of the parties hung up */
+	CAUSE_CANCELLED, /* the caller gave up */
+	CAUSE_REJECTED,  /* the callee's final answer */
+	CAUSE_SDP,       /* a description we cannot serve; status by verdict */
+	CAUSE_NO_MEDIA,  /* no AGW or no ports */
+	CAUSE_IQ_FAILED,
+	CAUSE_AGW_LOST,
+	CAUSE_WIC_GONE,
+	CAUSE_WIC_SILENT,
+	CAUSE_CORE_SILENT,
+	CAUSE_CORE_GONE,
+	CAUSE_MEDIA_LOST,
+	CAUSE_FINGERPRINT,
+	CAUSE_INACTIVITY,
+	CAUSE_NO_ACK,
+	CAUSE_DIALOG_GONE,
+	CAUSE_DEREGISTERED,
+	CAUSE_MAX_DURATION,
+	CAUSE_SESSION_EXPIRED, /* no refresh (RFC 4028) */
+	CAUSE_SHUTDOWN,
+	CAUSE_INTERNAL,
+	CAUSE_COUNT
+};
+
+enum call_state {
+	CALL_S_IDLE,
+	CALL_S_OFFERING,
+	CALL_S_PROCEEDING,
+	CALL_S_ANSWERED,
+	CALL_S_CONFIRMED,
+	CALL_S_RELEASING,
+	CALL_S_ENDED,
+	CALL_S_COUNT
+};
+
+enum call_event {
+	CALL_E_START,    /* the INVITE is in the queue */
+	CALL_E_SENT,     /* it went on to the callee's leg */
+	CALL_E_ANSWERED, /* a 2xx went back to the caller's leg */
+	CALL_E_ACKED,
+	CALL_E_RELEASE, /* data: const struct release_order * */
+	CALL_E_QUIET,   /* nothing is under way any more */
+	CALL_E_TIMER,
+	CALL_E_COUNT
+};
+
+struct release_order {
+	enum cause cause;
+	enum cscf_sdp_verdict verdict; /* CAUSE_SDP */
+	bool outbound;                 /* CAUSE_WIC_GONE: 430 instead of 480 */
+	bool unreachable;              /* the S-CSCF of the Service-Route: 504 asks to register */
+	int status;                    /* CAUSE_REJECTED: for the record; 0 = by the table */
+	enum side by;                  /* CAUSE_BYE: who sent it */
+	bool relayed;                  /* CAUSE_BYE: it is on its way to the other */
+};
+
+/* Where requests of ours go on one leg of one dialog (REL-03, CALL-10). */
+struct target {
+	char *uri;     /* owned: Contact of the peer */
+	char **routes; /* owned */
+	size_t n_routes;
+	uint32_t cseq; /* highest sent towards it */
+};
+
+struct dialog {
+	struct dialog *prev, *next;
+	char *callee_tag; /* owned */
+	char *to;         /* owned: the callee's To value, tag included */
+	struct target target[SIDE_COUNT];
+	bool confirmed;
+	bool ended; /* our BYE went to the callee: a lost fork */
+};
+
+struct call;
+
+struct xact {
+	struct xact *prev, *next;
+	UT_hash_handle hh;     /* in session->servers, by server */
+	struct call *call;     /* its owner */
+	struct dialog *dialog; /* borrowed: lives as long as the call; NULL for the initial one */
+	gw_handle server;      /* GW_HANDLE_NONE: a request of our own */
+	gw_handle client;
+	enum cscf_sip_method method;
+	enum side from; /* leg the request came from; our own: the leg it does not go to */
+	uint32_t cseq;
+	bool initial;
+	bool has_offer;    /* the request carried the offer of the open round */
+	bool server_final; /* a final response was sent */
+	bool client_live;  /* callbacks may still come */
+	bool client_final;
+	bool cancelled;
+	uint32_t timeout_ms; /* of the client transaction; 0 = 64*T1 */
+	unsigned n_jobs;
+	struct cscf_sip_msg *answer; /* owned: 2xx as relayed, for repeats */
+	struct cscf_sip_msg *ack;    /* owned: ACK as relayed, for repeated 2xx */
+};
+
+enum job_kind { JOB_REQUEST, JOB_RESPONSE, JOB_ACK };
+
+struct job {
+	struct job *prev, *next;
+	enum job_kind kind;
+	struct xact *x;           /* NULL for an ACK of a transaction that has gone */
+	struct cscf_sip_msg *msg; /* owned */
+	enum side from;
+	bool sdp_done;
+};
+
+/* What an offer/answer step came to. */
+enum media_rc {
+	MEDIA_READY,  /* call->media.text is to replace the body */
+	MEDIA_WAIT,   /* job_resume will be called */
+	MEDIA_REFUSED /* call->media.refusal says why */
+};
+
+struct media {
+	struct cscf_sdp_session *sdp; /* owned */
+	gw_handle ctx;                /* handle of the Iq context */
+	uint32_t tag;                 /* of the request awaited; late answers have another */
+	enum { MEDIA_IDLE, MEDIA_RESERVING, MEDIA_CONFIGURING, MEDIA_GATING } doing;
+	bool from_wic; /* of the step under way */
+	bool answered; /* a final answer: gates by direction only */
+	bool gates_final;
+	bool early_down, early_up; /* gates before the answer */
+	struct cscf_sdp_text text;
+	struct release_order refusal;
+	/* per stream trouble, bit = stream_id % 64 */
+	uint64_t lost, idle_access, idle_core;
+};
+
+struct call {
+	struct cscf_session *s; /* borrowed: outlives us */
+	struct gw_fsm fsm;
+	gw_handle self;
+	UT_hash_handle hh; /* in session->by_call_id; calls of one Call-ID are chained */
+	struct call *same_id;
+	bool from_wic;                        /* the WIC is the caller */
+	gw_handle assoc;                      /* by call_set_assoc */
+	UT_hash_handle by_assoc;              /* in session->by_assoc, of the first call of each */
+	struct call *assoc_prev, *assoc_next; /* calls of that association */
+	uint64_t conn;                        /* W2 connection; 0 while the flow is lost */
+	char *call_id;                        /* owned */
+	char *caller_tag;
+	char *from;        /* From value of the INVITE */
+	char *request_uri; /* of the INVITE */
+	char *called;      /* MT: P-Called-Party-ID */
+	char *impu;        /* for logs */
+	char *icid;
+	char *pcv;                   /* P-Charging-Vector to send to the core */
+	struct emergency *emergency; /* owned: it goes to an E-CSCF; NULL = an ordinary call */
+	char **record_route;         /* MT: list of the INVITE we sent (CALL-11) */
+	size_t n_record_route;
+	struct target caller; /* template of each dialog's caller target */
+	struct dialog *dialogs;
+	unsigned n_dialogs;
+	uint32_t invite_cseq;
+	char *winner; /* callee tag of the first 2xx */
+	struct xact *xacts;
+	unsigned n_xacts;
+	struct xact *invite; /* the initial one while it lives */
+	struct job *jobs;
+	struct job *current; /* owned: the one being worked on, or waiting */
+	unsigned n_jobs;
+	bool waiting; /* the job at the head waits for the AGW or the flow */
+	bool running; /* the queue is being worked on */
+	bool acked, released, stats_pending;
+	struct event *timer_hold;    /* owned: a request waits for the flow */
+	struct event *timer_consent; /* owned */
+	struct event *timer_max;     /* owned: maximum duration */
+	struct event *timer_session; /* owned: no refresh came */
+	struct media media;
+	/* record (REL-18) */
+	enum cause cause;
+	int status;
+	uint64_t started_ms, answered_ms, ended_ms;
+	time_t started_at;
+	char ident[768]; /* identity keys of every log line */
+	char stats[512]; /* media statistics of the Release reply */
+	struct call *next_dead;
+};
+
+#endif
