@@ -124,6 +124,7 @@ static void check_iq_address(const struct agw *a)
 static enum gw_err start_signals(struct agw *a)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN); /* nothing is read again; it must not end calls */
 	a->term = evsignal_new(a->base, SIGTERM, on_signal, a);
 	a->intr = evsignal_new(a->base, SIGINT, on_signal, a);
 	a->poll = event_new(a->base, -1, EV_PERSIST, on_poll, a);
