@@ -43,9 +43,21 @@ const REGISTER = {
 
 const TOO_MANY = ['Too many attempts', 'There were too many wrong passwords. Wait a minute, then try again.'];
 
+/* What a refusal says of itself, whoever signed in how: by the words of the answer. */
+const WORDS = [
+  [/too many failed attempts/i, TOO_MANY],
+  [/too many connections/i, ['Signed in too often', 'This user is signed in on too many devices. Sign out on another one, then try again.']],
+  [/connection belongs to another user/i, ['Signed in as somebody else', 'This page is still connected as another user. Reload it, then sign in again.']],
+  [/third-party/i, ['Not your number', 'Nobody may register a number for somebody else.']],
+  [/domain not served|foreign (private|realm)/i, ['Unknown domain', 'The network does not serve this domain. Check the connection settings.']],
+];
+
 /* A web sign-in that was refused: by the words of the answer, then by its status. */
 const WEB_WORDS = [
-  [/too many failed attempts/i, TOO_MANY],
+  [/another (user|issuer)/i, ['Signed in as somebody else', 'This page is still connected as another user. Sign in again.']],
+  [/given back/i, ['Number given back', 'You have given this number back. Sign in again to get another one.']],
+  [/without ims identity/i, ['No number in this sign-in', 'Your sign-in names no phone number. Ask whoever gave you the account.']],
+  [/insecure/i, ['Connection not safe', 'Web sign-ins are taken over a safe connection (wss) only. Check the connection settings.']],
   [/expired/i, ['Sign-in expired', 'The time of your sign-in is over. Sign in again.']],
   [/not yet valid/i, ['Sign-in not valid yet', 'The clocks of the sign-in service and of the network differ. Sign in again in a minute.']],
   [/revoked|not active/i, ['Signed out', 'Your sign-in was ended. Sign in again.']],
@@ -57,7 +69,6 @@ const WEB_WORDS = [
   [/barred/i, ['Sign-in service barred', 'The network takes no sign-ins from this service any more.']],
   [/identity in use/i, ['Number in use', 'Somebody else has this number just now. Sign in again.']],
   [/token in use/i, ['Signed in elsewhere', 'This sign-in is in use in another window. Close that one, or sign in again.']],
-  [/another (user|issuer)/i, ['Signed in as somebody else', 'This page is still connected as another user. Sign in again.']],
   [/requires authentication/i, ['Web sign-in not accepted', 'The network did not take the word of the sign-in service. Its operator has to allow that.']],
   [/too many registrations/i, ['Network busy', 'The network takes no registrations just now. It is asked again by itself.']],
   [/range/i, ['Identity not allowed', 'The service that signed you in may not give out this number.']],
@@ -143,7 +154,7 @@ export function callSentence({ cause, response = null, originator = '', directio
 
 function webSentence(response) {
   const said = [response.reason_phrase, response.getHeader('Warning'), response.getHeader('Reason')].filter(Boolean).join(' ');
-  const [, row] = WEB_WORDS.find(([pattern]) => pattern.test(said)) ?? [];
+  const [, row] = [...WORDS, ...WEB_WORDS].find(([pattern]) => pattern.test(said)) ?? [];
   return { ...pick(row ?? WEB[response.status_code], response.status_code), action: response.status_code === 503 ? 'retry' : 'signin' };
 }
 
@@ -153,8 +164,8 @@ export function registerSentence({ cause, response }, { web = false } = {}) {
   if (status === 380) return alternativeService(response);
   if (web && WEB[status]) return webSentence(response);
   if (status) {
-    const row = /too many failed attempts/i.test(response.reason_phrase) ? TOO_MANY : REGISTER[status] ?? ['Registration failed', `The network answered: ${response.reason_phrase}.`];
-    return pick(row, status);
+    const [, said] = WORDS.find(([pattern]) => pattern.test(response.reason_phrase)) ?? [];
+    return pick(said ?? REGISTER[status] ?? ['Registration failed', `The network answered: ${response.reason_phrase}.`], status);
   }
   return pick(CAUSE[cause] ?? ['Registration failed', cause || 'The registration failed.']);
 }
