@@ -109,6 +109,7 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 			// Transactions linger as long as RFC 3261 says; at the end none may be left either.
 			if (env.gw && !env.dirty)
 				await env.gw.assertNothingLeft({ ms: 40 * SECOND });
+			assertNoSecrets(env.gw);
 			await env.gw?.stop();
 		} finally {
 			await env.gw?.kill();
@@ -121,6 +122,19 @@ export function suite({ scripted = false, gateway = {}, coreOptions = [], extra,
 	});
 	run.env = env;
 	return run;
+}
+
+// What must never stand in a log line, at any level (SEC-10): web tokens, Digest responses, AKA and
+// ICE secrets. A value that was masked has stars.
+const SECRETS = [/\beyJ[\w-]{16,}\.[\w-]{16,}/, /\bresponse="?[0-9a-f]{32}/i, /\b[ic]k="?[0-9a-f]{32}/i, /a=ice-pwd:[^*\s]/];
+
+function assertNoSecrets(gw) {
+	for (const d of gw?.daemons ?? []) {
+		const line = d.process.lines.find((l) => SECRETS.some((s) => s.test(l)));
+
+		if (line)
+			throw new Error(`${d.kind} logged a secret: ${line.slice(0, 300)}`);
+	}
 }
 
 /** Leave nothing of a client behind: bindings at the core, sockets, processes. */
