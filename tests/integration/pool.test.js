@@ -220,18 +220,22 @@ test('a notice that the WAF calls wrong is not repeated [DEREG-30]', async (env)
 });
 
 test('an identity that is used again is not told of, and is told of when it is free again [DEREG-30, DEREG-31]', async (env) => {
-	const { waf, client } = env;
+	const { waf, client, gw } = env;
 	const { user, impu, claims } = guest();
 	const { wic, token } = await tokenWic(env, user, { claims });
+	const retries = async () => (await gw.cscf.metrics()).sum('cscf_pool_release_notices_total', { result: 'retry' });
+	const before = await retries();
 
 	waf.faults.released = { status: 503 };
 	try {
 		await leaveBy(env, wic);
-		await until(() => posts(waf, impu).length === 1, { what: 'the first attempt' });
+		await until(async () => await retries() === before + 1, { what: 'the first attempt, and that it came to nothing' });
+		assert.equal(posts(waf, impu).length, 1);
 		const back = await client(user);
 		const failed = await exchange(env, back, { auth: bearer(token) }, (r) => r.reply(500, 'Server Internal Error', { toTag: 'x' }));
 		assert.equal(failed.res.status, 500);
-		await until(() => posts(waf, impu).length === 2, { what: 'a notice again: the claim came to nothing', ms: 10 * SECOND });
+		await until(async () => await retries() === before + 2, { what: 'a notice again: the claim came to nothing', ms: 10 * SECOND });
+		assert.equal(posts(waf, impu).length, 2);
 		assert.equal((await registerBy(env, back, token)).res.status, 200);
 		waf.faults = {};
 		// Another identity's notice goes through the same queue, later, and arrives: none was left of the first.
