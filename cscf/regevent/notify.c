@@ -61,6 +61,8 @@ static struct sub *find(const struct cscf_regevent *re, const struct cscf_sip_ms
 	struct sub *s = NULL;
 
 	HASH_FIND(hh, re->by_call_id, id.p, id.n, s);
+	if (s != NULL && s->fsm.state == SUB_S_DONE) /* about to be freed: forgotten already */
+		return NULL;
 	return s != NULL && gw_slice_eq_str(cscf_sip_msg_to_tag(msg), s->from_tag) ? s : NULL;
 }
 

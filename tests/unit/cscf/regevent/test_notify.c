@@ -368,6 +368,17 @@ static void test_the_first_notify_makes_the_dialog(void **state)
 	assert_int_equal(cscf_regevent_show(fc.re, "bob").version, 7);
 }
 
+static void test_after_the_last_notify_it_is_forgotten_at_once(void **state)
+{
+	REQ("DEREG-25");
+	(void)state;
+	cscf_regevent_on_user_gone(fc.re, "alice");
+	assert_true(fc_notify_as((struct fc_notify){.state = "terminated;reason=noresource"}));
+	assert_int_equal(fc.status, 200);
+	assert_true(fc_notify_as((struct fc_notify){.state = "active"})); /* in the same turn */
+	assert_int_equal(fc.status, 481);
+}
+
 static void test_the_last_notify_of_a_user_who_has_gone(void **state)
 {
 	REQ("DEREG-23", "DEREG-25");
@@ -413,6 +424,7 @@ int main(void)
 	    T(test_a_notifier_that_leaves_no_time_is_not_asked_in_a_loop),
 	    T(test_the_first_notify_makes_the_dialog),
 	    T(test_the_last_notify_of_a_user_who_has_gone),
+	    T(test_after_the_last_notify_it_is_forgotten_at_once),
 	    T(test_a_document_that_ends_its_own_user),
 	};
 
