@@ -122,7 +122,9 @@ export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport 
 	const p = new Process(name, '/bin/sh', ['-c', `ulimit -n ${fds} 2>/dev/null; exec "$0" --config "$1" >"$2" 2>&1`, join(bin, 'wicgate-cscf'),
 		file, log]);
 
-	await p.ready(async () => (await fetch(`http://${HOST}:${ops}/livez`)).status === 200);
+	await p.ready(async () => (await fetch(`http://${HOST}:${ops}/livez`)).status === 200).catch((err) => {
+		throw new Error(`${err.message}${readFileSync(log, 'utf8').slice(-2000)}`);
+	});
 	return { pid: p.pid, log, process: p, stop: () => p.stop('SIGTERM').catch(() => {}),
 		ctl: (...args) => ctl(conf.ops.ctl_socket, ...args),
 		metrics: () => Metrics.read(`http://${HOST}:${ops}/metrics`) };

@@ -33,7 +33,7 @@ try {
 	stop.push(core);
 	const cscf = await startCscf(work, { wss: WSS, mw: MW, ops: OPS, core: CORE, fds: FDS,
 		knobs: { ws: { max_connections: WICS + 1000, rate: 20, burst: 100, unauth_timeout: '120s' },
-			reg: { max_initial_rate: RATE }, overload: RETRY ? { retry_after: RETRY, retry_after_max: '4s' } : {},
+			reg: { max_initial_rate: RATE }, ...RETRY ? { overload: { retry_after: RETRY, retry_after_max: '4s' } } : {},
 			limits: { registrations: 2 * WICS + 1000 } } });
 	stop.push(cscf);
 	const rss = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${cscf.pid}/status`, 'utf8'))[1]);
