@@ -471,4 +471,25 @@ static inline enum cscf_authz_reason fx_ask(struct fx *fx, char *token)
 				 fx->res.word);                                                    \
 	} while (0)
 
+/* ---- one fixture per test ------------------------------------------------------------------ */
+
+static struct fx *fx;
+
+static inline int fx_set_up(void **state)
+{
+	static struct fx one;
+
+	(void)state;
+	fx = &one;
+	fx_init(fx);
+	return 0;
+}
+
+static inline int fx_tear_down(void **state)
+{
+	(void)state;
+	fx_fini(fx);
+	return 0;
+}
+
 #endif

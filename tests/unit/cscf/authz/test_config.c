@@ -10,25 +10,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-static struct fx *fx;
-
-static int set_up(void **state)
-{
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
-	return 0;
-}
-
 static enum gw_err try_new(char *why, size_t n)
 {
 	enum gw_err err = cscf_authz_new(&fx->a, fx->base, &fx->cfg, NULL, why, n);
@@ -372,7 +353,7 @@ static void test_issuers_are_read_from_a_file(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, fx_set_up, fx_tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(test_algorithms_are_known_or_the_start_fails),
 	    T(test_urls_are_https_or_loopback),

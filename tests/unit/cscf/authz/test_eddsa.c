@@ -10,8 +10,6 @@
 
 #define X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" /* RFC 8037 A.2 */
 
-static struct fx *fx;
-
 static bool check(const char *jws, const char *x)
 {
 	json_t *jwk = json_pack("{s:s, s:s, s:s}", "kty", "OKP", "crv", "Ed25519", "x", x);
@@ -107,29 +105,13 @@ static void test_a_token_signed_with_ed25519_is_good_where_it_is_listed(void **s
 	assert_reason(fx_ask(fx, token_of_new_key("ES256")), ALG); /* that key is none of ES256 */
 }
 
-static int set_up(void **state)
-{
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_known_answer_of_rfc_8037),
 	    cmocka_unit_test_setup_teardown(
-		test_a_token_signed_with_ed25519_is_good_where_it_is_listed, set_up, tear_down),
+		test_a_token_signed_with_ed25519_is_good_where_it_is_listed, fx_set_up,
+		fx_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,27 +6,14 @@
 
 #define OPAQUE "Bearer abc/DEF+~-._=="
 
-static struct fx *fx;
-
 static int set_up(void **state)
 {
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
+	(void)fx_set_up(state);
 	free(fx->issuer[0].issuer);
 	free(fx->issuer[0].jwks_url);
 	free(fx->issuer[0].introspection_url);
 	fx_issuer(fx, 0, FX_ISSUER, "", fx->ask_url);
 	fx_start(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
 	return 0;
 }
 
@@ -351,7 +338,7 @@ static void test_freed_while_asking(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, fx_tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(test_the_request_is_an_authenticated_post_of_the_token),
 	    T(test_only_active_with_the_same_claims_counts),

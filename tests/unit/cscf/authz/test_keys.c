@@ -2,25 +2,6 @@
 /* The keys of an issuer: fetch, rotation, floods, a WAF that is slow, wrong or away. */
 #include "tests/unit/cscf/authz/authz_fixture.h"
 
-static struct fx *fx;
-
-static int set_up(void **state)
-{
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
-	return 0;
-}
-
 /* A new signing key; the old ones leave the JWKS unless kept. */
 static void rotate(const char *kid, bool keep)
 {
@@ -494,7 +475,7 @@ static void test_facts_hold_no_token_and_no_secret(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, fx_set_up, fx_tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(test_keys_are_fetched_at_start_and_then_kept),
 	    T(test_everybody_waits_for_one_fetch),

@@ -4,25 +4,6 @@
 
 #define THIRD "https://login.partner.example:8443/realm"
 
-static struct fx *fx;
-
-static int set_up(void **state)
-{
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
-	return 0;
-}
-
 static struct gw_conf_list list(size_t issuer, char *const *texts)
 {
 	struct gw_conf_list l = {fx->item[issuer], 0};
@@ -437,7 +418,7 @@ static void test_every_refusal_has_words_fit_for_a_header(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, fx_set_up, fx_tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(test_impus_are_compared_as_uris),
 	    T(test_a_range_only_when_the_token_writes_one),

@@ -2,25 +2,12 @@
 /* One token at a time: the spellings, every rule of its header, every claim. */
 #include "tests/unit/cscf/authz/authz_fixture.h"
 
-static struct fx *fx;
-
 static int set_up(void **state)
 {
-	static struct fx one;
-
-	(void)state;
-	fx = &one;
-	fx_init(fx);
+	(void)fx_set_up(state);
 	json_array_append_new(fx->keys, fx_key("RS256", "r1"));
 	json_array_append_new(fx->keys, fx_key("PS256", "p1"));
 	fx_start(fx);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fx_fini(fx);
 	return 0;
 }
 
@@ -537,7 +524,7 @@ static void test_refusals_are_logged_without_the_token(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, fx_tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(test_refusals_are_logged_without_the_token), /* first: lines are rate-limited */
 	    T(test_good_token_names_the_user),
