@@ -6,6 +6,7 @@
 #include "common/ctl_server.h"
 
 #include "common/log.h"
+#include "common/metric.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -234,4 +235,20 @@ void gw_ctl_server_free(struct gw_ctl_server *s)
 	evconnlistener_free(s->listener);
 	(void)unlink(s->un.sun_path);
 	free(s);
+}
+
+json_t *gw_ctl_metrics(void *arg, const json_t *args, const char **error)
+{
+	char *text = gw_metric_text();
+	json_t *out;
+
+	(void)arg;
+	(void)args;
+	if (text == NULL) {
+		*error = "out of memory";
+		return NULL;
+	}
+	out = json_string(text);
+	free(text);
+	return out;
 }

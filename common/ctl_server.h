@@ -44,4 +44,7 @@ enum gw_err gw_ctl_server_new(struct gw_ctl_server **out, struct event_base *bas
 /** Close the socket and every client; the file is removed. NULL is legal. */
 void gw_ctl_server_free(struct gw_ctl_server *s);
 
+/** The command `metrics` of every process: the exposition as text. */
+json_t *gw_ctl_metrics(void *arg, const json_t *args, const char **error);
+
 #endif

@@ -163,22 +163,6 @@ static json_t *cmd_log_level(void *arg, const json_t *args, const char **error)
 	return json_pack("{s:s}", "level", word);
 }
 
-static json_t *cmd_metrics(void *arg, const json_t *args, const char **error)
-{
-	char *text = gw_metric_text();
-	json_t *out;
-
-	(void)arg;
-	(void)args;
-	if (text == NULL) {
-		*error = "out of memory";
-		return NULL;
-	}
-	out = json_string(text);
-	free(text);
-	return out;
-}
-
 /* clang-format off */
 static const struct gw_ctl_command commands[] = {
 	{"status", "status: state, contexts, streams, ports, memory, descriptors", agw_ops_cmd_status},
@@ -189,7 +173,7 @@ static const struct gw_ctl_command commands[] = {
 	{"drain", "drain [SECONDS]: take no new contexts; after SECONDS release the rest", cmd_drain},
 	{"undrain", "undrain: take new contexts again", cmd_undrain},
 	{"log level", "log level error|warn|info|debug|trace: change it now", cmd_log_level},
-	{"metrics", "metrics: the exposition as text", cmd_metrics},
+	{"metrics", "metrics: the exposition as text", gw_ctl_metrics},
 };
 /* clang-format on */
 

@@ -266,22 +266,6 @@ static json_t *cmd_mask(void *arg, const json_t *args, const char **error)
 			 "masking", (int)cscf_sip_mask_is_on());
 }
 
-static json_t *cmd_metrics(void *arg, const json_t *args, const char **error)
-{
-	char *text = gw_metric_text();
-	json_t *out;
-
-	(void)arg;
-	(void)args;
-	if (text == NULL) {
-		*error = "out of memory";
-		return NULL;
-	}
-	out = json_string(text);
-	free(text);
-	return out;
-}
-
 const struct gw_ctl_command ops_commands[] = {
     {"status", "status: how the process is and what it holds", cmd_status},
     {"reg list", "reg list [IMPU|IMPI]: registrations", cmd_reg_list},
@@ -297,6 +281,6 @@ const struct gw_ctl_command ops_commands[] = {
     {"emergency", "emergency URI [ADDRESS]: what a browser there would be told", cmd_emergency},
     {"mask", "mask IMPU|IMPI: the pseudonym of a user in the log", cmd_mask},
     {"overload", "overload PERCENT|auto: shed work as at that load; auto measures", cmd_overload},
-    {"metrics", "metrics: the exposition as text", cmd_metrics},
+    {"metrics", "metrics: the exposition as text", gw_ctl_metrics},
 };
 const size_t ops_n_commands = sizeof(ops_commands) / sizeof(ops_commands[0]);
