@@ -68,11 +68,15 @@ BIN_MORE := $(addprefix $(B)/bin/,$(PROGRAMS))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 TEST_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(TEST_SRC))
 
+# One compiler per processor, unless whoever called make has said how many.
+JOBS ?= $(shell nproc)
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all $(MODES) programs
 $(MODES): ## build the programs in that mode into build/<mode>/bin (default: debug)
-	@$(MAKE) --no-print-directory MODE=$@ programs
+	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$@ programs
 all: $(MODES) ## build every mode
 programs: $(BIN_CSCF) $(BIN_AGW) $(BIN_MORE)
 
@@ -123,10 +127,11 @@ $(foreach t,$(TEST_SRC),$(eval $(call unit_rule,$(t))))
 
 .PHONY: unit unit-build unit-one
 unit-build: $(TEST_BIN)
-unit: unit-build ## run the unit tests of MODE (default debug)
+unit: ## run the unit tests of MODE (default debug)
+	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$(MODE) TEST_SRC="$(TEST_SRC)" unit-build
 	@tests/lib/run-unit.sh $(TEST_BIN)
 unit-one: ## run one unit test: make unit-one T=tests/unit/cscf/sdp/test_x
-	@$(MAKE) --no-print-directory MODE=$(MODE) $(patsubst tests/unit/%,$(B)/unit/%,$(T:.c=))
+	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$(MODE) $(patsubst tests/unit/%,$(B)/unit/%,$(T:.c=))
 	@$(patsubst tests/unit/%,$(B)/unit/%,$(T:.c=))
 
 include tests/tests.mk

@@ -66,7 +66,7 @@ lint-cppcheck:
 		common proto cscf agw
 # clang-tidy is slow: a file is checked again only when it, a header or the rules changed.
 TIDY_STAMPS = $(patsubst %.c,build/tidy/%.ok,$(TIDY_FILES))
-lint-tidy: ; @$(MAKE) --no-print-directory -j2 MODE=debug $(TIDY_STAMPS)
+lint-tidy: ; @$(MAKE) --no-print-directory $(PARALLEL) MODE=debug $(TIDY_STAMPS)
 build/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(C_FILES)) | build/debug/gen/iq.pb-c.h
 	@mkdir -p $(@D)
 	@echo "  TIDY  $<"
@@ -96,7 +96,8 @@ endef
 $(foreach f,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(f))))
 .PHONY: fuzz-build fuzz
 fuzz-build: $(FUZZ_BIN)
-fuzz-smoke: fuzz-build ## every fuzz target for FUZZ_SECONDS (10), FUZZ_LONG for FUZZ_LONG_SECONDS (60), two at a time
+fuzz-smoke: ## every fuzz target for FUZZ_SECONDS (10), FUZZ_LONG for FUZZ_LONG_SECONDS (60), two at a time
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_LONG_SECONDS) "$(FUZZ_LONG)" $(FUZZ_BIN)
 fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600 FUZZ_LONG_SECONDS=600
 
