@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs cmocka programs one after the other and sums what they counted. A test that skips itself is
-# told beside its program; where CI is set it has failed: there nothing may stay untested unseen.
-# Usage: run-unit.sh PROGRAM...    Last line: N passed, N failed
+# Runs cmocka programs side by side and sums what they counted. Most of their time is waiting for a
+# deadline of a few milliseconds, so there are more lanes than processors; a program's output is
+# shown when it has ended. A test that skips itself is told beside its program; where CI is set it
+# has failed: there nothing may stay untested unseen.
+# Usage: run-unit.sh PROGRAM...    Last line: unit: N passed, N failed
 set -u
-passed=0
-failed=0
-for prog in "$@"; do
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LANES=${UNIT_LANES:-4}
+
+# One program: its line and, where it failed, the end of its output; "passed failed" in $RESULTS.
+one() {
+	local prog=$1 out rc ok bad note='' name
+	local -a skipped
 	out=$("$prog" 2>&1)
 	rc=$?
 	ok=$(grep -c '^\[       OK \]' <<<"$out")
@@ -15,8 +21,9 @@ for prog in "$@"; do
 	bad=$(((bad + 1) / 2))
 	# A skipped one, too.
 	mapfile -t skipped < <(sed -n 's/^\[  SKIPPED \] \([a-z].*\)/\1/p' <<<"$out" | sort -u)
-	note=
 	[ "${#skipped[@]}" -eq 0 ] || note=" (${#skipped[@]} skipped)"
+	exec 9>>"$RESULTS"
+	flock 9
 	if [ "$rc" -ne 0 ] || [ "$ok" -eq 0 ]; then
 		[ "$bad" -eq 0 ] && bad=1
 		printf '%s\n' "$out" | tail -n 60
@@ -30,8 +37,20 @@ for prog in "$@"; do
 		done
 		bad=$((bad + ${#skipped[@]}))
 	fi
-	passed=$((passed + ok))
-	failed=$((failed + bad))
-done
+	printf '%d %d\n' "$ok" "$bad" >&9
+}
+
+if [ "$1" = --one ]; then
+	one "$2"
+	exit 0
+fi
+RESULTS=$(mktemp)
+export RESULTS
+printf '%s\0' "$@" | xargs -0 -n 1 -P "$LANES" "$here/run-unit.sh" --one
+passed=$(awk '{ n += $1 } END { print n + 0 }' "$RESULTS")
+failed=$(awk '{ n += $2 } END { print n + 0 }' "$RESULTS")
+# A program without a result line has failed.
+failed=$((failed + $# - $(wc -l <"$RESULTS")))
+rm -f "$RESULTS"
 printf 'unit: %d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
