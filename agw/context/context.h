@@ -11,8 +11,8 @@
  *
  * A walk through one call: agw_context_reserve allocates all streams or none and answers with
  * addresses and rev 1; agw_context_configure merges patches into the streams' parameters, all
- * switch together, rev + 1; PREPARE keeps patches for an offer in flight, COMMIT merges them,
- * ROLLBACK forgets them; agw_context_release takes the context out of the table at once (its name
+ * switch together, rev + 1; PREPARE keeps patches for an offer in flight, COMMIT merges them
+ * and then its own, ROLLBACK forgets them; agw_context_release takes the context out of the table at once (its name
  * is free again) and calls back with the final counters once the workers gave the streams back.
  *
  * What it does not do: the control protocol (agw/iq), media (agw/worker).
@@ -96,6 +96,7 @@ struct agw_ctx_patch {
 	unsigned n_remotes;
 	bool ice_restart;
 	bool new_dtls;
+	struct agw_fingerprint cert; /* of a new association, told by PREPARE; len 0 = the newest */
 	char label[AGW_CTX_NAME_MAX];
 	uint64_t request_hash; /* of the whole StreamRequest: tells a retry from another request */
 };

@@ -144,34 +144,54 @@ fail:
 
 /* ---- changing streams ------------------------------------------------------------------------ */
 
+/* Where the change of a stream is being put together; a stream may be named twice. */
+static size_t place_of(const struct agw_stream_change *changes, size_t n, uint32_t id)
+{
+	size_t i = 0;
+
+	while (i < n && changes[i].params.id != id)
+		i++;
+	return i;
+}
+
 /* Params and branch names as they will be; `changes` gets the new state of each stream. */
 static enum gw_err build_changes(const struct agw_context *ctx, const struct agw_ctx_patch *patches,
-				 size_t n, struct agw_stream_change *changes,
-				 struct ctx_branches *branches, struct agw_ctx_fault *fault)
+				 size_t n, size_t first, struct agw_stream_change *changes,
+				 struct ctx_branches *branches, size_t *n_changes,
+				 struct agw_ctx_fault *fault)
 {
+	*n_changes = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct agw_ctx_patch *patch = &patches[i];
 		const struct ctx_stream *s = agw_ctx_stream_find(ctx, patch->p.id);
 		const struct agw_stream_params *now = agw_media_params(ctx->media, patch->p.id);
+		size_t k = place_of(changes, *n_changes, patch->p.id);
 		enum gw_err err;
 
+		if ((s == NULL || now == NULL) && i < first)
+			continue; /* given back since it was prepared */
 		if (s == NULL || now == NULL) {
 			err = agw_ctx_fail(fault, GW_ERR_NOT_FOUND, AGW_CTX_UNKNOWN_STREAM,
 					   "stream_id", "no such stream");
-			fault_at(fault, i);
+			fault_at(fault, i - first);
 			return err;
 		}
-		changes[i].params = *now;
-		branches[i] = s->branches;
-		err = agw_ctx_merge(&branches[i], patch, &changes[i].params, true, fault);
+		if (k == *n_changes) {
+			changes[k].params = *now;
+			branches[k] = s->branches;
+			++*n_changes;
+		}
+		err = agw_ctx_merge(&branches[k], patch, &changes[k].params, true, fault);
 		if (err != GW_OK) {
-			fault_at(fault, i);
+			fault_at(fault, i < first ? i : i - first);
 			return err;
 		}
 		/* Only the controller knows who offers: new credentials in an answer change the
 		 * peer alone. */
-		changes[i].ice_restart = patch->ice_restart;
-		changes[i].new_dtls = patch->new_dtls;
+		changes[k].ice_restart = changes[k].ice_restart || patch->ice_restart;
+		if (patch->new_dtls && !changes[k].new_dtls)
+			changes[k].cert = patch->cert;
+		changes[k].new_dtls = changes[k].new_dtls || patch->new_dtls;
 	}
 	return GW_OK;
 }
@@ -187,30 +207,53 @@ static void keep_renewed(struct agw_ctx_result *result, const struct agw_stream_
 			result->locals[result->n++] = result->locals[i];
 }
 
-static enum gw_err apply(struct agw_context *ctx, const struct agw_ctx_patch *patches, size_t n,
-			 struct ctx_call *call)
+enum gw_err agw_ctx_apply(struct agw_context *ctx, const struct agw_ctx_patch *patches, size_t n,
+			  size_t first, struct ctx_call *call)
 {
-	struct agw_stream_change *changes = calloc(n, sizeof(*changes));
-	struct ctx_branches *branches = calloc(n, sizeof(*branches));
+	struct agw_stream_change *changes = calloc(n + 1, sizeof(*changes));
+	struct ctx_branches *branches = calloc(n + 1, sizeof(*branches));
 	const char *field = NULL;
+	size_t count = 0;
 	enum gw_err err;
 
 	if (changes == NULL || branches == NULL) {
 		err = agw_ctx_fail_media(call->fault, GW_ERR_NOMEM, NULL, false);
 		goto out;
 	}
-	err = build_changes(ctx, patches, n, changes, branches, call->fault);
+	err = build_changes(ctx, patches, n, first, changes, branches, &count, call->fault);
 	if (err != GW_OK)
 		goto out;
-	err = agw_media_apply(ctx->media, changes, n, call->result->locals, NULL, &field);
+	if (count == 0 && first > 0) { /* everything prepared was released meanwhile */
+		call->result->n = 0;
+		goto out;
+	}
+	err = agw_media_apply(ctx->media, changes, count, call->result->locals, NULL, &field);
 	if (err != GW_OK) {
 		err = agw_ctx_fail_media(call->fault, err, field, false);
 		goto out;
 	}
-	for (size_t i = 0; i < n; i++)
-		agw_ctx_stream_find(ctx, patches[i].p.id)->branches = branches[i];
-	keep_renewed(call->result, changes, n);
+	for (size_t i = 0; i < count; i++)
+		agw_ctx_stream_find(ctx, changes[i].params.id)->branches = branches[i];
+	keep_renewed(call->result, changes, count);
 out:
+	free(changes);
+	free(branches);
+	return err;
+}
+
+/* Check the patches against the streams now; they are merged again at COMMIT. */
+enum gw_err agw_ctx_try(const struct agw_context *ctx, const struct ctx_call *call)
+{
+	struct agw_stream_change *changes = calloc(call->n + 1, sizeof(*changes));
+	struct ctx_branches *branches = calloc(call->n + 1, sizeof(*branches));
+	size_t count;
+	enum gw_err err;
+
+	if (changes != NULL && branches != NULL)
+		err = build_changes(ctx, call->streams, call->n, 0, changes, branches, &count,
+				    call->fault);
+	else
+		err = agw_ctx_fail_media(call->fault, GW_ERR_NOMEM, NULL, false);
 	free(changes);
 	free(branches);
 	return err;
@@ -224,7 +267,7 @@ static void done(struct agw_context *ctx, struct ctx_call *call)
 
 static void configure(struct agw_context *ctx, struct ctx_call *call)
 {
-	call->err = apply(ctx, call->streams, call->n, call);
+	call->err = agw_ctx_apply(ctx, call->streams, call->n, 0, call);
 	if (call->err != GW_OK)
 		return;
 	done(ctx, call);
@@ -234,77 +277,11 @@ static void configure(struct agw_context *ctx, struct ctx_call *call)
 		ctx->before_prepare = CTX_S_ACTIVE; /* in use: no longer for reserve_ttl to reap */
 }
 
-static void forget_prepared(struct agw_context *ctx)
-{
-	free(ctx->prepared);
-	ctx->prepared = NULL;
-	ctx->n_prepared = 0;
-}
-
-/* Check the patches against the streams now; they are merged again at COMMIT. */
-static enum gw_err try_patches(struct agw_context *ctx, struct ctx_call *call)
-{
-	struct agw_stream_change *changes = calloc(call->n, sizeof(*changes));
-	struct ctx_branches *branches = calloc(call->n, sizeof(*branches));
-	enum gw_err err;
-
-	if (changes != NULL && branches != NULL)
-		err = build_changes(ctx, call->streams, call->n, changes, branches, call->fault);
-	else
-		err = agw_ctx_fail_media(call->fault, GW_ERR_NOMEM, NULL, false);
-	free(changes);
-	free(branches);
-	return err;
-}
-
-/*
- * An ICE restart cannot wait for COMMIT: our answer to the offer in flight carries the new
- * credentials. It is harmless to restart now, the old pair stays in use until a nomination under
- * the new generation (ICE-17), and a ROLLBACK leaves just unused credentials behind.
- */
-static enum gw_err restart_ice_now(struct agw_context *ctx, struct agw_ctx_patch *patches, size_t n,
-				   struct ctx_call *call)
-{
-	struct agw_ctx_patch *restart = calloc(n, sizeof(*restart));
-	size_t count = 0;
-	enum gw_err err = GW_OK;
-
-	if (restart == NULL)
-		return agw_ctx_fail_media(call->fault, GW_ERR_NOMEM, NULL, false);
-	for (size_t i = 0; i < n; i++) {
-		if (!patches[i].ice_restart)
-			continue;
-		restart[count].p.id = patches[i].p.id;
-		restart[count++].ice_restart = true;
-		patches[i].ice_restart = false;
-	}
-	if (count > 0)
-		err = apply(ctx, restart, count, call);
-	free(restart);
-	return err;
-}
-
 static void prepare(struct agw_context *ctx, struct ctx_call *call)
 {
-	struct agw_ctx_patch *copy;
-
-	call->err = try_patches(ctx, call);
+	call->err = agw_ctx_prepare(ctx, call);
 	if (call->err != GW_OK)
 		return;
-	copy = malloc(call->n * sizeof(*copy));
-	if (copy == NULL) {
-		call->err = agw_ctx_fail_media(call->fault, GW_ERR_NOMEM, NULL, false);
-		return;
-	}
-	memcpy(copy, call->streams, call->n * sizeof(*copy));
-	call->err = restart_ice_now(ctx, copy, call->n, call);
-	if (call->err != GW_OK) {
-		free(copy);
-		return;
-	}
-	forget_prepared(ctx); /* a second offer replaces the first */
-	ctx->prepared = copy;
-	ctx->n_prepared = call->n;
 	if (ctx->fsm.state != CTX_S_PREPARED)
 		ctx->before_prepare = ctx->fsm.state;
 	done(ctx, call);
@@ -313,7 +290,7 @@ static void prepare(struct agw_context *ctx, struct ctx_call *call)
 
 static void leave_prepared(struct agw_context *ctx)
 {
-	forget_prepared(ctx);
+	agw_ctx_prepared_forget(ctx);
 	if (ctx->before_prepare == CTX_S_RESERVED)
 		gw_fsm_go_timed(&ctx->fsm, CTX_S_RESERVED, ctx->table->cfg.reserve_ttl_ms);
 	else
@@ -322,7 +299,7 @@ static void leave_prepared(struct agw_context *ctx)
 
 static void commit(struct agw_context *ctx, struct ctx_call *call)
 {
-	call->err = apply(ctx, ctx->prepared, ctx->n_prepared, call);
+	call->err = agw_ctx_commit(ctx, call);
 	if (call->err != GW_OK)
 		return;
 	done(ctx, call);
@@ -359,9 +336,10 @@ static void on_living(struct gw_fsm *fsm, unsigned event, void *data)
 		gw_fsm_go(fsm, CTX_S_RELEASING);
 		return;
 	case CTX_E_TIMER:
-		if (fsm->state == CTX_S_PREPARED)
+		if (fsm->state == CTX_S_PREPARED) {
+			ctx->rev++; /* the controller's COMMIT would not be what it thinks */
 			leave_prepared(ctx);
-		else
+		} else
 			agw_ctx_go(ctx, AGW_WHY_TTL);
 		return;
 	case CTX_E_EMPTY:

@@ -147,6 +147,17 @@ enum gw_err agw_ctx_fsm_call(struct agw_context *ctx, enum ctx_event event,
 /** Add the streams of a Reserve; all or none. */
 enum gw_err agw_ctx_add_streams(struct agw_context *ctx, struct ctx_call *call) GW_MUST_CHECK;
 
+/** Change streams by patches, all or none; those before `first` are not the request's own. */
+enum gw_err agw_ctx_apply(struct agw_context *ctx, const struct agw_ctx_patch *patches, size_t n,
+			  size_t first, struct ctx_call *call) GW_MUST_CHECK;
+/** Would they fit? Nothing is changed. */
+enum gw_err agw_ctx_try(const struct agw_context *ctx, const struct ctx_call *call) GW_MUST_CHECK;
+
+/* prepare.c */
+enum gw_err agw_ctx_prepare(struct agw_context *ctx, struct ctx_call *call) GW_MUST_CHECK;
+enum gw_err agw_ctx_commit(struct agw_context *ctx, struct ctx_call *call) GW_MUST_CHECK;
+void agw_ctx_prepared_forget(struct agw_context *ctx);
+
 /* patch.c */
 /** Merge a patch into params; the caller keeps both copies only on GW_OK. */
 enum gw_err agw_ctx_merge(struct ctx_branches *branches, const struct agw_ctx_patch *patch,

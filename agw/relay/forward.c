@@ -159,6 +159,10 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	seen(s, d);
+	if (s->several && agw_core_shut_out(s, pkt->from)) {
+		drop_down(s, AGW_DROP_GATE);
+		return;
+	}
 	agw_core_heard(s, pkt->from);
 	if (agw_reception_update(&s->rx_down, d, v.ssrc, v.seq, v.ts, s->p.clock_hz,
 				 s->env->now_us))

@@ -32,6 +32,15 @@ static struct gw_addr rtcp_of(const struct agw_core_params *c, const struct agw_
 	return a;
 }
 
+static unsigned n_branches(const struct agw_core_params *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < AGW_BRANCH_MAX; i++)
+		n += c->branches[i].rtp.len != 0;
+	return n;
+}
+
 static void set_free(struct agw_stream *s)
 {
 	struct agw_sock *k = &s->socks[AGW_SOCK_CORE_RTP];
@@ -53,6 +62,7 @@ void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bo
 		s->core_rtcp_to = b != NULL ? rtcp_of(c, b) : (struct gw_addr){.len = 0};
 		set_free(s);
 		s->core_exact = false;
+		s->several = n_branches(c) > 1;
 		if (before.len != 0 &&
 		    (s->core_rtp_to.len == 0 || !gw_addr_eq(&before, &s->core_rtp_to)))
 			agw_ssrc_new_source(&s->ssrcs);
@@ -92,6 +102,27 @@ bool agw_core_accepts(const struct agw_stream *s, const struct gw_addr *from)
 	return false;
 }
 
+/* Ports may differ from the signalled ones where the filter lets them: then the host decides. */
+bool agw_core_shut_out(const struct agw_stream *s, const struct gw_addr *from)
+{
+	const struct agw_core_params *c = &s->p.core;
+	const struct agw_core_branch *active = active_branch(c);
+	bool other_host = false;
+
+	if (active != NULL && (gw_addr_eq(from, &active->rtp) || gw_addr_eq(from, &s->core_rtp_to)))
+		return false;
+	for (int i = 0; i < AGW_BRANCH_MAX; i++) {
+		const struct agw_core_branch *b = &c->branches[i];
+
+		if (b->rtp.len == 0 || i == c->active)
+			continue;
+		if (gw_addr_eq(from, &b->rtp))
+			return true;
+		other_host = other_host || gw_addr_ip_eq(from, &b->rtp);
+	}
+	return other_host && (active == NULL || !gw_addr_ip_eq(from, &active->rtp));
+}
+
 static void latch(struct agw_stream *s, const struct gw_addr *from)
 {
 	struct agw_stream_event ev = {.kind = AGW_EV_CORE_LATCHED,
@@ -124,22 +155,13 @@ void agw_core_heard(struct agw_stream *s, const struct gw_addr *from)
 	}
 }
 
-static unsigned n_branches(const struct agw_core_params *c)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < AGW_BRANCH_MAX; i++)
-		n += c->branches[i].rtp.len != 0;
-	return n;
-}
-
 void agw_core_sweep(struct agw_stream *s)
 {
 	struct agw_sock *k = &s->socks[AGW_SOCK_CORE_RTP];
 
 	if (k->connected && !s->core_heard)
 		set_free(s);
-	else if (!k->connected && s->core_exact && n_branches(&s->p.core) == 1 &&
+	else if (!k->connected && s->core_exact && !s->several &&
 		 agw_udp_connect(k->fd, &s->core_rtp_to) == GW_OK)
 		k->connected = true;
 	s->core_heard = false;

@@ -55,6 +55,7 @@ struct agw_stream {
 	struct gw_addr core_rtcp_to;
 	bool core_exact; /* since the last sweep RTP came from core_rtp_to itself */
 	bool core_heard; /* … or any RTP at all */
+	bool several;    /* early dialogs: more than one core remote is known */
 	struct agw_counters counters;
 	struct agw_reception rx_up;
 	struct agw_reception rx_down;
@@ -114,6 +115,8 @@ void agw_leg_free(struct agw_leg *l);
 /** Work out destinations anew; called when branches, mode or gate changed. */
 void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bool gate_opened);
 bool agw_core_accepts(const struct agw_stream *s, const struct gw_addr *from);
+/** Is it from an early dialog other than the active one, whose gate is closed (2.7)? */
+bool agw_core_shut_out(const struct agw_stream *s, const struct gw_addr *from);
 /** A valid RTP packet came from there: latching, and knowing whom to connect to. */
 void agw_core_heard(struct agw_stream *s, const struct gw_addr *from);
 void agw_core_sweep(struct agw_stream *s);

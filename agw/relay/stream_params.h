@@ -143,6 +143,7 @@ struct agw_stream_change {
 	struct agw_stream_params params; /* realms and families cannot change: GW_ERR_UNSUPPORTED */
 	bool ice_restart;                /* new local ufrag/pwd, same ports (ICE-17) */
 	bool new_dtls; /* new association with params' role and fingerprints (DTLS-20) */
+	struct agw_fingerprint cert; /* … by this certificate of ours; len 0 = the newest */
 };
 
 struct agw_candidate {

@@ -86,7 +86,7 @@ enum gw_err agw_media_add(struct agw_media *m, const struct agw_stream_params *p
 
 	if (err != GW_OK)
 		return err;
-	agw_pool_renew_cert(m->pool);
+	agw_identity_renew(m->pool);
 	if (m->worker == NULL || m->n_slots == 0)
 		m->worker = least_loaded(m->pool);
 	c = agw_cmd_new(AGW_CMD_ADD, m, n);
@@ -166,7 +166,7 @@ static enum gw_err make_patch(struct agw_media *m, const struct agw_stream_chang
 	for (int i = 0; i <= (p->params.access.rtcp_separate ? AGW_LEG_RTCP : AGW_LEG_RTP); i++) {
 		enum gw_err err =
 		    agw_stream_dtls_new(&p->dtls[i], item->slot->stream, (enum agw_leg_index)i,
-					m->pool->dtls, profiles);
+					agw_identity_find(m->pool, &ch->cert), profiles);
 
 		if (err != GW_OK)
 			return err; /* the command is freed with what it has */
@@ -190,7 +190,7 @@ static void book(struct agw_pool *p, struct agw_slot *s, const struct agw_stream
 		s->local.ice_generation++;
 	}
 	if (ch->new_dtls)
-		agw_dtls_ctx_fingerprint(p->dtls, &s->local.fp);
+		agw_dtls_ctx_fingerprint(agw_identity_find(p, &ch->cert), &s->local.fp);
 }
 
 enum gw_err agw_media_apply(struct agw_media *m, const struct agw_stream_change *changes, size_t n,

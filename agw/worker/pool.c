@@ -55,16 +55,6 @@ static void fill_defaults(struct agw_pool_cfg *c)
 		memcpy(c->srtp_profiles, default_profiles, sizeof(default_profiles));
 }
 
-static enum gw_err make_dtls(struct agw_pool *p, struct agw_dtls_ctx **out)
-{
-	const struct agw_dtls_cfg cfg = {.timer_initial_ms = p->cfg.dtls_timer_initial_ms,
-					 .mtu = p->cfg.dtls_mtu,
-					 .cert_lifetime_s = p->cfg.cert_lifetime_s,
-					 .fp_hashes = p->cfg.fp_hashes};
-
-	return agw_dtls_ctx_new(out, &cfg);
-}
-
 static enum gw_err make_realms(struct agw_pool *p, const struct agw_pool_cfg *cfg)
 {
 	if (cfg->n_realms == 0 || cfg->n_realms > AGW_REALM_MAX)
@@ -138,7 +128,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	if (err != GW_OK)
 		goto fail;
 	p->srtp_up = true;
-	err = make_dtls(p, &p->dtls);
+	err = agw_identity_new(p, &p->dtls);
 	if (err != GW_OK)
 		goto fail;
 	err = start_workers(p);
@@ -195,7 +185,7 @@ void agw_pool_free(struct agw_pool *p)
 	free(p->workers);
 	if (p->epfd >= 0)
 		(void)close(p->epfd);
-	agw_dtls_ctx_free(p->dtls);
+	agw_identity_free(p);
 	if (p->srtp_up)
 		agw_srtp_shutdown();
 	for (size_t i = 0; i < AGW_REALM_MAX; i++)
@@ -284,20 +274,4 @@ bool agw_pool_ports(const struct agw_pool *p, const char *realm, struct agw_port
 	*out = (struct agw_ports_load){
 	    .total = load.total, .used = load.used, .resting = load.resting};
 	return true;
-}
-
-/* DTLS-10: a fresh certificate for new associations half-way through the old one's life. */
-void agw_pool_renew_cert(struct agw_pool *p)
-{
-	struct agw_dtls_ctx *fresh;
-
-	if (agw_dtls_ctx_age_s(p->dtls) < p->cfg.cert_lifetime_s / 2)
-		return;
-	if (make_dtls(p, &fresh) != GW_OK) {
-		GW_LOG_LIMITED(GW_LOG_ERROR, "dtls.renew-failed", "age_s=%llu",
-			       (unsigned long long)agw_dtls_ctx_age_s(p->dtls));
-		return;
-	}
-	agw_dtls_ctx_free(p->dtls); /* sessions made from it live on */
-	p->dtls = fresh;
 }

@@ -138,6 +138,9 @@ enum gw_err agw_media_add(struct agw_media *m, const struct agw_stream_params *p
 			  struct agw_stream_local *locals, uint32_t *seq,
 			  const char **field) GW_MUST_CHECK;
 
+/** Fingerprint that a new association will have, if its change says so (agw_stream_change.cert). */
+void agw_media_next_cert(struct agw_media *m, struct agw_fingerprint *out);
+
 /**
  * Change n streams at once; all switch together, or on error none.
  *

@@ -132,13 +132,16 @@ struct agw_worker {
 	_Atomic bool stop;
 };
 
+#define AGW_CERTS_BEFORE 2 /* certificates of ours that peers may still have been told */
+
 struct agw_pool {
 	struct agw_pool_cfg cfg; /* defaults filled in; realms point to `realms` */
 	struct agw_relay_cfg relay;
 	struct agw_realm_cfg realms[AGW_REALM_MAX];
 	size_t n_realms;
 	struct agw_port_pool *ports[AGW_REALM_MAX];
-	struct agw_dtls_ctx *dtls;
+	struct agw_dtls_ctx *dtls; /* for what is new */
+	struct agw_dtls_ctx *dtls_before[AGW_CERTS_BEFORE];
 	struct agw_pool_cbs cbs;
 	void *arg;
 	int epfd; /* over all report rings */
@@ -186,7 +189,14 @@ void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out);
 
 /* pool.c */
 uint64_t agw_pool_drops(const struct agw_pool *p, unsigned worker, enum agw_drop why);
-void agw_pool_renew_cert(struct agw_pool *p);
+
+/* identity.c */
+enum gw_err agw_identity_new(struct agw_pool *p, struct agw_dtls_ctx **out) GW_MUST_CHECK;
+void agw_identity_free(struct agw_pool *p);
+/** A fresh certificate, when it is time for one (DTLS-10). */
+void agw_identity_renew(struct agw_pool *p);
+/** The one with that fingerprint; the newest when it is unknown or has len 0. */
+struct agw_dtls_ctx *agw_identity_find(const struct agw_pool *p, const struct agw_fingerprint *fp);
 
 /* metrics.c */
 /** Tell /metrics of this pool (of the first one, when a process had several). */

@@ -33,6 +33,7 @@ static struct {
 	unsigned adds;
 	unsigned applies;
 	unsigned restarts;
+	uint8_t cert; /* the newest: first octet of its fingerprint */
 	size_t living;
 	uint16_t next_port;
 	const struct agw_pool_cbs *cbs;
@@ -134,10 +135,21 @@ enum gw_err agw_media_apply(struct agw_media *m, const struct agw_stream_change 
 			fake.restarts++;
 			m->local[k].ice_generation++;
 		}
+		if (changes[i].new_dtls) {
+			m->local[k].fp.len = 1;
+			m->local[k].fp.octets[0] =
+			    changes[i].cert.len != 0 ? changes[i].cert.octets[0] : fake.cert;
+		}
 		if (locals != NULL)
 			locals[i] = m->local[k];
 	}
 	return GW_OK;
+}
+
+void agw_media_next_cert(struct agw_media *m, struct agw_fingerprint *out)
+{
+	(void)m;
+	*out = (struct agw_fingerprint){.hash = AGW_HASH_SHA256, .len = 1, .octets = {fake.cert}};
 }
 
 void agw_media_del(struct agw_media *m, const uint32_t *ids, size_t n)

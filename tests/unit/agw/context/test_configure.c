@@ -256,6 +256,94 @@ static void test_prepare_gives_new_ice_credentials_at_once(void **state)
 	assert_int_equal(fake.restarts, 1);
 }
 
+static void test_commit_brings_the_answer_along(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("SDP-35", "IQ-09");
+	reserve(f, "c1", 2);
+	p.set = AGW_SET_GATE;
+	p.p.gate_down = true;
+	p.n_remotes = 1;
+	p.remotes[0].rtp = address("192.0.2.1", 4000);
+	p.remotes[0].active = true;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	/* a stream that was prepared and is gone is no obstacle, one the answer names is */
+	p = patch(7);
+	p.set = AGW_SET_GATE;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, &p, 1), GW_ERR_NOT_FOUND);
+	assert_string_equal(f->fault.field, "streams[0].stream_id");
+	assert_string_equal(state_of(f), "PREPARED");
+	assert_int_equal(fake.applies, 0);
+	p = patch(1);
+	p.set = AGW_SET_GATE;
+	p.p.gate_up = true;
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, &p, 1), GW_OK);
+	assert_int_equal(fake.applies, 1);
+	assert_true(params(f, 1)->gate_up);
+	assert_false(params(f, 1)->gate_down);
+	assert_int_equal(params(f, 1)->core.active, 0);
+	assert_string_equal(state_of(f), "ACTIVE");
+}
+
+static void test_prepare_tells_the_certificate_that_commit_uses(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+
+	REQ("DTLS-10", "DTLS-20");
+	reserve(f, "c1", 2);
+	p.new_dtls = true;
+	fake.cert = 7;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	assert_int_equal(f->result.n, 1);
+	assert_int_equal(f->result.locals[0].fp.octets[0], 7);
+	assert_int_equal(fake.applies, 0);
+	fake.cert = 8; /* renewed before the answer came */
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, NULL, 0), GW_OK);
+	assert_int_equal(f->result.locals[0].fp.octets[0], 7);
+	/* an answer that asks for it: our offer showed the certificate in use */
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, NULL, 0), GW_OK);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, 0, &p, 1), GW_OK);
+	assert_int_equal(f->result.locals[0].fp.octets[0], 7);
+	/* at once: the reply tells */
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	assert_int_equal(f->result.locals[0].fp.octets[0], 8);
+}
+
+static int setup_impatient(void **state)
+{
+	struct agw_context_cfg cfg = plain;
+
+	cfg.prepare_ttl_ms = 20;
+	*state = start(&cfg);
+	return 0;
+}
+
+static void test_prepare_expires(void **state)
+{
+	struct fixture *f = *state;
+	struct agw_ctx_patch p = patch(1);
+	uint64_t rev;
+
+	REQ("SDP-35");
+	reserve(f, "c1", 1);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, 0, &p, 1), GW_OK);
+	p.set = AGW_SET_GATE;
+	p.p.gate_down = true;
+	assert_int_equal(configure(f, AGW_CTX_PREPARE, 0, &p, 1), GW_OK);
+	rev = f->result.rev;
+	while (strcmp(state_of(f), "PREPARED") == 0)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	assert_string_equal(state_of(f), "ACTIVE");
+	assert_int_equal(configure(f, AGW_CTX_COMMIT, rev, &p, 1), GW_ERR_STATE);
+	assert_int_equal(f->fault.code, AGW_CTX_REV);
+	assert_false(params(f, 1)->gate_down);
+	assert_int_equal(configure(f, AGW_CTX_COMMIT_NOW, f->result.rev, &p, 1), GW_OK);
+	assert_true(params(f, 1)->gate_down);
+}
+
 static void test_bad_prepare_keeps_the_old_state(void **state)
 {
 	struct fixture *f = *state;
@@ -283,6 +371,9 @@ int main(void)
 	    T(test_prepared_changes_wait_for_commit),
 	    T(test_rollback_forgets_and_goes_back),
 	    T(test_prepare_gives_new_ice_credentials_at_once),
+	    T(test_commit_brings_the_answer_along),
+	    T(test_prepare_tells_the_certificate_that_commit_uses),
+	    cmocka_unit_test_setup_teardown(test_prepare_expires, setup_impatient, teardown),
 	    T(test_bad_prepare_keeps_the_old_state),
 	};
 

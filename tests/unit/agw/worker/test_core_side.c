@@ -63,16 +63,21 @@ static void test_core_source_filter_by_address(void **state)
 	from_core(b, same_host, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_SOURCE], 2);
 	exchange_rtp(b, 1);
-	/* Several early dialogs: all their sources are good, media goes to the active one. */
+	/* Several early dialogs: all their sources are good, the gate is the active one's. */
 	b->params.core.branches[1].id = 1;
 	b->params.core.branches[1].rtp = addr;
 	apply(b);
 	n = rtp(pkt, 8, 3, 7);
 	from_core(b, same_host, pkt, n);
-	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
+	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 1);
 	exchange_rtp(b, 1);
 	b->params.core.active = 1;
 	apply(b);
+	from_core(b, same_host, pkt, n);
+	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
+	from_core(b, b->peer.rtp, pkt, rtp(pkt, 8, 60, 9));
+	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 2);
+	AWAIT_STAT(b, down.drops[AGW_DROP_SOURCE], 2);
 	n = rtp(pkt, 8, 9, 0x77);
 	wic_send_rtp(&b->wic, pkt, n);
 	assert_int_equal(wic_recv_raw(same_host, buf, sizeof(buf), WIC_LIMIT_MS), n);
