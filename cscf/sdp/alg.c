@@ -101,6 +101,7 @@ void cscf_sdp_session_free(struct cscf_sdp_session *s)
 	sdp_state_free(&s->cur);
 	leg_fini(&s->wic);
 	leg_fini(&s->core);
+	free(s->core_said);
 	free(s);
 }
 
@@ -340,6 +341,7 @@ void cscf_sdp_commit(struct cscf_sdp_session *s)
 		return;
 	keep_origin(&s->wic);
 	keep_origin(&s->core);
+	sdp_keep_core_said(s);
 	sdp_state_free(&s->cur);
 	s->cur = s->work;
 	s->work = (struct sdp_state){0};

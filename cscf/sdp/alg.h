@@ -20,6 +20,8 @@
  *
  * Before commit, answer_from_* may be called again (forks, SDP repeated in the 200): access
  * parameters never change by it (2.7), the core's remote address becomes that of the last one.
+ * Early dialogs that go on by themselves (PRACK, UPDATE) each have a fork of the session that made
+ * the offer; the winner's is the call's from then on.
  * A late offer (INVITE without SDP) is the other column, with the offer in the 200.
  *
  * Which stream needs what, after offer_from_*: every stream with .live needs resources; the
@@ -333,6 +335,24 @@ enum cscf_sdp_verdict cscf_sdp_answer_to_wic(struct cscf_sdp_session *s,
 					     struct cscf_sdp_text *out) GW_MUST_CHECK;
 enum cscf_sdp_verdict cscf_sdp_answer_to_core(struct cscf_sdp_session *s,
 					      struct cscf_sdp_text *out) GW_MUST_CHECK;
+
+/**
+ * The session of one early dialog: as `s`, whose first offer is out and not answered (or is yet to
+ * come), but its answers and later rounds are its own. Same addresses towards the WIC (2.7);
+ * streams it adds later have ids of their own.
+ * @param number  1, 2, … another one for each fork of a call
+ * @return GW_OK; GW_ERR_STATE answered already; GW_ERR_NOMEM
+ */
+enum gw_err cscf_sdp_session_fork(struct cscf_sdp_session **out, const struct cscf_sdp_session *s,
+				  unsigned number) GW_MUST_CHECK;
+
+/**
+ * After offer_to_core gave a text with `unchanged`: take the core's last description as its answer
+ * (2.5 b; an ICE restart, or nothing at all, is the WIC's own affair).
+ * @return CSCF_SDP_OK: answered, as by cscf_sdp_answer_from_core; CSCF_SDP_STATE: the core has to
+ *         be asked (it refused that text, or streams changed); else as answer_from_core
+ */
+enum cscf_sdp_verdict cscf_sdp_answer_as_before(struct cscf_sdp_session *s) GW_MUST_CHECK;
 
 /** The round succeeded; it is the state now. Nothing when no answer was read. */
 void cscf_sdp_commit(struct cscf_sdp_session *s);

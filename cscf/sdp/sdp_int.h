@@ -24,6 +24,7 @@ struct sdp_words {
 
 /* A recycled m-line is a new stream to the AGW; id modulo this stays its place in the table. */
 #define SDP_STREAM_ID_STEP 64U
+#define SDP_FORK_ID_STEP   65536U
 
 /* One m-line pair. `pub` is what the session layer sees. */
 struct sdp_stream {
@@ -43,6 +44,7 @@ struct sdp_state {
 	struct sdp_stream **v; /* owned, each owned; only ever appended to */
 	size_t n;
 	size_t n_wic, n_core;             /* m-lines used so far on each leg */
+	uint32_t first_id;                /* of streams added here: forks do not share any */
 	char wic_addr[CSCF_SDP_ADDR_LEN]; /* last own address written there; "" before */
 	char core_addr[CSCF_SDP_ADDR_LEN];
 };
@@ -51,6 +53,7 @@ struct sdp_state {
 struct sdp_leg {
 	uint64_t sess_id;
 	uint64_t version;
+	uint64_t agreed; /* core leg: the version the last committed round ended with */
 	char *last; /* owned: last text written, NULL before the first */
 	size_t last_n;
 	char seen[128];     /* their "id version" in the committed state, cut; "" before */
@@ -64,6 +67,7 @@ struct cscf_sdp_session {
 	bool open, from_wic, answered, repeat, max_bundle;
 	struct sdp *offer, *answer; /* owned; of the open round */
 	struct sdp_leg wic, core;
+	char *core_said; /* owned; the core's last description that was committed, or NULL */
 };
 
 /* ---- codec.c: formats and feedback ------------------------------------------------------- */
@@ -150,6 +154,11 @@ void sdp_stream_set_fmts(struct sdp_stream *s, struct sdp_fmts fmts);
 void sdp_stream_refuse(struct sdp_stream *s, enum cscf_sdp_verdict why);
 /** Copy a slice to a fixed text; false when it does not fit (out is "" then). */
 bool sdp_copy(char *out, size_t n, struct gw_slice s);
+
+/* ---- fork.c */
+
+/** At commit: what the core agreed to, for cscf_sdp_answer_as_before. */
+void sdp_keep_core_said(struct cscf_sdp_session *s);
 
 /* ---- offer_wic.c, offer_core.c, answer.c: RFC 3264 ------------------------------------------ */
 

@@ -82,7 +82,7 @@ struct sdp_stream *sdp_state_add(struct sdp_state *st)
 		return NULL;
 	s->pub.wic_index = s->pub.core_index = -1;
 	s->pub.is_new = true;
-	s->pub.stream_id = (uint32_t)st->n;
+	s->pub.stream_id = st->first_id + (uint32_t)st->n;
 	st->v[st->n++] = s;
 	return s;
 }
