@@ -107,6 +107,10 @@ check: lint unit-asan unit-tsan ## what to run before each push
 bench-signalling: deps-npm release ## registrations per CPU-second and memory per WIC, beside Kamailio
 	@deploy/setup/install.sh bench
 	@node tests/bench/signalling.mjs
+.PHONY: bench-calls
+bench-calls: deps-npm release ## call set-ups per CPU-second, set-up times, memory per call, beside Kamailio + rtpengine
+	@deploy/setup/install.sh bench
+	@node tests/bench/calls.mjs
 .PHONY: bench-idle
 bench-idle: deps-npm release ## 20 000 registered WICs; half of them cut off at once and back
 	@node tests/bench/idle.mjs

@@ -53,6 +53,12 @@ export function cpuSeconds(pid) {
 	}, 0);
 }
 
+/** CPU seconds as the scheduler counts them: good for short phases. Threads that ended are missed. */
+export function cpuFine(pid) {
+	return family(pid).reduce((sum, p) => readdirSync(`/proc/${p}/task`).reduce((of, t) => of +
+		Number(readFileSync(`/proc/${p}/task/${t}/schedstat`, 'utf8').split(' ')[0]) / 1e9, sum), 0);
+}
+
 /** Memory of a process and its children, kB; PSS, so that what they share counts once. */
 export function memoryKb(pid) {
 	return family(pid).reduce((sum, p) => {
@@ -97,7 +103,7 @@ class Tool {
 	}
 }
 
-export const startCore = (port) => Tool.start('core', [`${HOST}:${port}`]);
+export const startCore = (port, ringMs) => Tool.start('core', [`${HOST}:${port}`, ...(ringMs === undefined ? [] : [ringMs])]);
 export const startLoad = (port, { clients, prefix = 'load', args = [] }) => Tool.start('load',
 	['--server', `${HOST}:${port}`, '--clients', clients, '--prefix', prefix, ...args]);
 export const startTls = (port, certs) => Tool.start('tls', [`${HOST}:${port}`, certs.cert, certs.key]);
@@ -131,21 +137,51 @@ export async function startCscf({ dir, certs }, { wss, mw, ops, core, transport 
 }
 
 /** alloc: its memory manager; qm is what it uses when not told otherwise, fm the faster one. */
-export async function startKamailio({ dir, certs }, { wss, mw, core, alloc = 'qm' }) {
-	const template = readFileSync(new URL('kamailio-edge.cfg', import.meta.url), 'utf8');
-	const values = { HOST, WSS: wss, MW: mw, CORE: `${HOST}:${core}`, CERT: certs.cert, KEY: certs.key };
+export async function startKamailio({ dir, certs }, { wss, mw, core, alloc = 'qm', template = 'kamailio-edge.cfg', more = {} }) {
+	const text = readFileSync(new URL(template, import.meta.url), 'utf8');
+	const values = { HOST, WSS: wss, MW: mw, CORE: `${HOST}:${core}`, CERT: certs.cert, KEY: certs.key, ...more };
 	const file = join(dir, `kamailio-${alloc}.cfg`);
 
 	const home = join(dir, `kamailio-${alloc}`);
 
 	mkdirSync(home);
-	writeFileSync(file, template.replace(/BENCH_([A-Z]+)/g, (all, name) => values[name] ?? all));
+	writeFileSync(file, text.replace(/BENCH_([A-Z_]+)/g, (all, name) => values[name] ?? all));
 	const p = new Process('kamailio', '/bin/sh', ['-c',
 		'ulimit -n $(ulimit -Hn); exec kamailio -f "$0" -DD -E -x "$2" -X "$2" -m 2048 -M 16 -w "$1" -Y "$1" >"$0.log" 2>&1', file, home, alloc]);
 
 	await p.ready(async () => readFileSync(`/proc/net/tcp`, 'utf8').includes(
 		`:${wss.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`));
 	return { pid: p.pid, process: p, stop: () => p.stop('SIGTERM').catch(() => {}) };
+}
+
+/** The eIMS-AGW, its media on an address of its own. */
+export async function startAgw({ dir }, { iq, ops, ip, knobs = {}, bin = BIN }) {
+	const home = join(dir, 'agw');
+
+	mkdirSync(home);
+	const file = writeConf(home, 'agw.yaml', merge({ iq: { listen: `${HOST}:${iq}` },
+		access: { listen_ip: [ip], ports: '10000-29999' }, core: { listen_ip: [ip], ports: '30000-59999' },
+		port: { quarantine: '1s' }, limits: { cpu_percent: 0 },
+		ops: { listen: `${HOST}:${ops}`, ctl_socket: join(home, 'ctl') } }, knobs));
+	const p = new Process('agw', '/bin/sh', ['-c', 'exec "$0" --config "$1" >"$2" 2>&1', join(bin, 'wicgate-agw'), file,
+		join(home, 'log')]);
+
+	await p.ready(async () => (await fetch(`http://${HOST}:${ops}/livez`)).status === 200).catch((err) => {
+		throw new Error(`${err.message}${readFileSync(join(home, 'log'), 'utf8').slice(-2000)}`);
+	});
+	return { pid: p.pid, process: p, stop: () => p.stop('SIGTERM').catch(() => p.stop('SIGKILL')) };
+}
+
+/** rtpengine without its kernel module, media on an address of its own, ng on a UDP port. */
+export async function startRtpengine({ dir }, { ng, ip, threads = 2 }) {
+	const log = join(dir, 'rtpengine.log');
+	const p = new Process('rtpengine', '/bin/sh', ['-c', 'exec rtpengine "$@" >"$0" 2>&1', log, '--foreground', '--table=-1',
+		`--interface=${ip}`, `--listen-ng=${HOST}:${ng}`, '--port-min=10000', '--port-max=59999',
+		`--num-threads=${threads}`, '--delete-delay=0', '--log-level=3', '--log-stderr', '--no-log-timestamps']);
+
+	await p.ready(async () => readFileSync('/proc/net/udp', 'utf8').includes(
+		`:${ng.toString(16).toUpperCase().padStart(4, '0')} `));
+	return { pid: p.pid, process: p, log, stop: () => p.stop('SIGTERM').catch(() => {}) };
 }
 
 /** Middle and spread of some figures. */

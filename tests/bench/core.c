@@ -2,13 +2,17 @@
 /*
  * The IMS core of a benchmark: answers REGISTER as fast as text can be copied, over UDP and TCP.
  * 401 without an answered challenge, else 200 with Contact, Path, Service-Route, P-Associated-URI
- * and what outbound asks for; any other request gets 200 (SUBSCRIBE: 489). It checks no Digest.
+ * and what outbound asks for; calls as core_call.h says; any other request gets 200 (SUBSCRIBE:
+ * 489). It checks no Digest.
  *
- *   wicgate-bench-core HOST:PORT     one JSON line a second on stdout while something comes:
+ *   wicgate-bench-core HOST:PORT [RING_MS]     one JSON line a second on stdout while something
+ * comes:
  *                                    {"s":3,"register":812,"accepted":406,"other":0}
  *
  * Thread: one.
  */
+#include "tests/bench/core_call.h"
+
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -20,16 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 16384
-#define DATAGRAMS   64
-
-struct text {
-	char *p;
-	size_t n;
-};
+#define DATAGRAMS 64
 
 static struct {
 	unsigned long registers, accepted, other;
@@ -37,47 +34,7 @@ static struct {
 } count;
 static char own[64]; /* host:port */
 
-static void put(struct text *t, const char *p, size_t n)
-{
-	if (t->n + n > MESSAGE_MAX)
-		abort();
-	memcpy(t->p + t->n, p, n);
-	t->n += n;
-}
-
-static void puts_(struct text *t, const char *s)
-{
-	put(t, s, strlen(s));
-}
-
-static bool is_name(const char *line, size_t n, const char *name)
-{
-	size_t k = strlen(name);
-
-	return n > k && line[k] == ':' && strncasecmp(line, name, k) == 0;
-}
-
-/* Copy the fields of that name, as they are; values also to *value when asked for. */
-static void copy(struct text *to, const char *msg, size_t n, const char *name, const char *suffix)
-{
-	const char *end = msg + n, *line = memchr(msg, '\n', n);
-
-	while (line != NULL && ++line < end) {
-		const char *next = memchr(line, '\n', (size_t)(end - line));
-		size_t len = next != NULL ? (size_t)(next - line) : (size_t)(end - line);
-
-		if (len > 0 && line[len - 1] == '\r')
-			len--;
-		if (is_name(line, len, name)) {
-			put(to, line, len);
-			puts_(to, suffix);
-			puts_(to, "\r\n");
-		}
-		line = next;
-	}
-}
-
-static void answer_register(struct text *to, const char *msg, size_t n)
+static void answer_register(struct bench_text *to, const char *msg, size_t n)
 {
 	static unsigned long nonce;
 	const char *response = memmem(msg, n, "response=\"", 10);
@@ -85,47 +42,48 @@ static void answer_register(struct text *to, const char *msg, size_t n)
 	bool ok = response != NULL && response[10] != '"';
 
 	count.registers++;
-	puts_(to, ok ? "SIP/2.0 200 OK\r\n" : "SIP/2.0 401 Unauthorized\r\n");
-	copy(to, msg, n, "Via", "");
-	copy(to, msg, n, "From", "");
-	copy(to, msg, n, "To", ";tag=c0re");
-	copy(to, msg, n, "Call-ID", "");
-	copy(to, msg, n, "CSeq", "");
+	bench_puts(to, ok ? "SIP/2.0 200 OK\r\n" : "SIP/2.0 401 Unauthorized\r\n");
+	bench_copy(to, msg, n, "Via", "");
+	bench_copy(to, msg, n, "From", "");
+	bench_copy(to, msg, n, "To", ";tag=c0re");
+	bench_copy(to, msg, n, "Call-ID", "");
+	bench_copy(to, msg, n, "CSeq", "");
 	if (!ok) {
 		snprintf(text, sizeof(text),
 			 "WWW-Authenticate: Digest realm=\"ims.test\", nonce=\"%016lx%08x\", "
 			 "algorithm=MD5, qop=\"auth\"\r\n",
 			 ++nonce, (unsigned)rand());
-		puts_(to, text);
+		bench_puts(to, text);
 	} else {
 		const char *aor = memmem(msg, n, "<sip:", 5);
 
 		count.accepted++;
-		copy(to, msg, n, "Contact", "");
-		copy(to, msg, n, "Path", "");
+		core_call_register(msg, n);
+		bench_copy(to, msg, n, "Contact", "");
+		bench_copy(to, msg, n, "Path", "");
 		snprintf(text, sizeof(text), "Service-Route: <sip:orig@%s;lr>\r\n", own);
-		puts_(to, text);
+		bench_puts(to, text);
 		/* the first name-addr of a REGISTER of the load is the IMPU in Path's, To's or
 		 * From's */
 		aor = memmem(msg, n, "\r\nTo: <", 7);
 		if (aor != NULL) {
 			const char *gt = memchr(aor, '>', (size_t)(msg + n - aor));
 
-			puts_(to, "P-Associated-URI: ");
+			bench_puts(to, "P-Associated-URI: ");
 			if (gt != NULL)
-				put(to, aor + 6, (size_t)(gt + 1 - aor - 6));
-			puts_(to, ", <tel:+15550101>\r\n");
+				bench_put(to, aor + 6, (size_t)(gt + 1 - aor - 6));
+			bench_puts(to, ", <tel:+15550101>\r\n");
 		}
 		if (memmem(msg, n, ";ob>", 4) != NULL)
-			puts_(to, "Require: outbound\r\n");
+			bench_puts(to, "Require: outbound\r\n");
 	}
-	puts_(to, "Content-Length: 0\r\n\r\n");
+	bench_puts(to, "Content-Length: 0\r\n\r\n");
 }
 
 /* @return length of the answer; 0 = none */
 static size_t answer(char *buf, const char *msg, size_t n)
 {
-	struct text to = {buf, 0};
+	struct bench_text to = {buf, 0};
 
 	if (memcmp(msg, "SIP/2.0", 7) == 0 || memcmp(msg, "ACK ", 4) == 0)
 		return 0;
@@ -134,14 +92,16 @@ static size_t answer(char *buf, const char *msg, size_t n)
 		return to.n;
 	}
 	count.other++;
-	puts_(&to, memcmp(msg, "SUBSCRIBE", 9) == 0 ? "SIP/2.0 489 Bad Event\r\n"
-						    : "SIP/2.0 200 OK\r\n");
-	copy(&to, msg, n, "Via", "");
-	copy(&to, msg, n, "From", "");
-	copy(&to, msg, n, "To", ";tag=c0re");
-	copy(&to, msg, n, "Call-ID", "");
-	copy(&to, msg, n, "CSeq", "");
-	puts_(&to, "Content-Length: 0\r\n\r\n");
+	if (memcmp(msg, "BYE", 3) == 0)
+		core_call_bye(msg, n);
+	bench_puts(&to, memcmp(msg, "SUBSCRIBE", 9) == 0 ? "SIP/2.0 489 Bad Event\r\n"
+							 : "SIP/2.0 200 OK\r\n");
+	bench_copy(&to, msg, n, "Via", "");
+	bench_copy(&to, msg, n, "From", "");
+	bench_copy(&to, msg, n, "To", ";tag=c0re");
+	bench_copy(&to, msg, n, "Call-ID", "");
+	bench_copy(&to, msg, n, "CSeq", "");
+	bench_puts(&to, "Content-Length: 0\r\n\r\n");
 	return to.n;
 }
 
@@ -149,7 +109,7 @@ static size_t answer(char *buf, const char *msg, size_t n)
 
 static void on_udp(evutil_socket_t fd, short what, void *arg)
 {
-	static char in[MESSAGE_MAX], out[MESSAGE_MAX];
+	static char in[BENCH_MESSAGE_MAX], out[BENCH_MESSAGE_MAX];
 
 	(void)what;
 	(void)arg;
@@ -162,6 +122,11 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
 
 		if (n < 0)
 			return;
+		if (n > 3 && n < BENCH_MESSAGE_MAX && memcmp(in, "MT ", 3) == 0) {
+			in[n] = '\0';
+			core_call_place(fd, in, &from);
+			continue;
+		}
 		k = n > 10 ? answer(out, in, (size_t)n) : 0;
 		if (k > 0)
 			(void)sendto(fd, out, k, 0, (struct sockaddr *)&from, len);
@@ -177,9 +142,21 @@ static size_t body_length(const char *head, size_t n)
 	return line != NULL ? (size_t)atol(line + 17) : 0;
 }
 
+/* @return length of the answer to send; 0 = none */
+static size_t on_message(struct bufferevent *b, char *out, const char *msg, size_t n)
+{
+	if (memcmp(msg, "INVITE ", 7) == 0)
+		core_call_invite(b, msg, n);
+	else if (memcmp(msg, "SIP/2.0", 7) == 0)
+		core_call_response(msg, n);
+	else
+		return answer(out, msg, n);
+	return 0;
+}
+
 static void on_stream(struct bufferevent *b, void *arg)
 {
-	static char out[MESSAGE_MAX];
+	static char out[BENCH_MESSAGE_MAX];
 	struct evbuffer *in = bufferevent_get_input(b);
 	size_t n, used = 0;
 	const char *p = (const char *)evbuffer_pullup(in, -1);
@@ -201,7 +178,7 @@ static void on_stream(struct bufferevent *b, void *arg)
 		len += body_length(p + used, len);
 		if (used + len > n)
 			break;
-		k = len > 10 ? answer(out, p + used, len) : 0;
+		k = len > 10 ? on_message(b, out, p + used, len) : 0;
 		if (k > 0)
 			bufferevent_write(b, out, k);
 		used += len;
@@ -212,8 +189,10 @@ static void on_stream(struct bufferevent *b, void *arg)
 static void on_stream_end(struct bufferevent *b, short what, void *arg)
 {
 	(void)arg;
-	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
+	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0) {
+		core_call_lost(b);
 		bufferevent_free(b);
+	}
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
@@ -259,15 +238,20 @@ int main(int argc, char **argv)
 	struct timeval second = {.tv_sec = 1};
 	struct event_base *base = event_base_new();
 	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), size = 4 << 20;
+	struct core_options calls = {
+	    .base = base, .own = own, .on_stream = on_stream, .on_end = on_stream_end};
 	char host[64];
 	unsigned port;
 
-	if (argc != 2 || sscanf(argv[1], "%63[^:]:%u", host, &port) != 2 ||
+	if (argc < 2 || argc > 3 || sscanf(argv[1], "%63[^:]:%u", host, &port) != 2 ||
 	    inet_pton(AF_INET, host, &at.sin_addr) != 1 || base == NULL || udp < 0) {
-		fprintf(stderr, "usage: wicgate-bench-core HOST:PORT\n");
+		fprintf(stderr, "usage: wicgate-bench-core HOST:PORT [RING_MS]\n");
 		return 2;
 	}
 	snprintf(own, sizeof(own), "%s", argv[1]);
+	snprintf(calls.ip, sizeof(calls.ip), "%s", host);
+	calls.ring_ms = argc == 3 ? (unsigned)atoi(argv[2]) : 0;
+	core_call_start(&calls);
 	at.sin_port = htons((uint16_t)port);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));

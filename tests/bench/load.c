@@ -12,11 +12,17 @@
  *   crash PERCENT SPREAD_MS     reset so many at once; each comes again after a random part of
  *                               SPREAD_MS, then with back-off; done when all are registered
  *   hold S                      keep what is open
+ *   calls S RATE MOST HOLD_MS RING_MS   calls both ways at a rate, or (0) so many at a time
+ *   raise N MOST                until N calls are up, at most so many in their set-up
+ *   clear                       hang all up
  *   quit
  *
  * Back-off: Retry-After and a random second, else 1 s doubling to 16 s, each times 0.5 to 1.5.
  */
 #include "tests/bench/load.h"
+
+#include "tests/bench/load_call.h"
+#include "tests/bench/load_series.h"
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -57,8 +63,7 @@ static struct {
 	int64_t begin_us, end_us;
 	unsigned busy, next;
 	unsigned long done, refused, lost, started;
-	uint32_t *us; /* latencies */
-	size_t us_n, us_size;
+	struct load_series took;
 } ph;
 
 static struct load_conn *conns;
@@ -76,38 +81,16 @@ int64_t load_now_us(void)
 
 /* --- results --- */
 
-static void sample(int64_t us)
-{
-	if (ph.us_n == ph.us_size) {
-		ph.us_size = ph.us_size != 0 ? 2 * ph.us_size : 65536;
-		ph.us = realloc(ph.us, ph.us_size * sizeof(*ph.us));
-		if (ph.us == NULL)
-			abort();
-	}
-	ph.us[ph.us_n++] = (uint32_t)us;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double at(double part)
-{
-	return ph.us_n > 0 ? ph.us[(size_t)(part * (double)(ph.us_n - 1))] / 1000.0 : 0;
-}
-
 static void report(void)
 {
 	double s = (double)(load_now_us() - ph.begin_us) / 1e6;
 
-	qsort(ph.us, ph.us_n, sizeof(*ph.us), by_size);
+	load_series_sort(&ph.took);
 	printf("{\"event\":\"%s\",\"done\":%lu,\"refused\":%lu,\"lost\":%lu,\"seconds\":%.3f,"
 	       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"registered\":%u,\"resumed\":%lu,"
 	       "\"full\":%lu}\n",
-	       ph.name, ph.done, ph.refused, ph.lost, s, at(0.5), at(0.99), at(1), registered,
+	       ph.name, ph.done, ph.refused, ph.lost, s, load_series_at(&ph.took, 0.5),
+	       load_series_at(&ph.took, 0.99), load_series_at(&ph.took, 1), registered,
 	       load_resumed, load_full);
 	fflush(stdout);
 	ph.mode = IDLE;
@@ -157,14 +140,14 @@ void load_done(struct load_conn *c, enum load_result how)
 {
 	bool ours = ph.mode != IDLE && ph.mode != HOLD;
 
-	event_active(kick, 0, 0);
+	load_kick();
 	if (ph.busy > 0)
 		ph.busy--;
 	if (how == LOAD_OK) {
 		c->failures = 0;
 		if (ours) {
 			ph.done++;
-			sample(load_now_us() - c->started_us);
+			load_series_add(&ph.took, load_now_us() - c->started_us);
 		}
 		if (ph.mode == STORM)
 			c->closing = true;
@@ -179,22 +162,32 @@ void load_done(struct load_conn *c, enum load_result how)
 }
 
 /* Next idle client of the fleet; NULL: none. */
-static struct load_conn *next_idle(void)
+struct load_conn *load_idle(void)
 {
 	for (unsigned i = 0; i < n_conns; i++) {
 		struct load_conn *c = &conns[ph.next];
 
 		ph.next = (ph.next + 1) % n_conns;
-		if (c->state == LOAD_OPEN && !c->busy && c->registered)
+		if (c->state == LOAD_OPEN && !c->busy && c->registered && c->call == NULL)
 			return c;
 	}
 	return NULL;
 }
 
+struct load_conn *load_client(unsigned id)
+{
+	return id < n_all ? &conns[id] : NULL;
+}
+
+void load_kick(void)
+{
+	event_active(kick, 0, 0);
+}
+
 static void start_refresh(unsigned most)
 {
 	while (ph.busy < most) {
-		struct load_conn *c = next_idle();
+		struct load_conn *c = load_idle();
 
 		if (c == NULL)
 			return;
@@ -282,6 +275,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
+	load_calls_go_on();
 	if (ph.mode != CONNECT && ph.mode != CRASH)
 		go_on();
 	else if (ph.mode == CONNECT && ph.next < n_conns)
@@ -293,6 +287,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
+	load_calls_go_on();
 	go_on();
 }
 
@@ -300,12 +295,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void begin(enum mode mode, const char *name, double seconds)
 {
-	uint32_t *us = ph.us;
-	size_t size = ph.us_size;
+	struct load_series took = ph.took;
 
 	memset(&ph, 0, sizeof(ph));
-	ph.us = us;
-	ph.us_size = size;
+	took.n = 0;
+	ph.took = took;
 	ph.mode = mode;
 	ph.name = name;
 	ph.begin_us = load_now_us();
@@ -332,6 +326,8 @@ static void command(const char *line)
 	double s = 0;
 	unsigned n = 0, m = 0;
 
+	if (load_calls_command(line))
+		return;
 	if (sscanf(line, "connect %u %u", &n, &m) == 2 && n <= n_all) {
 		begin(CONNECT, "connect", 0);
 		n_conns = n;
@@ -398,7 +394,8 @@ static void read_options(int argc, char **argv)
 	static const struct option names[] = {
 		{"server", 1, NULL, 's'}, {"clients", 1, NULL, 'c'}, {"prefix", 1, NULL, 'p'},
 		{"source", 1, NULL, 'a'}, {"per-source", 1, NULL, 'n'}, {"expires", 1, NULL, 'e'},
-		{"resume", 0, NULL, 'r'}, {"tls-only", 0, NULL, 't'}, {NULL, 0, NULL, 0},
+		{"resume", 0, NULL, 'r'}, {"tls-only", 0, NULL, 't'},
+		{"core", 1, NULL, 'C'}, {"media", 1, NULL, 'M'}, {NULL, 0, NULL, 0},
 	};
 	/* clang-format on */
 	char host[64];
@@ -436,6 +433,12 @@ static void read_options(int argc, char **argv)
 		case 't':
 			load_opt.tls_only = true;
 			break;
+		case 'C':
+			load_call_opt.core = optarg;
+			break;
+		case 'M':
+			load_call_opt.media = optarg;
+			break;
 		default:
 			exit(2);
 		}
@@ -466,7 +469,7 @@ int main(int argc, char **argv)
 	kick = event_new(load_base, -1, 0, on_kick, NULL);
 	ticker = event_new(load_base, -1, EV_PERSIST, on_tick, NULL);
 	in = bufferevent_socket_new(load_base, 0, 0);
-	if (kick == NULL || ticker == NULL || in == NULL)
+	if (kick == NULL || ticker == NULL || in == NULL || !load_calls_start())
 		return 1;
 	bufferevent_setcb(in, on_stdin, NULL, on_stdin_end, NULL);
 	bufferevent_enable(in, EV_READ);

@@ -7,6 +7,7 @@
  *   load.c       options, commands on stdin, phases, results as JSON lines on stdout
  *   load_conn.c  one connection: TCP, TLS, Upgrade, frames
  *   load_sip.c   the REGISTER texts
+ *   load_call.h  calls
  *
  * Thread: one, libevent's.
  */
@@ -21,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOAD_TEXT_MAX 4096
+#define LOAD_TEXT_MAX 8192
 
 struct load_options {
 	struct sockaddr_in server;
@@ -64,6 +65,9 @@ struct load_conn {
 	bool probing;      /* a keep-alive is under way */
 	bool closing;      /* of a storm: to be closed */
 	unsigned failures; /* in a row */
+
+	char routes[256];       /* Service-Route of its registration, as Route fields */
+	struct load_call *call; /* see load_call.h; NULL: none */
 };
 
 extern struct load_options load_opt;
@@ -83,6 +87,8 @@ void load_conn_open(struct load_conn *c);
 void load_conn_register(struct load_conn *c, bool plain);
 /** RFC 5626 keep-alive; load_done with LOAD_OK when the answer is there. */
 void load_conn_probe(struct load_conn *c);
+/** One SIP message. */
+void load_conn_send(struct load_conn *c, const char *text, size_t n);
 /** Close. orderly: with a close frame and close_notify; else by a reset. */
 void load_conn_close(struct load_conn *c, bool orderly);
 
@@ -94,6 +100,13 @@ size_t load_register_text(char *to, size_t size, struct load_conn *c, bool crede
 void load_response_read(struct load_conn *c, const char *text, size_t n);
 
 /* --- load.c */
+
+/** The client of that number; NULL: there is none. */
+struct load_conn *load_client(unsigned id);
+/** The next registered client with nothing to do; NULL = none. */
+struct load_conn *load_idle(void);
+/** Look, soon, whether there is something to start. */
+void load_kick(void);
 
 /** The time to connect again has come; arg is the connection. */
 void load_retry(evutil_socket_t fd, short what, void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One connection of the load; see load.h. Frames of the server are taken as they should be. */
-#include "tests/bench/load.h"
+#include "tests/bench/load_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +139,14 @@ void load_conn_register(struct load_conn *c, bool plain)
 	send_register(c, plain && c->nonce[0] != '\0');
 }
 
+void load_conn_send(struct load_conn *c, const char *text, size_t n)
+{
+	if (c->state != LOAD_OPEN)
+		return;
+	queue_frame(c, 1, text, n);
+	flush(c);
+}
+
 void load_conn_probe(struct load_conn *c)
 {
 	c->busy = c->probing = true;
@@ -164,6 +172,8 @@ static void on_text(struct load_conn *c, const char *text, size_t n)
 			end_op(c, LOAD_OK);
 		return;
 	}
+	if (load_call_take(c, text, n))
+		return;
 	if (n < 12 || memcmp(text, "SIP/2.0 ", 8) != 0 || !c->busy)
 		return; /* a request of the core's: not ours to answer */
 	load_response_read(c, text, n);

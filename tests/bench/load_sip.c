@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* REGISTER as JsSIP words it, and what a load generator wants of the answer. */
 #include "tests/bench/load.h"
+#include "tests/bench/sip_text.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -82,6 +83,8 @@ void load_response_read(struct load_conn *c, const char *text, size_t n)
 	at = memmem(text, n, "nonce=\"", 7);
 	if (c->status == 401 && at != NULL)
 		sscanf(at + 7, "%79[^\"]", c->nonce);
+	if (c->status == 200)
+		bench_routes(text, n, "Service-Route", false, c->routes, sizeof(c->routes));
 	at = memmem(text, n, "\r\nRetry-After:", 14);
 	if (at != NULL)
 		c->retry_after = (unsigned)atoi(at + 14);
