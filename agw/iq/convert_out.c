@@ -207,6 +207,14 @@ static uint32_t seen_before(uint64_t at_ms)
 	return now - at_ms < NEVER_SEEN ? (uint32_t)(now - at_ms) : NEVER_SEEN - 1;
 }
 
+/* Age plus 1, so that 0 stays "never" for a peer that does not know the field. */
+static uint32_t age_of(uint64_t at_ms)
+{
+	uint32_t age = seen_before(at_ms);
+
+	return age == NEVER_SEEN ? 0 : age + 1;
+}
+
 static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 {
 	IqDirectionStats *out = NEW(direction_stats);
@@ -232,6 +240,8 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 	out->lost = d->lost;
 	out->jitter_rtp_units = d->jitter;
 	out->last_seen_ms = seen_before(d->last_seen_ms);
+	out->first_in_ms = age_of(d->first_in_ms);
+	out->first_out_ms = age_of(d->first_out_ms);
 	return out;
 }
 
@@ -264,6 +274,10 @@ IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 	out->stun_requests = st->stun_requests;
 	out->stun_rejects = st->up.drops[AGW_DROP_STUN_BAD]; /* the refused are among them */
 	out->dtls_drops = st->up.drops[AGW_DROP_DTLS_BAD];
+	out->ice_first_check_ms = age_of(st->ice_first_check_ms);
+	out->ice_connected_ms = age_of(st->ice_connected_ms);
+	out->dtls_started_ms = age_of(st->dtls_started_ms);
+	out->dtls_established_ms = age_of(st->dtls_established_ms);
 	if (out->uplink == NULL || out->downlink == NULL ||
 	    (st->srtp_profile != 0 &&
 	     (iq_str_set(&out->srtp_profile, agw_srtp_profile_name(st->srtp_profile)) != GW_OK ||

@@ -40,6 +40,9 @@ static void ice_event(void *arg, enum agw_ice_event what)
 	case AGW_ICE_EV_CONNECTED:
 		ev.kind = AGW_EV_ICE_CONNECTED;
 		l->ice_connected = true;
+		if (l->index == AGW_LEG_RTP)
+			agw_mark(&l->stream->counters.ice_connected_ms, l->stream->env->now_ms,
+				 true);
 		break;
 	case AGW_ICE_EV_FAILED:
 		ev.kind = AGW_EV_ICE_FAILED;
@@ -69,6 +72,7 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 	switch (agw_ice_input(l->ice, s->env->ice, local, pkt->from, pkt->data, pkt->len,
 			      s->env->now_ms)) {
 	case AGW_ICE_GOOD:
+		agw_mark(&s->counters.ice_first_check_ms, s->env->now_ms, false);
 		agw_count(&s->counters.stun_requests, 1);
 		agw_leg_kick(l);
 		break;
@@ -166,6 +170,7 @@ static void dtls_keyed(void *arg, const struct agw_srtp_keys *keys)
 	l->srtp = fresh;
 	if (l->index != AGW_LEG_RTP)
 		return;
+	agw_mark(&s->counters.dtls_established_ms, s->env->now_ms, true);
 	agw_ssrc_reset(&s->ssrcs);
 	tell_dtls(s, AGW_EV_DTLS_ESTABLISHED, AGW_CAUSE_NONE, keys->profile);
 }
@@ -288,6 +293,8 @@ void agw_leg_kick(struct agw_leg *l)
 	s->env->on_setup(s->env->arg, s);
 	if (!slot_take(l))
 		return;
+	if (l->index == AGW_LEG_RTP)
+		agw_mark(&s->counters.dtls_started_ms, s->env->now_ms, true);
 	agw_dtls_start(l->dtls, role);
 	if (role == AGW_DTLS_ROLE_SERVER)
 		feed_early(l);

@@ -77,6 +77,8 @@ static enum gw_err unprotect(struct agw_leg *l, unprotect_fn *fn, uint8_t *data,
 
 static void count_rtp(struct agw_stream *s, struct agw_dir_counters *d, uint16_t payload)
 {
+	if (agw_counter_read(&d->rtp_packets) == 0)
+		agw_mark(&d->first_out_ms, s->env->now_ms, false);
 	agw_count(&d->rtp_packets, 1);
 	agw_count(&d->rtp_octets, payload);
 	agw_count(&s->env->rtp_packets, 1);

@@ -33,6 +33,7 @@ bool agw_reception_update(struct agw_reception *r, struct agw_dir_counters *d, u
 	uint64_t expected;
 
 	if (!r->started || changed) {
+		agw_mark(&d->first_in_ms, now_us / 1000, false);
 		start(r, ssrc, seq);
 		atomic_store_explicit(&d->ssrc, ssrc, memory_order_relaxed);
 	} else if (ahead != 0 && ahead < 0x8000) {
@@ -60,6 +61,8 @@ static void read_dir(const struct agw_dir_counters *d, struct agw_dir_stats *out
 		out->drops[i] = atomic_load_explicit(&d->drops[i], memory_order_relaxed);
 	out->lost = atomic_load_explicit(&d->lost, memory_order_relaxed);
 	out->last_seen_ms = atomic_load_explicit(&d->last_seen_ms, memory_order_relaxed);
+	out->first_in_ms = agw_counter_read(&d->first_in_ms);
+	out->first_out_ms = agw_counter_read(&d->first_out_ms);
 	out->discontinuities = atomic_load_explicit(&d->discontinuities, memory_order_relaxed);
 	out->jitter = atomic_load_explicit(&d->jitter, memory_order_relaxed);
 	out->ssrc = atomic_load_explicit(&d->ssrc, memory_order_relaxed);
@@ -73,4 +76,8 @@ void agw_counters_read(const struct agw_counters *c, struct agw_stream_stats *ou
 	out->stun_errors_sent = atomic_load_explicit(&c->stun_errors, memory_order_relaxed);
 	out->dtls_packets = atomic_load_explicit(&c->dtls_packets, memory_order_relaxed);
 	out->rtcp_removed = atomic_load_explicit(&c->rtcp_removed, memory_order_relaxed);
+	out->ice_first_check_ms = agw_counter_read(&c->ice_first_check_ms);
+	out->ice_connected_ms = agw_counter_read(&c->ice_connected_ms);
+	out->dtls_started_ms = agw_counter_read(&c->dtls_started_ms);
+	out->dtls_established_ms = agw_counter_read(&c->dtls_established_ms);
 }

@@ -17,6 +17,8 @@ struct agw_dir_counters {
 	_Atomic uint64_t drops[AGW_DROP_COUNT];
 	_Atomic uint64_t lost;
 	_Atomic uint64_t last_seen_ms;
+	_Atomic uint64_t first_in_ms;
+	_Atomic uint64_t first_out_ms;
 	_Atomic uint64_t discontinuities;
 	_Atomic uint32_t jitter;
 	_Atomic uint32_t ssrc;
@@ -29,6 +31,10 @@ struct agw_counters {
 	_Atomic uint64_t stun_errors;
 	_Atomic uint64_t dtls_packets;
 	_Atomic uint64_t rtcp_removed;
+	_Atomic uint64_t ice_first_check_ms;
+	_Atomic uint64_t ice_connected_ms;
+	_Atomic uint64_t dtls_started_ms;
+	_Atomic uint64_t dtls_established_ms;
 };
 
 /* Reception of the current SSRC of one direction (RFC 3550 A.1, A.3, A.8); worker's own. */
@@ -47,6 +53,18 @@ static inline void agw_count(_Atomic uint64_t *c, uint64_t by)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + by,
 			      memory_order_relaxed);
+}
+
+static inline uint64_t agw_counter_read(const _Atomic uint64_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+/** A time that is told once, or anew with `again`. */
+static inline void agw_mark(_Atomic uint64_t *at, uint64_t now_ms, bool again)
+{
+	if (again || agw_counter_read(at) == 0)
+		atomic_store_explicit(at, now_ms, memory_order_relaxed);
 }
 
 /**

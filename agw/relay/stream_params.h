@@ -243,6 +243,8 @@ struct agw_dir_stats {
 	uint32_t jitter;       /* RTP timestamp units, RFC 3550 A.8 */
 	uint32_t ssrc;         /* current, as received */
 	uint64_t last_seen_ms; /* monotonic time of the last accepted packet; 0 = never */
+	uint64_t first_in_ms;  /* monotonic time of the first RTP taken in; 0 = none */
+	uint64_t first_out_ms; /* and of the first relayed */
 	uint64_t discontinuities; /* SSRC reused with another sequence: new SSRC given (SRTP-09) */
 };
 
@@ -253,6 +255,8 @@ struct agw_stream_stats {
 	uint64_t stun_errors_sent;
 	uint64_t rtcp_removed; /* sub-packets taken out of compounds by the filter */
 	uint64_t dtls_packets;
+	/* monotonic times; 0 = not yet */
+	uint64_t ice_first_check_ms, ice_connected_ms, dtls_started_ms, dtls_established_ms;
 	uint16_t srtp_profile;      /* 0 until keyed */
 	uint16_t dtls_version;      /* 0xfefd = DTLS 1.2; 0 until keyed */
 	struct gw_addr remote;      /* selected access pair, theirs; len 0 = none */
