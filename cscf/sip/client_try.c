@@ -116,6 +116,7 @@ static int on_send(void *owner, enum cscf_sip_machine_send what)
 		else
 			cscf_sip_count_side(CSCF_SIP_N_REQ_OUT_W2, c->flow.side);
 		cscf_sip_log_msg("out", &c->flow, c->msg);
+		cscf_sip_tell(c->stack, false, &c->flow, c->msg);
 		c->sent_once = true;
 	}
 	return 0;
@@ -356,6 +357,7 @@ enum gw_err cscf_sip_client_make_ack(struct cscf_sip_client *c, const struct csc
 		return err;
 	free(c->ack_text);
 	c->ack_text = cscf_sip_msg_print(ack, &c->ack_n);
+	cscf_sip_tell(c->stack, false, &c->flow, ack);
 	cscf_sip_msg_free(ack);
 	return c->ack_text != NULL ? GW_OK : GW_ERR_NOMEM;
 }

@@ -206,6 +206,9 @@ void cscf_sip_texts_free(char **texts, size_t n);
 enum gw_err cscf_sip_msg_values_set(struct cscf_sip_msg *msg, const char *name, char *const *texts,
 				    size_t n) GW_MUST_CHECK;
 
+/** The i-th field in order, whatever it is. @return false: there are not so many */
+bool cscf_sip_msg_field(const struct cscf_sip_msg *msg, size_t i, struct gw_slice *name,
+			struct gw_slice *value);
 /** First Contact, parsed. @return false when absent or malformed */
 bool cscf_sip_msg_contact(const struct cscf_sip_msg *msg, struct cscf_sip_name_addr *out);
 /** URI of the top Route, else the Request-URI: where the request goes next (RFC 3261 s12.2.1.1). */

@@ -337,3 +337,13 @@ enum gw_err cscf_sip_msg_add_to_tag(struct cscf_sip_msg *msg, const char *tag)
 	free(value);
 	return err;
 }
+
+bool cscf_sip_msg_field(const struct cscf_sip_msg *msg, size_t i, struct gw_slice *name,
+			struct gw_slice *value)
+{
+	if (i >= msg->n_hdr)
+		return false;
+	*name = (struct gw_slice){msg->hdr[i].name, msg->hdr[i].name_n};
+	*value = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
+	return true;
+}

@@ -29,9 +29,10 @@ static void log_bad(const struct cscf_sip_flow *flow, const struct cscf_sip_faul
 }
 
 /* A well-formed request that is not served; its counter is the caller's. */
-static void log_refused(const struct cscf_sip_flow *flow, const struct cscf_sip_msg *req,
-			int status, const char *reason)
+static void log_refused(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+			const struct cscf_sip_msg *req, int status, const char *reason)
 {
+	cscf_sip_tell_refused(s, flow, req, status, reason);
 	GW_LOG_LIMITED(GW_LOG_WARN, "sip.refused",
 		       "reason=%s status=%d side=%s method=%.*s call_id=\"%.*s\" conn=%llu", reason,
 		       status, flow->side == CSCF_SIP_W2 ? "w2" : "mw",
@@ -58,6 +59,7 @@ static void answer_bad(struct cscf_sip_stack *s, const struct cscf_sip_flow *flo
 {
 	cscf_sip_count(CSCF_SIP_N_BAD_ANSWERED);
 	log_bad(flow, fault, "answered");
+	cscf_sip_tell_refused(s, flow, req, fault->status, fault->reason);
 	if (mark_source(s, req, flow) == GW_OK)
 		cscf_sip_send_stateless(s, flow, req, fault->status, fault->reason, NULL, NULL);
 }
@@ -72,7 +74,7 @@ static void refuse(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 	struct cscf_sip_server *t;
 
 	if (status >= 300) /* else an OPTIONS that arrived */
-		log_refused(flow, req, status, why);
+		log_refused(s, flow, req, status, why);
 
 	if (cscf_sip_server_new(s, req, flow, key, &t) != GW_OK) {
 		cscf_sip_send_stateless(s, flow, req, status, NULL, name, value);
@@ -112,14 +114,14 @@ static void receive_cancel(struct cscf_sip_stack *s, struct cscf_sip_msg *cancel
 	free(invite_key);
 	if (cscf_sip_server_new(s, cancel, flow, key, &t) != GW_OK) {
 		cscf_sip_count(CSCF_SIP_N_OVERLOAD);
-		log_refused(flow, cancel, 503, "overload");
+		log_refused(s, flow, cancel, 503, "overload");
 		cscf_sip_send_stateless(s, flow, cancel, 503, NULL, "Retry-After", RETRY_FULL_S);
 		cscf_sip_msg_free(cancel);
 		return;
 	}
 	if (invite == NULL) {
 		cscf_sip_count(CSCF_SIP_N_NO_INVITE);
-		log_refused(flow, cancel, 481, "cancel-of-nothing");
+		log_refused(s, flow, cancel, 481, "cancel-of-nothing");
 		(void)cscf_sip_reply(s, cscf_sip_server_handle(t), 481, NULL, (char *)NULL);
 		return;
 	}
@@ -216,7 +218,7 @@ static bool refuse_by_rate(struct cscf_sip_stack *s, const struct cscf_sip_msg *
 	if (within && !flood)
 		return false;
 	cscf_sip_count(CSCF_SIP_N_RATE);
-	log_refused(flow, req, 503, flood ? "emergency-rate" : "rate");
+	log_refused(s, flow, req, 503, flood ? "emergency-rate" : "rate");
 	cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", RETRY_RATE_S);
 	if (!within)
 		cscf_sip_conn_close(s, flow->conn, 1008, "message rate exceeded");
@@ -322,7 +324,7 @@ static void refuse_overload(struct cscf_sip_stack *s, const struct cscf_sip_msg 
 
 	snprintf(seconds, sizeof(seconds), "%u", cscf_sip_stack_retry_after(s));
 	cscf_sip_count(CSCF_SIP_N_OVERLOAD);
-	log_refused(flow, req, 503, "overload");
+	log_refused(s, flow, req, 503, "overload");
 	cscf_sip_send_stateless(s, flow, req, 503, NULL, "Retry-After", seconds);
 }
 
@@ -422,12 +424,14 @@ bool cscf_sip_receive(struct cscf_sip_stack *s, const struct cscf_sip_flow *flow
 	}
 	if (err == GW_OK) {
 		cscf_sip_log_msg("in", flow, msg);
+		cscf_sip_tell(s, true, flow, msg);
 		if (cscf_sip_msg_is_request(msg))
 			return receive_request(s, msg, flow);
 		receive_response(s, msg, flow);
 		return true;
 	}
 	if (msg != NULL && fault.answerable) {
+		cscf_sip_tell(s, true, flow, msg);
 		answer_bad(s, flow, msg, &fault);
 	} else if (err != GW_ERR_NOMEM) {
 		cscf_sip_count(CSCF_SIP_N_BAD_DROPPED);

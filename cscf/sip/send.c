@@ -44,6 +44,31 @@ void cscf_sip_log_msg(const char *dir, const struct cscf_sip_flow *flow,
 	    (unsigned)cscf_sip_msg_cseq(msg), GW_SLICE_FMT(cscf_sip_msg_call_id(msg)));
 }
 
+static void tell(const struct cscf_sip_stack *s, const struct cscf_sip_wire *w)
+{
+	if (s->cbs->on_wire != NULL)
+		s->cbs->on_wire(s->cbs_arg, w);
+}
+
+void cscf_sip_tell(const struct cscf_sip_stack *s, bool in, const struct cscf_sip_flow *flow,
+		   const struct cscf_sip_msg *msg)
+{
+	tell(s, &(struct cscf_sip_wire){.in = in, .flow = flow, .msg = msg});
+}
+
+void cscf_sip_tell_again(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+			 const struct cscf_sip_msg *req, int status)
+{
+	tell(s, &(struct cscf_sip_wire){.flow = flow, .msg = req, .again_status = status});
+}
+
+void cscf_sip_tell_refused(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+			   const struct cscf_sip_msg *req, int status, const char *why)
+{
+	tell(s, &(struct cscf_sip_wire){
+		    .in = true, .flow = flow, .msg = req, .again_status = status, .why = why});
+}
+
 /* Where responses to a Mw request go once its connection is gone, or over UDP. */
 static void response_addr(const struct cscf_sip_flow *flow, const struct cscf_sip_via *via,
 			  struct gw_addr *out)
@@ -90,6 +115,7 @@ void cscf_sip_send_stateless(struct cscf_sip_stack *s, const struct cscf_sip_flo
 		goto out;
 	text = cscf_sip_msg_print(rsp, &n);
 	cscf_sip_log_msg("out", flow, rsp);
+	cscf_sip_tell(s, false, flow, rsp);
 	if (text == NULL || cscf_sip_send_response(s, flow, req, text, n) != GW_OK)
 		GW_LOG_LIMITED(GW_LOG_DEBUG, "sip.answer_lost", "status=%d conn=%llu", status,
 			       (unsigned long long)flow->conn);

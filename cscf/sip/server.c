@@ -38,6 +38,7 @@ struct cscf_sip_server {
 	bool tls_agreed; /* RFC 3329: the WIC offered tls, and hears that it is so (SEC-15) */
 	bool accepted;
 	bool acked;
+	bool said; /* the last response went out before */
 	int64_t trying_at;
 	int64_t forget_at;
 	int64_t accepted_until;
@@ -197,6 +198,9 @@ static int on_machine_send(void *owner, enum cscf_sip_machine_send what)
 
 	if (what != CSCF_SIP_SEND_RESPONSE || t->text == NULL)
 		return 0;
+	if (t->said)
+		cscf_sip_tell_again(t->stack, &t->flow, t->req, t->status);
+	t->said = true;
 	return cscf_sip_send_response(t->stack, &t->flow, t->req, t->text, t->text_n) == GW_OK ? 0
 											       : -1;
 }
@@ -318,6 +322,8 @@ static enum gw_err prepare(struct cscf_sip_server *t, struct cscf_sip_msg *rsp)
 	if (text == NULL)
 		return GW_ERR_NOMEM;
 	cscf_sip_log_msg("out", &t->flow, rsp);
+	cscf_sip_tell(t->stack, false, &t->flow, rsp);
+	t->said = false;
 	free(t->text);
 	t->text = text;
 	t->text_n = n;

@@ -90,6 +90,17 @@ void cscf_sip_config_defaults(struct cscf_sip_config *cfg);
 
 /* --- what the stack tells --- */
 
+/* One message at the edge of the stack, as it is on the wire. */
+struct cscf_sip_wire {
+	bool in;
+	const struct cscf_sip_flow *flow;
+	const struct cscf_sip_msg *msg; /* borrowed */
+	/* Not 0: that answer of ours to msg, a request, goes out once more; or with `why`, a word
+	 * for it: the stack itself refuses msg so. */
+	int again_status;
+	const char *why; /* static */
+};
+
 struct cscf_sip_stack_cbs {
 	/**
 	 * A new request other than ACK and CANCEL, initial or in a dialog. `msg` is borrowed: it
@@ -125,6 +136,8 @@ struct cscf_sip_stack_cbs {
 	 */
 	bool (*admit_emergency)(void *arg, const struct cscf_sip_msg *req,
 				const struct cscf_sip_flow *flow);
+	/** Each message that comes or goes, before all else is done with it. May be NULL. */
+	void (*on_wire)(void *arg, const struct cscf_sip_wire *w);
 };
 
 /*

@@ -89,6 +89,15 @@ void cscf_sip_send_stateless(struct cscf_sip_stack *s, const struct cscf_sip_flo
 /** One debug line per message: dir "in" or "out". */
 void cscf_sip_log_msg(const char *dir, const struct cscf_sip_flow *flow,
 		      const struct cscf_sip_msg *msg);
+/** Tell who listens (on_wire): a message came in, or goes out. */
+void cscf_sip_tell(const struct cscf_sip_stack *s, bool in, const struct cscf_sip_flow *flow,
+		   const struct cscf_sip_msg *msg);
+/** Our answer to a request goes out once more. */
+void cscf_sip_tell_again(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+			 const struct cscf_sip_msg *req, int status);
+/** The stack refuses a request. @param why  static */
+void cscf_sip_tell_refused(const struct cscf_sip_stack *s, const struct cscf_sip_flow *flow,
+			   const struct cscf_sip_msg *req, int status, const char *why);
 /** A fresh branch that carries the loop mark of the request (WS-30). */
 void cscf_sip_make_branch(const struct cscf_sip_msg *req, enum cscf_sip_side to,
 			  char buf[CSCF_SIP_BRANCH_LEN]);

@@ -29,6 +29,7 @@ static enum gw_err send_once(struct cscf_sip_stack *s, struct cscf_sip_msg *msg,
 	if (err != GW_OK)
 		return err;
 	cscf_sip_log_msg("out", flow, msg);
+	cscf_sip_tell(s, false, flow, msg);
 	text = cscf_sip_msg_print(msg, &n);
 	if (text == NULL)
 		return GW_ERR_NOMEM;
