@@ -114,7 +114,14 @@ struct iq_ctx {
 	uint32_t audit_gen; /* last audit of its AGW that listed it */
 };
 
-enum iq_op { IQ_OP_RESERVE, IQ_OP_RESERVE_MORE, IQ_OP_CONFIGURE, IQ_OP_RELEASE, IQ_OP_AUDIT };
+enum iq_op {
+	IQ_OP_RESERVE,
+	IQ_OP_RESERVE_MORE,
+	IQ_OP_CONFIGURE,
+	IQ_OP_RELEASE,
+	IQ_OP_AUDIT,
+	IQ_OP_LOOK /* audit of one context, for its statistics */
+};
 
 struct iq_txn {
 	UT_hash_handle hh; /* by id */
@@ -131,6 +138,7 @@ struct iq_txn {
 	size_t frame_n;
 	struct event *timer; /* owned */
 	unsigned sent;
+	uint64_t since_ms;
 	/* Reserve only */
 	uint64_t deadline_ms;
 	struct cscf_iq_link *tried[IQ_RESERVE_AGWS];

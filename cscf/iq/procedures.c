@@ -300,6 +300,30 @@ bool cscf_iq_release(struct cscf_iq *iq, gw_handle h, uint32_t tag, const char *
 	return err == GW_OK && done != NULL;
 }
 
+enum gw_err cscf_iq_look(struct cscf_iq *iq, gw_handle h, uint32_t tag, cscf_iq_done_fn *done)
+{
+	struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, h);
+	struct iq_txn_params p = {.op = IQ_OP_LOOK, .ctx = ctx, .tag = tag, .done = done};
+	char *ids[1];
+	IqEnvelope *env;
+	enum gw_err err;
+
+	if (ctx == NULL || ctx->link->state != IQ_LINK_UP)
+		return GW_ERR_GONE;
+	env = iq_envelope_new(IQ_BODY(AUDIT), 0);
+	if (env == NULL)
+		return GW_ERR_NOMEM;
+	ids[0] = ctx->id;
+	env->audit->detail = true;
+	env->audit->ctx_ids = ids;
+	env->audit->n_ctx_ids = 1;
+	err = iq_txn_start(iq, ctx->link, env, &p);
+	env->audit->ctx_ids = NULL;
+	env->audit->n_ctx_ids = 0;
+	iq_envelope_free(env);
+	return err;
+}
+
 const char *cscf_iq_ctx_id(const struct cscf_iq *iq, gw_handle h)
 {
 	const struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, h);

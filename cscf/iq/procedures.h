@@ -65,11 +65,30 @@ struct cscf_iq_outcome {
 typedef void cscf_iq_done_fn(void *arg, gw_handle call, uint32_t tag,
 			     const struct cscf_iq_outcome *outcome);
 
+/* A request to an AGW on its way, and what became of it. Texts are borrowed for the call. */
+struct cscf_iq_trace {
+	enum {
+		CSCF_IQ_TRACE_SENT,
+		CSCF_IQ_TRACE_AGAIN, /* the same once more: no answer yet */
+		CSCF_IQ_TRACE_MOVED, /* to another AGW */
+		CSCF_IQ_TRACE_DONE
+	} what;
+	const char *proc; /* static: "reserve" */
+	const char *agw;
+	/* DONE */
+	enum gw_err err;
+	const char *code; /* the AGW's reason, "" when it gave none */
+	const char *detail;
+	uint32_t took_ms;
+};
+
 struct cscf_iq_cbs {
 	/* An event of a live context (5.4); delivered once. */
 	void (*on_event)(void *arg, gw_handle call, const IqNotification *event);
 	/* The context is gone with its AGW (2.10); its handle is dead already. */
 	void (*on_context_lost)(void *arg, gw_handle call, const char *why);
+	/* Requests of contexts, for a record; may be NULL. */
+	void (*on_trace)(void *arg, gw_handle call, const struct cscf_iq_trace *t);
 };
 
 /** @return GW_OK; GW_ERR_INVAL bad address in agw.list; GW_ERR_CRYPTO; GW_ERR_NOMEM */
@@ -110,6 +129,13 @@ void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle h, uint32_t *stream_i
  */
 bool cscf_iq_release(struct cscf_iq *iq, gw_handle h, uint32_t tag, const char *reason,
 		     cscf_iq_done_fn *done);
+
+/**
+ * What the AGW has counted of a live context; done gets statistics. Sent once, done always comes.
+ * @return GW_OK, done follows; GW_ERR_GONE; GW_ERR_NOMEM
+ */
+enum gw_err cscf_iq_look(struct cscf_iq *iq, gw_handle h, uint32_t tag,
+			 cscf_iq_done_fn *done) GW_MUST_CHECK;
 
 /** For logs and operators; "" when gone. */
 const char *cscf_iq_ctx_id(const struct cscf_iq *iq, gw_handle h);

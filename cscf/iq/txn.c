@@ -12,7 +12,21 @@
 
 #define GW_LOG_MOD "iq"
 
-static const char *const op_names[] = {"reserve", "reserve_more", "configure", "release", "audit"};
+static const char *const op_names[] = {"reserve", "reserve_more", "configure",
+				       "release", "audit",        "look"};
+
+static void trace(const struct iq_txn *t, struct cscf_iq_trace how)
+{
+	struct cscf_iq *iq = t->iq;
+
+	if (!iq->attached || iq->cbs.on_trace == NULL || t->call == GW_HANDLE_NONE ||
+	    t->op == IQ_OP_LOOK)
+		return;
+	how.proc = op_names[t->op];
+	how.agw = t->link->agw_id;
+	how.took_ms = (uint32_t)(iq_now_ms() - t->since_ms);
+	iq->cbs.on_trace(iq->arg, t->call, &how);
+}
 
 static void free_txn(struct iq_txn *t)
 {
@@ -45,6 +59,11 @@ static void finish(struct iq_txn *t, struct cscf_iq_outcome *out)
 			       "proc=%s ctx=%s agw=%s err=%s code=%s detail=\"%s\"",
 			       op_names[t->op], t->ctx_id, t->link->agw_id, gw_err_name(out->err),
 			       iq_code_name(out->code), out->detail);
+	trace(t, (struct cscf_iq_trace){
+		     .what = CSCF_IQ_TRACE_DONE,
+		     .err = out->err,
+		     .code = out->code != IQ_V(ERROR_CODE__OK) ? iq_code_name(out->code) : "",
+		     .detail = out->detail});
 	free_txn(t);
 	if (done != NULL && iq->attached)
 		done(iq->arg, call, tag, out);
@@ -113,6 +132,7 @@ static bool try_other_agw(struct iq_txn *t)
 	if (wait > (uint64_t)iq->cfg.request_timeout)
 		wait = (uint64_t)iq->cfg.request_timeout;
 	arm(t, wait);
+	trace(t, (struct cscf_iq_trace){.what = CSCF_IQ_TRACE_MOVED});
 	send_now(t);
 	return true;
 }
@@ -141,8 +161,9 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 		count_timeout(link);
 		return;
 	}
-	if (t->sent == 1 && t->op != IQ_OP_AUDIT) {
+	if (t->sent == 1 && t->op != IQ_OP_AUDIT && t->op != IQ_OP_LOOK) {
 		arm(t, (uint64_t)t->iq->cfg.request_timeout);
+		trace(t, (struct cscf_iq_trace){.what = CSCF_IQ_TRACE_AGAIN});
 		send_now(t);
 		return;
 	}
@@ -156,7 +177,7 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 			 const struct iq_txn_params *p)
 {
 	static const enum iq_metric counter[] = {IQ_M_RESERVE, IQ_M_RESERVE, IQ_M_CONFIGURE,
-						 IQ_M_RELEASE, IQ_M_AUDIT};
+						 IQ_M_RELEASE, IQ_M_AUDIT,   IQ_M_AUDIT};
 	struct iq_txn *t = calloc(1, sizeof(*t));
 	enum gw_err err = GW_ERR_NOMEM;
 
@@ -194,7 +215,9 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 		t->tried[t->n_tried++] = link;
 	}
 	iq_trace(IQ_TX, link->addr_text, env, t->frame_n);
+	t->since_ms = iq_now_ms();
 	arm(t, (uint64_t)iq->cfg.request_timeout);
+	trace(t, (struct cscf_iq_trace){.what = CSCF_IQ_TRACE_SENT});
 	send_now(t);
 	return GW_OK;
 fail:
@@ -216,9 +239,24 @@ static bool reply_fits(const struct iq_txn *t, const IqEnvelope *env)
 	case IQ_OP_RELEASE:
 		return env->body_case == IQ_BODY(RELEASE_REPLY);
 	case IQ_OP_AUDIT:
+	case IQ_OP_LOOK:
 		return env->body_case == IQ_BODY(AUDIT_REPLY);
 	}
 	return false;
+}
+
+/* The statistics of the streams of one context. */
+static void finish_look(struct iq_txn *t, struct cscf_iq_outcome *out, const IqAuditReply *reply)
+{
+	IqStreamStats *stats[IQ_MAX_STREAMS];
+	const IqContextInfo *info = reply->n_contexts > 0 ? reply->contexts[0] : NULL;
+
+	for (size_t i = 0; info != NULL && i < info->n_streams && out->n_stats < IQ_MAX_STREAMS;
+	     i++)
+		if (info->streams[i]->stats != NULL)
+			stats[out->n_stats++] = info->streams[i]->stats;
+	out->stats = stats;
+	finish(t, out);
 }
 
 void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
@@ -252,6 +290,9 @@ void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
 	} else if (t->op == IQ_OP_CONFIGURE) {
 		out.n_streams = env->configure_reply->n_streams;
 		out.streams = env->configure_reply->streams;
+	} else if (t->op == IQ_OP_LOOK) {
+		finish_look(t, &out, env->audit_reply);
+		return;
 	} else if (t->op == IQ_OP_AUDIT) {
 		uint32_t gen = t->tag;
 
@@ -277,7 +318,7 @@ void iq_txn_on_link_down(struct cscf_iq_link *link)
 			continue;
 		if (t->op == IQ_OP_RESERVE)
 			(void)try_other_agw(t);
-		else if (t->op == IQ_OP_AUDIT)
+		else if (t->op == IQ_OP_AUDIT || t->op == IQ_OP_LOOK)
 			fail(t, GW_ERR_GONE, "link lost");
 	}
 }
@@ -319,7 +360,7 @@ void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx)
 	struct iq_txn *t, *tmp;
 
 	HASH_ITER (hh, iq->txns, t, tmp)
-		if (t->ctx == ctx && t->op != IQ_OP_RELEASE)
+		if (t->ctx == ctx && t->op != IQ_OP_RELEASE && t->op != IQ_OP_LOOK)
 			free_txn(t);
 }
 
