@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 const LEVEL = {
   common: 0, proto: 1,
   'cscf/ws': 2, 'cscf/http': 2, 'cscf/sip': 3, 'cscf/sdp': 4, 'cscf/iq': 4, 'cscf/authz': 4,
-  'cscf/xml': 4, 'cscf/registrar': 5, 'cscf/regevent': 6, 'cscf/emergency': 6, 'cscf/session': 7, 'cscf/ops': 8, cscf: 9,
+  'cscf/xml': 4, 'cscf/registrar': 5, 'cscf/regevent': 6, 'cscf/emergency': 6, 'cscf/story': 5, 'cscf/session': 7, 'cscf/ops': 8, cscf: 9,
   'agw/net': 2, 'agw/ice': 3, 'agw/dtls': 4, 'agw/srtp': 4, 'agw/relay': 5, 'agw/worker': 6,
   'agw/context': 7, 'agw/iq': 8, 'agw/ops': 9, agw: 10,
 };

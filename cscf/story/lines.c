@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text kept once: a header field or SDP line that a thousand messages share is one object with
+ * a count. The table is keyed, since peers choose the texts, and of one size for life: it never
+ * stops the loop to grow.
+ */
+#include "cscf/story/story_int.h"
+
+#include "common/rand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define K1 UINT64_C(0x9e3779b97f4a7c15)
+#define K2 UINT64_C(0xd6e8feb86659fd93)
+
+__extension__ typedef unsigned __int128 u128;
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	u128 r = (u128)a * b;
+
+	return (uint64_t)r ^ (uint64_t)(r >> 64);
+}
+
+static uint64_t load(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint64_t mix(uint64_t h, uint64_t key, struct gw_slice s)
+{
+	uint64_t rest = 0;
+
+	h ^= s.n * K2;
+	while (s.n >= 16) {
+		h = fold(load(s.p) ^ h, load(s.p + 8) ^ key);
+		s.p += 16;
+		s.n -= 16;
+	}
+	if (s.n >= 8) {
+		h = fold(load(s.p) ^ h, key ^ K1);
+		s.p += 8;
+		s.n -= 8;
+	}
+	if (s.n > 0)
+		memcpy(&rest, s.p, s.n);
+	return fold(rest ^ h, key ^ K2);
+}
+
+uint64_t story_hash(const struct story_lines *t, struct gw_slice s)
+{
+	return mix(t->key[0], t->key[1], s);
+}
+
+enum gw_err story_lines_init(struct story_lines *t, size_t n_buckets)
+{
+	*t = (struct story_lines){.n_buckets = n_buckets};
+	gw_rand_bytes(t->key, sizeof(t->key));
+	t->buckets = calloc(n_buckets, sizeof(struct story_line *));
+	return t->buckets != NULL ? GW_OK : GW_ERR_NOMEM;
+}
+
+void story_lines_fini(struct story_lines *t)
+{
+	for (size_t i = 0; t->buckets != NULL && i < t->n_buckets; i++)
+		while (t->buckets[i] != NULL) {
+			struct story_line *l = t->buckets[i];
+
+			t->buckets[i] = l->next;
+			free(l);
+		}
+	free(t->buckets);
+	t->buckets = NULL;
+}
+
+static size_t cost(size_t n)
+{
+	return sizeof(struct story_line) + n + 1 + 16; /* and what malloc adds */
+}
+
+static bool is_same(const struct story_line *l, struct gw_slice a, struct gw_slice b)
+{
+	if (b.p == NULL)
+		return l->n == a.n && memcmp(l->text, a.p, a.n) == 0;
+	return l->n == a.n + 2 + b.n && memcmp(l->text, a.p, a.n) == 0 && l->text[a.n] == ':' &&
+	       memcmp(l->text + a.n + 2, b.p, b.n) == 0;
+}
+
+static struct story_line *line_new(struct gw_slice a, struct gw_slice b)
+{
+	size_t n = a.n + (b.p != NULL ? b.n + 2 : 0);
+	struct story_line *l = malloc(sizeof(*l) + n + 1);
+
+	if (l == NULL)
+		return NULL;
+	memcpy(l->text, a.p, a.n);
+	if (b.p != NULL) {
+		memcpy(l->text + a.n, ": ", 2);
+		memcpy(l->text + a.n + 2, b.p, b.n);
+	}
+	l->text[n] = '\0';
+	l->n = (uint32_t)n;
+	return l;
+}
+
+struct story_line *story_line_get(struct story_lines *t, struct gw_slice a, struct gw_slice b)
+{
+	struct story_line *l, **bucket;
+	uint64_t h;
+
+	if (a.p == NULL || a.n > STORY_LINE_MAX)
+		a = (struct gw_slice){a.p != NULL ? a.p : "", a.p != NULL ? STORY_LINE_MAX : 0};
+	if (b.n > STORY_LINE_MAX)
+		b.n = STORY_LINE_MAX;
+	h = mix(t->key[0], t->key[1], a);
+	if (b.p != NULL)
+		h = mix(h, t->key[1], b);
+	bucket = &t->buckets[h & (t->n_buckets - 1)];
+	for (l = *bucket; l != NULL; l = l->next)
+		if (l->hash == h && is_same(l, a, b)) {
+			l->refs++;
+			return l;
+		}
+	l = line_new(a, b);
+	if (l == NULL)
+		return NULL;
+	l->hash = h;
+	l->refs = 1;
+	l->next = *bucket;
+	*bucket = l;
+	t->count++;
+	t->octets += cost(l->n);
+	return l;
+}
+
+struct story_line *story_line_str(struct story_lines *t, const char *text)
+{
+	return text != NULL && text[0] != '\0'
+		   ? story_line_get(t, gw_slice_str(text), GW_SLICE_NONE)
+		   : NULL;
+}
+
+void story_line_put(struct story_lines *t, struct story_line *l)
+{
+	struct story_line **at;
+
+	if (l == NULL || --l->refs > 0)
+		return;
+	at = &t->buckets[l->hash & (t->n_buckets - 1)];
+	while (*at != NULL && *at != l)
+		at = &(*at)->next;
+	GW_ASSERT(*at == l);
+	*at = l->next;
+	t->count--;
+	t->octets -= cost(l->n);
+	free(l);
+}

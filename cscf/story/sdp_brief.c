@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An SDP in a line per m-line, from its kept lines: kind, port, first codecs, direction, where
+ * media shall go.
+ */
+#include "cscf/story/story_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CODECS_SAID 4U
+
+static const char *line_at(const struct story_msg *m, size_t i)
+{
+	return i < m->n_body ? story_line_text(m->line[m->n_head + i]) : NULL;
+}
+
+static bool is_m(const char *line)
+{
+	return strncmp(line, "m=", 2) == 0;
+}
+
+/* The codec of a payload type within one m-section: its rtpmap, or a static one's name. */
+static void codec_name(const struct story_msg *m, size_t from, size_t to, long pt, char *out,
+		       size_t n)
+{
+	static const struct {
+		long pt;
+		const char *name;
+	} fixed[] = {{0, "PCMU/8000"}, {3, "GSM/8000"}, {8, "PCMA/8000"}, {9, "G722/8000"}};
+
+	snprintf(out, n, "%ld", pt);
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (fixed[i].pt == pt)
+			snprintf(out, n, "%s", fixed[i].name);
+	for (size_t i = from; i < to; i++) {
+		const char *l = line_at(m, i);
+		char *end;
+
+		if (strncmp(l, "a=rtpmap:", 9) != 0 || strtol(l + 9, &end, 10) != pt)
+			continue;
+		while (*end == ' ')
+			end++;
+		snprintf(out, n, "%.40s", end);
+		return;
+	}
+}
+
+struct said {
+	char *p;
+	size_t n, at;
+};
+
+static void say(struct said *s, const char *text)
+{
+	int n;
+
+	if (s->at >= s->n)
+		return;
+	n = snprintf(s->p + s->at, s->n - s->at, "%s%s", s->at > 0 ? " " : "", text);
+	s->at += n > 0 ? (size_t)n : 0;
+}
+
+static void say_codecs(struct said *s, const struct story_msg *m, size_t from, size_t to,
+		       const char *fmts)
+{
+	char text[64];
+	size_t n = 0, more = 0;
+
+	while (*fmts != '\0') {
+		char *end;
+		long pt = strtol(fmts, &end, 10);
+
+		if (end == fmts)
+			break;
+		fmts = end + strspn(end, " ");
+		if (n++ >= CODECS_SAID) {
+			more++;
+			continue;
+		}
+		codec_name(m, from, to, pt, text, sizeof(text));
+		say(s, text);
+	}
+	if (more > 0) {
+		snprintf(text, sizeof(text), "+%zu", more);
+		say(s, text);
+	}
+}
+
+/* The value of the last such line of the section, else of the session part. */
+static const char *value(const struct story_msg *m, size_t from, size_t to, const char *start)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < to; i++) {
+		const char *l = line_at(m, i);
+
+		if (i < from && is_m(l))
+			i = from - 1; /* other sections are not asked */
+		else if (strncmp(l, start, strlen(start)) == 0)
+			found = l + strlen(start);
+	}
+	return found;
+}
+
+static const char *direction(const struct story_msg *m, size_t from, size_t to)
+{
+	static const char *const words[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
+
+	for (size_t k = 0; k < 4; k++) {
+		char line[16];
+
+		snprintf(line, sizeof(line), "a=%s", words[k]);
+		for (size_t i = from; i < to; i++)
+			if (strcmp(line_at(m, i), line) == 0)
+				return words[k];
+	}
+	return "sendrecv";
+}
+
+size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t n)
+{
+	struct said s = {out, n, 0};
+	char kind[24], proto[32], text[120];
+	const char *fmts, *c;
+	unsigned port;
+	int used = 0;
+	size_t to;
+
+	while (from < m->n_body && !is_m(line_at(m, from)))
+		from++;
+	if (from >= m->n_body)
+		return 0;
+	for (to = from + 1; to < m->n_body && !is_m(line_at(m, to)); to++)
+		;
+	if (sscanf(line_at(m, from), "m=%23s %u%*[/0-9] %31s%n", kind, &port, proto, &used) != 3 &&
+	    sscanf(line_at(m, from), "m=%23s %u %31s%n", kind, &port, proto, &used) != 3) {
+		snprintf(out, n, "?");
+		return to;
+	}
+	fmts = line_at(m, from) + used;
+	say(&s, kind);
+	if (port == 0) {
+		say(&s, "rejected");
+		return to;
+	}
+	say_codecs(&s, m, from, to, fmts + strspn(fmts, " "));
+	say(&s, direction(m, from, to));
+	c = value(m, from, to, "c=IN IP");
+	snprintf(text, sizeof(text), "%.31s %.46s:%u", proto, c != NULL && c[0] != '\0' ? c + 2 : "-",
+		 port);
+	say(&s, text);
+	return to;
+}
