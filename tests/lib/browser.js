@@ -61,8 +61,8 @@ export class Browser {
 		return this.web.origin;
 	}
 
-	/** A fresh user: own context, page loaded, JsSIP started when `start` is given. */
-	async wic(start) {
+	/** A fresh user: own context, page loaded, JsSIP started when `start` is given. clock: one that a test can put on. */
+	async wic(start, { clock = false } = {}) {
 		const context = await this.browser.newContext({ ignoreHTTPSErrors: true,
 			permissions: ['microphone', 'camera'] });
 		const page = await context.newPage();
@@ -70,6 +70,8 @@ export class Browser {
 
 		page.on('pageerror', (err) => wic.errors.push(String(err)));
 		page.on('console', (m) => process.env.WICGATE_TEST_VERBOSE && console.error('page|', m.text()));
+		if (clock)
+			await page.clock.install();
 		await page.goto(`${this.origin}/`);
 		if (start)
 			await wic.do('start', start);
@@ -125,6 +127,13 @@ export class Wic {
 		const samples = await this.do('samples');
 
 		return samples.length ? goertzel(samples, freq, 48000) : 0;
+	}
+
+	/** Loudness of the remote audio at freq, 1 = full scale: what counts where nothing should be heard. */
+	async level(freq) {
+		const samples = await this.do('samples');
+
+		return samples.length ? Math.sqrt(goertzel(samples, freq, 48000) * samples.reduce((sum, x) => sum + x * x, 0) / samples.length) : 0;
 	}
 
 	/** Wait until the remote audio is that tone. */

@@ -211,9 +211,8 @@ export class RtpPort {
 	}
 
 	/** Send a mu-law tone to the remote, 20 ms packets paced by the clock, until stop(). */
-	tone(freq) {
-		const ssrc = randomBytes(4).readUInt32BE();
-		let seq = randomInt(65536), n = 0;
+	tone(freq, { ssrc = randomBytes(4).readUInt32BE(), seq = randomInt(65536) } = {}) {
+		let n = 0;
 		const begun = performance.now();
 
 		clearInterval(this.#timer);
@@ -228,6 +227,7 @@ export class RtpPort {
 					payload[i] = ulawEncode(Math.round(
 						9000 * Math.sin(2 * Math.PI * freq * (n * 160 + i) / RATE)));
 				this.sent++;
+				this.seq = seq & 0xffff;
 				this.rtp.send(buildRtp({ pt: 0, seq: seq++, ts: n * 160, ssrc, marker: n === 0 ? 1 : 0,
 					payload }), this.#remote.port, this.#remote.host);
 			}

@@ -7,13 +7,17 @@ import { SipEndpoint } from './endpoint.js';
 import { SipMessage, branch, digestAuthorize, param, parseUri, token, uriOf } from './sip.js';
 import { parseSdp, plainAnswer, plainSdp, audioLine, videoLine } from './sdp.js';
 import { RtpPort } from './rtp.js';
-import { Inbox, SECOND, within } from './wait.js';
+import { Inbox, SECOND, until, within } from './wait.js';
 
-const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, NOTIFY';
+const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, INFO, NOTIFY, REFER, MESSAGE, SUBSCRIBE';
+/** Requests that say where we are to be reached from now on. */
+const WITH_CONTACT = ['INVITE', 'UPDATE', 'REFER', 'SUBSCRIBE', 'NOTIFY'];
 
 export class Ue {
 	#calls = new Map();
 	incomingCalls = new Inbox();
+	/** Requests outside calls: MESSAGE is answered 200, SUBSCRIBE and NOTIFY wait for the test. */
+	standalone = new Inbox();
 	#cseq = 1;
 	#regCallId = token();
 
@@ -78,6 +82,14 @@ export class Ue {
 		this.#calls.set(call.callId, call);
 	}
 
+	/** A request outside a call, by way of the core; its final answer. */
+	request(method, uri, { headers = [], body = '', type = 'text/plain' } = {}) {
+		return this.sip.request(new SipMessage(`${method} ${uri} SIP/2.0`, [['Via', this.via()], ['Max-Forwards', 70],
+			['From', `<${this.aor}>;tag=${token(4)}`], ['To', `<${uri}>`], ['Call-ID', token()], ['CSeq', `1 ${method}`],
+			...(WITH_CONTACT.includes(method) ? [['Contact', `<${this.contact}>`]] : []), ...headers,
+			...(body ? [['Content-Type', type]] : [])], body), this.core);
+	}
+
 	#onRequest(item) {
 		const { msg } = item;
 		const call = this.#calls.get(msg.callId);
@@ -92,6 +104,10 @@ export class Ue {
 			this.incomingCalls.push(fresh);
 		} else if (call) {
 			call.onRequest(item);
+		} else if (['MESSAGE', 'SUBSCRIBE', 'NOTIFY'].includes(msg.method)) {
+			if (msg.method === 'MESSAGE')
+				item.reply(200, 'OK', { toTag: token(4) });
+			this.standalone.push(item);
 		} else if (msg.method !== 'ACK') {
 			item.reply(481, 'Call/Transaction Does Not Exist', { toTag: token(4) });
 		}
@@ -118,8 +134,11 @@ export class Call {
 	/** RtpPort per m-line, in the order of the m-lines. */
 	media = [];
 	requests = [];
+	/** Set by a test: sees each request of the dialog first; true = answered, or will be. */
+	before;
 	progress = new Inbox();
 	#version = 1;
+	#answerSdp;
 	#resolve = {};
 	#outcome = {};
 	#ended = false;
@@ -174,12 +193,13 @@ export class Call {
 		return this.media.find((m) => m.type === 'video');
 	}
 
-	#request(method, { cseq = ++this.localCseq, b, headers = [], body = '' } = {}) {
+	#request(method, { cseq = ++this.localCseq, b, headers = [], body = '', type = 'application/sdp' } = {}) {
 		return new SipMessage(`${method} ${this.target} SIP/2.0`, [['Via', this.ue.via(b)],
 			['Max-Forwards', 70], ...this.routes.map((r) => ['Route', r]), ['From', this.local],
 			['To', this.remote], ['Call-ID', this.callId], ['CSeq', `${cseq} ${method}`],
-			...(method === 'INVITE' ? [['Contact', `<${this.ue.contact}>`], ['Allow', ALLOW]] : []),
-			...headers, ...(body ? [['Content-Type', 'application/sdp']] : [])], body);
+			...(WITH_CONTACT.includes(method) ? [['Contact', `<${this.ue.contact}>`]] : []),
+			...(method === 'INVITE' ? [['Allow', ALLOW]] : []),
+			...headers, ...(body ? [['Content-Type', type]] : [])], body);
 	}
 
 	#nextHop() {
@@ -188,13 +208,11 @@ export class Call {
 		return uri ? { host: uri.host, port: uri.port ?? 5060 } : this.ue.core;
 	}
 
+	/** One line per open port, in order; a port with `off` is a line that was ended. */
 	ownSdp(dir) {
-		const rtp = (type) => this.media.find((m) => m.type === type)?.port;
-		const lines = [audioLine(rtp('audio'), dir)];
+		const line = (m) => (m.type === 'video' ? videoLine : audioLine)(m.off ? 0 : m.port, dir);
 
-		if (this.video)
-			lines.push(videoLine(rtp('video'), dir));
-		return plainSdp(this.ue.host, lines, { version: this.#version++ });
+		return plainSdp(this.ue.host, this.media.map(line), { version: this.#version++ });
 	}
 
 	async invite({ lateOffer = false, sdp, headers = [] } = {}) {
@@ -227,7 +245,7 @@ export class Call {
 		if (this.state === 'calling')
 			this.routes = msg.all('Record-Route').reverse();
 		this.ue.sip.send(this.#request('ACK', { cseq: msg.cseq,
-			body: this.lateOffer && this.state === 'calling' ? this.#takeOffer(parseSdp(msg.body)) : '' }),
+			body: this.lateOffer ? this.#takeOffer(parseSdp(msg.body)) : '' }),
 		this.#nextHop());
 		if (this.state !== 'calling')
 			return;
@@ -246,7 +264,7 @@ export class Call {
 	}
 
 	#takeOffer(offer) {
-		const ports = offer.media.map((m, i) => this.media[i]?.port);
+		const ports = offer.media.map((m, i) => this.media[i]?.off ? 0 : this.media[i]?.port);
 
 		this.#takeRemote(offer);
 		return plainAnswer(offer, this.ue.host, ports, { version: this.#version++ });
@@ -265,12 +283,22 @@ export class Call {
 			['Contact', `<${this.ue.contact}>`], ['Content-Type', 'application/sdp'], ...headers] });
 	}
 
+	/** 18x with the answer, which the 200 repeats; reliable: with RSeq, for a PRACK. */
+	async earlyAnswer({ status = 183, headers = [], reliable } = {}) {
+		await this.openMedia(this.offer.media.map((m) => m.type));
+		this.#answerSdp ??= this.#takeOffer(this.offer);
+		this.state = 'ringing';
+		this.invited.reply(status, 'Session Progress', { toTag: this.localTag, body: this.#answerSdp, headers: [
+			['Contact', `<${this.ue.contact}>`], ['Content-Type', 'application/sdp'], ...headers,
+			...(reliable ? [['Require', '100rel'], ['RSeq', reliable]] : [])] });
+	}
+
 	/** 200 with SDP; refuse video by { video: false }, or any text as sdp. Resolves when the ACK came. */
 	async answer({ video = true, headers = [], sdp } = {}) {
 		const types = this.offer?.media.map((m) => m.type) ?? ['audio'];
 
 		await this.openMedia(video ? types : types.filter((t) => t !== 'video'));
-		const body = sdp ?? (this.offer ? this.#takeOffer(this.offer) : this.ownSdp());
+		const body = sdp ?? this.#answerSdp ?? (this.offer ? this.#takeOffer(this.offer) : this.ownSdp());
 		this.state = 'answered';
 		const acked = new Promise((resolve) => {
 			this.#resolve.ack = resolve;
@@ -308,18 +336,34 @@ export class Call {
 		return (await this.ue.sip.response(msg)).msg;
 	}
 
-	/** re-INVITE with the given direction (hold: 'sendonly', 'inactive'); ACKs a 2xx. */
-	async reinvite(dir = 'sendrecv') {
+	/** re-INVITE with the given direction (hold: 'sendonly', 'inactive'), or any sdp, or none; ACKs a 2xx. */
+	async reinvite(dir = 'sendrecv', { sdp, lateOffer = false, headers } = {}) {
 		const b = branch();
 
-		this.inviteBranch = b;
-		const msg = this.#request('INVITE', { b, body: this.ownSdp(dir) });
+		Object.assign(this, { inviteBranch: b, lateOffer });
+		const msg = this.#request('INVITE', { b, headers, body: lateOffer ? '' : sdp ?? this.ownSdp(dir) });
 		await this.ue.sip.send(msg, this.#nextHop());
 		const final = await this.progress.next((m) => m.topBranch === b && m.status >= 200,
 			{ what: 'answer to re-INVITE' });
+		if (final.status < 300 && !lateOffer)
+			this.#takeRemote(parseSdp(final.body));
+		return final;
+	}
+
+	/** UPDATE with an offer of that direction. */
+	async update(dir = 'sendrecv') {
+		const final = await this.send('UPDATE', { body: this.ownSdp(dir) });
+
 		if (final.status < 300)
 			this.#takeRemote(parseSdp(final.body));
 		return final;
+	}
+
+	/** What became of a REFER of the other side. */
+	notifyRefer(refer, line, over = false) {
+		return this.send('NOTIFY', { headers: [['Event', `refer;id=${refer.cseq}`],
+			['Subscription-State', over ? 'terminated;reason=noresource' : 'active;expires=60']],
+		body: `${line}\r\n`, type: 'message/sipfrag;version=2.0' });
 	}
 
 	async bye(headers = []) {
@@ -333,6 +377,8 @@ export class Call {
 		const { msg } = item;
 
 		this.requests.push(msg);
+		if (this.before?.(item) === true)
+			return;
 		if (msg.method === 'ACK') {
 			this.#resolve.ack?.(msg);
 		} else if (msg.method === 'CANCEL') {
@@ -349,9 +395,21 @@ export class Call {
 
 			item.reply(200, 'OK', { body, headers: [['Contact', `<${this.ue.contact}>`],
 				['Content-Type', 'application/sdp']] });
+		} else if (msg.method === 'REFER') {
+			item.reply(202, 'Accepted', { headers: [['Contact', `<${this.ue.contact}>`]] });
 		} else {
 			item.reply(200, 'OK');
 		}
+	}
+
+	/** The next request of that method, or one that came already and nobody took. */
+	async request(method, match = () => true) {
+		const fits = (m) => m.method === method && !m.taken && match(m);
+		const msg = await until(() => this.requests.find(fits), { ms: 20 * SECOND, every: 20,
+			what: `${method} at UE ${this.ue.user}` });
+
+		msg.taken = true;
+		return msg;
 	}
 
 	#finish(why) {

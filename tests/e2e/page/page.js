@@ -5,7 +5,8 @@
 import JsSIP from 'jssip';
 
 const events = [];
-let ua, socket, session, audioCtx, analyser, local;
+const sessions = [];
+let ua, socket, session, audioCtx, analyser, local, asked, notifier, subscriber;
 
 const note = (name, detail = {}) => events.push({ name, at: performance.now(), ...detail });
 
@@ -54,25 +55,65 @@ function watchPeer(pc) {
 	});
 	pc.addEventListener('iceconnectionstatechange', () => note(`ice.${pc.iceConnectionState}`));
 	pc.addEventListener('connectionstatechange', () => note(`pc.${pc.connectionState}`));
+	pc.addEventListener('signalingstatechange', () => note('signaling', { state: pc.signalingState }));
 }
 
 function follow(s) {
+	const call = sessions.push(s) - 1;
+
 	session = s;
 	analyser = undefined;
 	s.on('peerconnection', ({ peerconnection }) => watchPeer(peerconnection));
 	if (s.connection)
 		watchPeer(s.connection);
-	s.on('progress', ({ response }) => note('progress', { status: response?.status_code }));
-	s.on('accepted', () => note('accepted'));
-	s.on('confirmed', () => note('confirmed'));
+	s.on('progress', ({ response }) => note('progress', { call, status: response?.status_code }));
+	s.on('accepted', () => note('accepted', { call }));
+	s.on('confirmed', () => note('confirmed', { call }));
 	s.on('hold', ({ originator }) => note('hold', { originator }));
 	s.on('unhold', ({ originator }) => note('unhold', { originator }));
 	s.on('peerconnection:setremotedescriptionfailed', (e) => note('sdp.failed', { error: String(e) }));
 	for (const end of ['ended', 'failed']) {
-		s.on(end, (e) => note(end, { originator: e.originator, cause: e.cause,
+		s.on(end, (e) => note(end, { call, originator: e.originator, cause: e.cause,
 			status: e.message?.status_code, reason: e.message?.getHeader?.('Reason') }));
 	}
 	s.on('sdp', ({ originator, type, sdp }) => note('sdp', { originator, type, sdp }));
+	s.on('newDTMF', ({ originator, dtmf }) => note('dtmf', { originator, tone: dtmf.tone }));
+	s.on('newInfo', ({ originator, info }) => note('info', { originator, type: info.contentType, body: info.body }));
+	s.on('refer', (e) => {
+		note('refer', { to: e.request.getHeader('Refer-To'), by: e.request.getHeader('Referred-By') });
+		asked = async (o) => e.accept(follow, await rtcOptions(o));
+	});
+	s.on('replaces', (e) => {
+		note('replaces', { what: e.request.getHeader('Replaces') });
+		// The session it makes is announced as any incoming one.
+		asked = () => e.accept();
+	});
+}
+
+/** Answers to requests that the page sends, by method. */
+const answers = (method) => ({
+	onSuccessResponse: (r) => note('answer', { method, status: r.status_code, body: r.body }),
+	onErrorResponse: (r) => note('answer', { method, status: r.status_code }),
+	onDialogError: (r) => note('answer', { method, status: r?.status_code }),
+	onRequestTimeout: () => note('answer', { method, status: 408 }),
+	onTransportError: () => note('answer', { method, status: 503 }),
+});
+
+function watchRequests() {
+	ua.on('newMessage', ({ originator, request }) => originator === 'remote' && note('message', {
+		from: request.from.uri.toString(), body: request.body }));
+	ua.on('newOptions', ({ originator, request, message }) => {
+		if (originator === 'remote') {
+			note('options', { from: request.from.uri.toString() });
+			message.accept();
+		}
+	});
+	ua.on('newSubscribe', ({ request }) => {
+		note('subscribe', { event: request.event.event });
+		notifier = ua.notify(request, 'text/plain', {});
+		notifier.on('terminated', () => note('notifier.terminated'));
+		notifier.start();
+	});
 }
 
 const rtcOptions = async (o) => ({
@@ -84,10 +125,10 @@ const rtcOptions = async (o) => ({
 window.wic = {
 	events,
 
-	start({ ws, uri, password, user, expires = 600, register = true, recovery, instance }) {
+	start({ ws, uri, password, user, expires = 600, register = true, recovery, instance, timers = false, refresh = 'UPDATE' }) {
 		socket = new JsSIP.WebSocketInterface(ws);
 		ua = new JsSIP.UA({ sockets: [socket], uri, password, authorization_user: user, register,
-			register_expires: expires, session_timers: false, ...(instance && { instance_id: instance }),
+			register_expires: expires, session_timers: timers, session_timers_refresh_method: refresh, ...(instance && { instance_id: instance }),
 			connection_recovery_min_interval: recovery ?? 2, connection_recovery_max_interval: 4 });
 		ua.on('connected', () => note('connected'));
 		ua.on('disconnected', (e) => note('disconnected', { code: e.code, error: e.error }));
@@ -105,6 +146,7 @@ window.wic = {
 				follow(s);
 			}
 		});
+		watchRequests();
 		ua.start();
 	},
 
@@ -126,9 +168,77 @@ window.wic = {
 		session.terminate();
 	},
 
-	hold: () => session.hold(),
-	unhold: () => session.unhold(),
-	dtmf: (tones) => session.sendDTMF(tones, { transportType: 'RFC2833' }),
+	hold: (o) => session.hold(o),
+	unhold: (o) => session.unhold(o),
+	dtmf: (tones, transportType = 'RFC2833') => session.sendDTMF(tones, { transportType }),
+
+	/** The call that hold, hangup, stats … are about, by number in the order they began. */
+	use(call) {
+		session = sessions[call];
+		analyser = undefined;
+		const track = session.connection.getReceivers().find((r) => r.track?.kind === 'audio')?.track;
+
+		if (track)
+			listen(new MediaStream([track]));
+	},
+
+	/** A camera's track on the connection, for the next offer or answer. */
+	async camera() {
+		const cam = await navigator.mediaDevices.getUserMedia({ video: true });
+
+		session.connection.addTrack(cam.getVideoTracks()[0], local);
+	},
+
+	/** The video line ends with the next offer. */
+	stopVideo() {
+		for (const t of session.connection.getTransceivers()) {
+			if (t.receiver.track.kind === 'video' && !t.stopped) {
+				t.sender.track?.stop();
+				t.stop();
+			}
+		}
+	},
+
+	/** Re-INVITE with an offer; "renegotiated" is the end of it. */
+	renegotiate(rtcOfferConstraints = {}) {
+		if (!session.renegotiate({ rtcOfferConstraints }, () => note('renegotiated')))
+			throw new Error('not ready for another offer');
+	},
+
+	/** REFER of this call, attended when another call's number is given. */
+	refer(target, replaces) {
+		const r = session.refer(target, { replaces: sessions[replaces] });
+
+		for (const what of ['requestSucceeded', 'requestFailed', 'trying', 'progress', 'accepted', 'failed'])
+			r.on(what, (e) => note(`refer.${what}`, { status: e.status_line?.status_code ?? e.response?.status_code }));
+	},
+
+	/** Do what the last REFER or INVITE with Replaces asks for. */
+	agree: (o = {}) => asked(o),
+
+	message: (target, body) => ua.sendMessage(target, body, { contentType: 'text/plain', eventHandlers: {
+		succeeded: ({ response }) => note('answer', { method: 'MESSAGE', status: response.status_code }),
+		failed: ({ response }) => note('answer', { method: 'MESSAGE', status: response?.status_code }) } }),
+
+	options: (target) => ua.sendOptions(target, null, { eventHandlers: {
+		succeeded: ({ response }) => note('answer', { method: 'OPTIONS', status: response.status_code }),
+		failed: ({ response }) => note('answer', { method: 'OPTIONS', status: response?.status_code }) } }),
+
+	/** Any request within the call. */
+	request(method, { headers = [], body } = {}) {
+		session.sendRequest(method, { extraHeaders: headers, body, eventHandlers: answers(method) });
+	},
+
+	subscribe(target, event) {
+		subscriber = ua.subscribe(target, event, 'text/plain', { expires: 600 });
+		subscriber.on('accepted', () => note('subscriber.accepted'));
+		subscriber.on('notify', (final, request, body) => note('notify', { final, body }));
+		subscriber.on('terminated', (code) => note('subscriber.terminated', { code }));
+		subscriber.subscribe();
+	},
+	unsubscribe: () => subscriber.terminate(),
+	notify: (body) => notifier.notify(body),
+	endNotify: (body, reason) => notifier.terminate(body, reason),
 
 	register: () => ua.register(),
 	unregister: () => ua.unregister(),
@@ -165,7 +275,8 @@ window.wic = {
 					state: pair.state, dtls: s.dtlsState, srtp: s.srtpCipher, iceRole: s.iceRole });
 			}
 			if (s.type === 'inbound-rtp')
-				Object.assign(out[s.kind], { received: s.packetsReceived, lost: s.packetsLost,
+				Object.assign(out[s.kind], { received: s.packetsReceived, lost: s.packetsLost, ssrc: s.ssrc,
+					concealed: s.concealedSamples, silent: s.silentConcealedSamples, samples: s.totalSamplesReceived,
 					decoded: s.framesDecoded, codec: report.get(s.codecId)?.mimeType });
 			if (s.type === 'outbound-rtp')
 				Object.assign(out[s.kind], { sent: s.packetsSent, encoded: s.framesEncoded });
