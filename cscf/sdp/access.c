@@ -204,5 +204,8 @@ bool sdp_reflects(const struct cscf_sdp_access_remote *r, const struct cscf_sdp_
 	for (size_t i = 0; i < l->n_fps; i++)
 		if (has_fp(r, &l->fps[i]))
 			return true;
+	for (size_t i = 0; i < r->n_cands; i++)
+		if (r->cands[i].port == l->port && strcmp(r->cands[i].addr, l->addr) == 0)
+			return true;
 	return false;
 }

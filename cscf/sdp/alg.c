@@ -83,6 +83,7 @@ static void forget_round(struct cscf_sdp_session *s)
 	sdp_free(s->answer);
 	s->offer = s->answer = NULL;
 	s->wic.seen_now[0] = s->core.seen_now[0] = 0;
+	s->wic.written = s->core.written = false;
 	s->open = s->answered = false;
 }
 
@@ -105,28 +106,48 @@ void cscf_sdp_session_free(struct cscf_sdp_session *s)
 	free(s);
 }
 
-/* @return true when this o= is the last one seen on the leg (SDP-11); kept at commit only, so that
- * an offer that comes again after a refused round is not taken for a repeat */
-static bool note_origin(struct sdp_leg *leg, const struct sdp *sdp)
+static uint64_t hash_of(const char *text, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a; nothing hangs on it but convenience */
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static bool same_origin(const struct sdp_leg *leg, const struct sdp *sdp)
 {
 	const char *last = leg->seen_now[0] != 0 ? leg->seen_now : leg->seen;
-	bool repeat = sdp->origin.n < sizeof(leg->seen) && gw_slice_eq_str(sdp->origin, last);
+
+	return sdp->origin.n < sizeof(leg->seen) && gw_slice_eq_str(sdp->origin, last);
+}
+
+/* @return true when this o= is the last one seen on the leg (SDP-11); kept at commit only, so that
+ * an offer that comes again after a refused round is not taken for a repeat */
+static bool note_origin(struct sdp_leg *leg, const struct sdp *sdp, uint64_t hash)
+{
+	bool repeat = same_origin(leg, sdp);
 
 	(void)sdp_copy(leg->seen_now, sizeof(leg->seen_now), sdp->origin);
+	leg->hash_now = hash;
 	return repeat;
 }
 
 static void keep_origin(struct sdp_leg *leg)
 {
-	if (leg->seen_now[0] != 0)
-		memcpy(leg->seen, leg->seen_now, sizeof(leg->seen));
+	if (leg->seen_now[0] == 0)
+		return;
+	memcpy(leg->seen, leg->seen_now, sizeof(leg->seen));
+	leg->hash = leg->hash_now;
 }
 
 static enum cscf_sdp_verdict offer_from(struct cscf_sdp_session *s, const char *text, size_t n,
 					bool from_wic)
 {
+	struct sdp_leg *leg = from_wic ? &s->wic : &s->core;
 	struct sdp *offer;
 	enum cscf_sdp_verdict v;
+	uint64_t hash;
 
 	if (s->open)
 		return CSCF_SDP_STATE;
@@ -139,6 +160,8 @@ static enum cscf_sdp_verdict offer_from(struct cscf_sdp_session *s, const char *
 	}
 	s->offer = offer;
 	s->max_bundle = false;
+	hash = hash_of(text, n);
+	s->same_offer = same_origin(leg, offer) && leg->hash == hash;
 	for (size_t i = 0; i < s->work.n; i++)
 		s->work.v[i]->pub.is_new = false;
 	v = from_wic ? sdp_round_offer_wic(s, &s->work) : sdp_round_offer_core(s, &s->work);
@@ -148,7 +171,7 @@ static enum cscf_sdp_verdict offer_from(struct cscf_sdp_session *s, const char *
 	}
 	s->open = true;
 	s->from_wic = from_wic;
-	s->repeat = note_origin(from_wic ? &s->wic : &s->core, offer);
+	s->repeat = note_origin(leg, offer, hash);
 	return CSCF_SDP_OK;
 }
 
@@ -191,7 +214,7 @@ static enum cscf_sdp_verdict answer_from(struct cscf_sdp_session *s, const char 
 	s->work = w;
 	s->answer = answer;
 	s->answered = true;
-	s->repeat = note_origin(from_wic ? &s->wic : &s->core, answer);
+	s->repeat = note_origin(from_wic ? &s->wic : &s->core, answer, hash_of(text, n));
 	return CSCF_SDP_OK;
 }
 
@@ -283,8 +306,21 @@ static enum cscf_sdp_verdict keep_offered(struct sdp_state *w)
 		sdp_fmts_free(&st->offered);
 		st->offered = fmts;
 		st->offered_live = st->pub.live;
+		st->offered_access_rtcp = st->pub.access_rtcp;
+		st->offered_core_rtcp = st->pub.core_rtcp;
 	}
 	return CSCF_SDP_OK;
+}
+
+/* A new stream's own parameters are known only now: the WIC's offer is held against them (SDP-48).
+ */
+static bool reflects_us(const struct sdp_state *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i]->pub.live &&
+		    sdp_reflects(&w->v[i]->pub.access_remote, &w->v[i]->pub.access_local))
+			return true;
+	return false;
 }
 
 static enum cscf_sdp_verdict emit(struct cscf_sdp_session *s, bool to_wic, bool offer,
@@ -302,6 +338,8 @@ static enum cscf_sdp_verdict emit(struct cscf_sdp_session *s, bool to_wic, bool 
 	}
 	if (!choose_addresses(&s->work))
 		return CSCF_SDP_STATE;
+	if (offer && !to_wic && reflects_us(&s->work))
+		return CSCF_SDP_REFLECTED;
 	if (offer) {
 		v = keep_offered(&s->work);
 		if (v != CSCF_SDP_OK)
@@ -342,6 +380,8 @@ void cscf_sdp_commit(struct cscf_sdp_session *s)
 	keep_origin(&s->wic);
 	keep_origin(&s->core);
 	sdp_keep_core_said(s);
+	s->wic.agreed = s->wic.version;
+	s->core.agreed = s->core.version;
 	sdp_state_free(&s->cur);
 	s->cur = s->work;
 	s->work = (struct sdp_state){0};

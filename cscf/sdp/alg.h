@@ -277,7 +277,9 @@ struct cscf_sdp_session;
 struct cscf_sdp_text {
 	const char *p; /* NUL-terminated as well */
 	size_t n;
-	bool unchanged; /* same text, o= version included, as last sent on that leg (SDP-10) */
+	/* Same text, o= version included, as last sent on that leg (SDP-10), and the other end did
+	 * not refuse it then: there is no need to send it again. */
+	bool unchanged;
 };
 
 /**

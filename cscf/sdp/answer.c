@@ -20,6 +20,8 @@ static bool begin(struct sdp_stream *st)
 	if (st->pub.live)
 		st->pub.refused = CSCF_SDP_OK;
 	st->pub.gate_uplink = st->pub.gate_downlink = false;
+	st->pub.access_rtcp = st->offered_access_rtcp;
+	st->pub.core_rtcp = st->offered_core_rtcp;
 	return true;
 }
 
@@ -53,14 +55,13 @@ static enum cscf_sdp_verdict answer_core_line(struct cscf_sdp_session *s, struct
 {
 	struct cscf_sdp_stream *pub = &st->pub;
 	struct cscf_sdp_core_remote remote;
-	enum cscf_sdp_verdict v = sdp_core_read(&remote, answer, m, s->policy);
+	bool mux_offered = st->offered_core_rtcp == CSCF_SDP_RTCP_MUX;
+	enum cscf_sdp_verdict v = sdp_core_read(&remote, answer, m, mux_offered);
 
 	if (v != CSCF_SDP_OK)
 		return v;
 	if (remote.avpf != pub->core_avpf)
 		return CSCF_SDP_PROTO;
-	if (remote.rtcp_mode == CSCF_SDP_RTCP_MUX) /* we did not offer it */
-		remote.rtcp_mode = CSCF_SDP_RTCP_SEPARATE;
 	remote.dir =
 	    (enum cscf_sdp_dir)((unsigned)remote.dir & (unsigned)sdp_direction_reverse(st->dir));
 	pub->core_remote = remote;
@@ -80,7 +81,7 @@ static enum cscf_sdp_verdict answer_wic_line(struct cscf_sdp_session *s, struct 
 	enum sdp_setup setup;
 	enum cscf_sdp_verdict v;
 
-	if (!gw_slice_eq_str(m->proto, st->wic_proto))
+	if (!gw_slice_eq_str(m->proto, st->wic_words.proto))
 		return CSCF_SDP_NO_DTLS; /* SDP-09 */
 	v = sdp_access_read(&remote, answer, m, s->policy);
 	if (v == CSCF_SDP_OK)
@@ -129,15 +130,17 @@ static enum cscf_sdp_verdict answer_lines(struct cscf_sdp_session *s, struct sdp
 	for (size_t i = 0; i < answer->n_media; i++) {
 		const struct sdp_sect *m = &answer->media[i];
 		struct sdp_stream *st = from_wic ? sdp_state_by_wic(w, i) : sdp_state_by_core(w, i);
+		const struct sdp_words *words;
 		enum cscf_sdp_verdict v;
 
 		if (st == NULL)
 			return CSCF_SDP_BAD_ANSWER;
+		words = from_wic ? &st->wic_words : &st->core_words;
 		if (!begin(st))
 			return CSCF_SDP_NOMEM;
 		if (!st->pub.live)
 			continue; /* refused or stopped: whatever it says there, it stays so */
-		if (!gw_slice_eq_str(m->media, st->words.media))
+		if (!gw_slice_eq_str(m->media, words->media))
 			return CSCF_SDP_BAD_ANSWER;
 		if (m->port == 0) {
 			sdp_stream_refuse(st, CSCF_SDP_OK);

@@ -58,8 +58,7 @@ static int32_t bandwidth(int64_t media, int64_t session)
 }
 
 enum cscf_sdp_verdict sdp_core_read(struct cscf_sdp_core_remote *out, const struct sdp *sdp,
-				    const struct sdp_sect *sect,
-				    const struct cscf_sdp_policy *policy)
+				    const struct sdp_sect *sect, bool may_mux)
 {
 	enum cscf_sdp_verdict v;
 	int32_t b_as;
@@ -89,7 +88,7 @@ enum cscf_sdp_verdict sdp_core_read(struct cscf_sdp_core_remote *out, const stru
 	out->rtcp_mode = CSCF_SDP_RTCP_SEPARATE;
 	if (out->b_rs_bps == 0 && out->b_rr_bps == 0)
 		out->rtcp_mode = CSCF_SDP_RTCP_OFF;
-	else if (policy->core_rtcp_mux_accept && sdp_attr(sdp, sect, "rtcp-mux") != NULL)
+	else if (may_mux && sdp_attr(sdp, sect, "rtcp-mux") != NULL)
 		out->rtcp_mode = CSCF_SDP_RTCP_MUX;
 	if (out->rtcp_mode == CSCF_SDP_RTCP_MUX) {
 		out->rtcp_port = out->port;

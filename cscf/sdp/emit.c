@@ -60,6 +60,18 @@ void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s)
 		sdp_out_put(o, " %u", s->fmts.v[i].pt);
 }
 
+void sdp_out_dead(struct sdp_out *o, const struct sdp_words *w, const struct sdp_sect *offered)
+{
+	struct gw_slice fmt = gw_slice_str(w->fmt);
+	size_t cursor = 0;
+
+	if (offered != NULL)
+		(void)sdp_token_next(offered->fmts, &cursor, &fmt);
+	if (fmt.n == 0)
+		fmt = GW_SLICE_LIT("0");
+	sdp_out_put(o, "m=%s 0 %s %.*s\r\n", w->media, w->proto, GW_SLICE_FMT(fmt));
+}
+
 static const struct sdp_attr *attr_of_pt(const struct sdp *sdp, const struct sdp_sect *sect,
 					 const char *name, unsigned pt)
 {
@@ -122,7 +134,7 @@ void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct
 		const struct cscf_sdp_fmt *f;
 		int pt;
 
-		if (may_pass(a->name) || sdp_filter_unknown(a->name, policy)) {
+		if (may_pass(a->name) || sdp_filter_unknown(a, policy)) {
 			put_attr(o, a);
 			continue;
 		}
@@ -179,6 +191,7 @@ enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, con
 {
 	char *text = NULL;
 	size_t n = 0;
+	bool same;
 
 	if (o->failed)
 		goto fail;
@@ -189,8 +202,10 @@ enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, con
 	text = with_origin(o, leg, addr, &n);
 	if (text == NULL)
 		goto fail;
-	out->unchanged = leg->last != NULL && leg->last_n == n && memcmp(leg->last, text, n) == 0;
-	if (!out->unchanged && leg->last != NULL) {
+	same = leg->last != NULL && leg->last_n == n && memcmp(leg->last, text, n) == 0;
+	out->unchanged = same && (leg->written || leg->version == leg->agreed);
+	leg->written = true;
+	if (!same && leg->last != NULL) {
 		free(text);
 		leg->version++;
 		text = with_origin(o, leg, addr, &n);

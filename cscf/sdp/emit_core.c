@@ -11,20 +11,6 @@ static const char *net_type(const char *addr)
 	return strchr(addr, ':') != NULL ? "IP6" : "IP4";
 }
 
-static void put_refused(struct cscf_sdp_session *s, struct sdp_out *o, const struct sdp_stream *st,
-			size_t index, bool offer)
-{
-	struct gw_slice fmt = gw_slice_str(st->words.fmt);
-	size_t cursor = 0;
-
-	if (!offer) /* our answer: proto and a format as the core offered them */
-		(void)sdp_token_next(s->offer->media[index].fmts, &cursor, &fmt);
-	if (fmt.n == 0)
-		fmt = GW_SLICE_LIT("0");
-	sdp_out_put(o, "m=%s 0 %s %.*s\r\n", st->words.media,
-		    st->words.proto[0] != '\0' ? st->words.proto : "RTP/AVP", GW_SLICE_FMT(fmt));
-}
-
 /* What the WIC allows, else what the formats need; never more than the core offered (SDP-30). */
 static uint32_t b_as(const struct sdp_stream *st, bool offer)
 {
@@ -55,6 +41,23 @@ static void put_rtcp(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 	}
 }
 
+/* The proto is ours to choose, the rest is the WIC's. */
+static void note_words(struct sdp_stream *st, const struct sdp_sect *m)
+{
+	sdp_words_set(&st->core_words, m);
+	(void)sdp_copy(st->core_words.proto, sizeof(st->core_words.proto),
+		       gw_slice_str(st->pub.core_avpf ? "RTP/AVPF" : "RTP/AVP"));
+}
+
+/* A line that the core was never shown is refused with what the WIC said of it. */
+static void put_dead(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_stream *st,
+		     const struct sdp_sect *offered)
+{
+	if (st->core_words.media[0] == '\0')
+		note_words(st, &s->offer->media[st->pub.wic_index]);
+	sdp_out_dead(o, &st->core_words, offered);
+}
+
 static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_stream *st,
 		     bool offer)
 {
@@ -64,9 +67,8 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	const struct cscf_sdp_core_local *l = &st->pub.core_local;
 	uint32_t kbps = b_as(st, offer);
 
-	(void)sdp_copy(st->words.proto, sizeof(st->words.proto),
-		       gw_slice_str(st->pub.core_avpf ? "RTP/AVPF" : "RTP/AVP"));
-	sdp_out_put(o, "m=%s %u %s", st->words.media, l->port, st->words.proto);
+	note_words(st, m);
+	sdp_out_put(o, "m=%s %u %s", st->core_words.media, l->port, st->core_words.proto);
 	sdp_out_pts(o, st);
 	sdp_out_put(o, "\r\n");
 	if (m->info.n > 0)
@@ -96,6 +98,6 @@ void sdp_emit_core(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
 		if (st != NULL && st->pub.live)
 			put_line(s, o, st, offer);
 		else if (st != NULL)
-			put_refused(s, o, st, i, offer);
+			put_dead(s, o, st, offer ? NULL : &s->offer->media[i]);
 	}
 }

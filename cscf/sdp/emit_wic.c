@@ -15,19 +15,22 @@ static const char *net_type(const char *addr)
 	return strchr(addr, ':') != NULL ? "IP6" : "IP4";
 }
 
-/* Port 0 at its own index, with its mid; a format of the offer as RFC 3264 s6 wants (BUN-04). */
-static void put_refused(struct cscf_sdp_session *s, struct sdp_out *o, const struct sdp_stream *st,
-			size_t index, bool offer)
+/* Our offers say this, always, whatever an old client once offered (SDP-03). */
+static void note_words(struct sdp_stream *st, const struct sdp_sect *m)
 {
-	struct gw_slice fmt = gw_slice_str(st->words.fmt);
-	size_t cursor = 0;
+	sdp_words_set(&st->wic_words, m);
+	(void)sdp_copy(st->wic_words.proto, sizeof(st->wic_words.proto),
+		       GW_SLICE_LIT("UDP/TLS/RTP/SAVPF"));
+}
 
-	if (!offer)
-		(void)sdp_token_next(s->offer->media[index].fmts, &cursor, &fmt);
-	if (fmt.n == 0)
-		fmt = GW_SLICE_LIT("0");
-	sdp_out_put(o, "m=%s 0 %s %.*s\r\nc=IN %s %s\r\n", st->words.media, st->wic_proto,
-		    GW_SLICE_FMT(fmt), net_type(s->work.wic_addr), s->work.wic_addr);
+/* Port 0 at its own index, with its mid; a format of the offer as RFC 3264 s6 wants (BUN-04). */
+static void put_dead(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_stream *st,
+		     const struct sdp_sect *offered)
+{
+	if (st->wic_words.media[0] == '\0')
+		note_words(st, &s->offer->media[st->pub.core_index]);
+	sdp_out_dead(o, &st->wic_words, offered);
+	sdp_out_put(o, "c=IN %s %s\r\n", net_type(s->work.wic_addr), s->work.wic_addr);
 	if (st->pub.mid[0] != '\0')
 		sdp_out_put(o, "a=mid:%s\r\n", st->pub.mid);
 	sdp_out_put(o, "a=inactive\r\n");
@@ -100,7 +103,7 @@ static void put_dtls(struct sdp_out *o, const struct cscf_sdp_stream *pub, bool 
 		sdp_out_put(o, "a=tls-id:%s\r\n", l->tls_id);
 }
 
-static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, const struct sdp_stream *st,
+static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_stream *st,
 		     bool offer)
 {
 	const struct sdp *sdp = offer ? s->offer : s->answer;
@@ -108,7 +111,9 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, const struct
 	const struct sdp_sect *fallback = offer ? NULL : &s->offer->media[st->pub.wic_index];
 	const struct cscf_sdp_access_local *l = &st->pub.access_local;
 
-	sdp_out_put(o, "m=%s %u %s", st->words.media, l->port, st->wic_proto);
+	if (offer)
+		note_words(st, m);
+	sdp_out_put(o, "m=%s %u %s", st->wic_words.media, l->port, st->wic_words.proto);
 	sdp_out_pts(o, st);
 	sdp_out_put(o, "\r\n");
 	if (m->info.n > 0)
@@ -142,6 +147,6 @@ void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
 		if (st != NULL && st->pub.live)
 			put_line(s, o, st, offer);
 		else if (st != NULL)
-			put_refused(s, o, st, i, offer);
+			put_dead(s, o, st, offer ? NULL : &s->offer->media[i]);
 	}
 }

@@ -12,12 +12,13 @@ static const char *const one_leg[] = {
     "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options",
     "ice-lite", "ice-mismatch", "ice-pacing", "fingerprint", "setup", "connection", "tls-id",
     "dtls-id", "crypto", "key-mgmt", "3ge2ae", "group", "mid", "bundle-only", "identity",
+    "zrtp-hash",
     /* streams inside a line, and header extensions, which the AGW takes off */
     "ssrc", "ssrc-group", "msid", "msid-semantic", "rid", "simulcast", "extmap",
     "extmap-allow-mixed",
     /* written by us, per leg */
     "rtcp", "rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "rtcp-fb", "rtpmap", "fmtp", "sendrecv",
-    "sendonly", "recvonly", "inactive",
+    "sendonly", "recvonly", "inactive", "rtcp-xr", "ecn-capable-rtp", "source-filter",
     /* preconditions and capability negotiation name transports of one leg */
     "curr", "des", "conf", "tcap", "acap", "pcfg", "acfg", "csup", "creq", "ccap", "altc",
     /* between networks, or between a UE and its access (SDP-18) */
@@ -147,8 +148,28 @@ void sdp_filter_count(struct sdp_state *w, const struct cscf_sdp_policy *policy)
 			sdp_stream_refuse(w->v[i], CSCF_SDP_TOO_MANY);
 }
 
-bool sdp_filter_unknown(struct gw_slice name, const struct cscf_sdp_policy *policy)
+/* An address of one leg has no business on the other, whoever wrote it there (SDP-01, SDP-02). */
+static bool names_an_address(struct gw_slice value)
 {
+	char text[CSCF_SDP_ADDR_LEN];
+	size_t from = 0;
+	bool v6;
+
+	for (size_t i = 0; i <= value.n; i++) {
+		if (i < value.n && memchr(" \t=;,/[]\"@", value.p[i], 10) == NULL)
+			continue;
+		if (i - from >= 2 &&
+		    sdp_literal((struct gw_slice){value.p + from, i - from}, text, &v6))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}
+
+bool sdp_filter_unknown(const struct sdp_attr *a, const struct cscf_sdp_policy *policy)
+{
+	struct gw_slice name = a->name;
+
 	if (!policy->pass_unknown ||
 	    (name.n >= 4 && (strncasecmp(name.p, "tra-", 4) == 0 || /* SDP-45 */
 			     strncasecmp(name.p, "omr-", 4) == 0)))
@@ -156,5 +177,5 @@ bool sdp_filter_unknown(struct gw_slice name, const struct cscf_sdp_policy *poli
 	for (size_t i = 0; i < sizeof(one_leg) / sizeof(one_leg[0]); i++)
 		if (gw_slice_ieq_str(name, one_leg[i]))
 			return false;
-	return true;
+	return !names_an_address(a->value);
 }

@@ -57,7 +57,6 @@ void sdp_keep_core_said(struct cscf_sdp_session *s)
 
 	free(s->core_said); /* out of memory: nothing is answered here then */
 	s->core_said = text;
-	s->core.agreed = s->core.version;
 }
 
 static bool as_committed(const struct cscf_sdp_session *s)

@@ -11,6 +11,10 @@
 #include "common/slice.h"
 #include "cscf/sdp/alg.h"
 
+/* Longer words are no media type and no transport of this world: CSCF_SDP_LIMIT. */
+#define SDP_MEDIA_LEN 24
+#define SDP_PROTO_LEN 40
+
 struct sdp_attr {
 	struct gw_slice name;
 	struct gw_slice value; /* n = 0 for a property attribute */

@@ -9,17 +9,6 @@
 
 #include <stdio.h>
 
-static void remember_words(struct sdp_stream *s, const struct sdp_sect *m)
-{
-	struct gw_slice fmt = GW_SLICE_NONE;
-	size_t cursor = 0;
-
-	(void)sdp_copy(s->words.media, sizeof(s->words.media), m->media);
-	(void)sdp_copy(s->words.proto, sizeof(s->words.proto), m->proto);
-	if (sdp_token_next(m->fmts, &cursor, &fmt))
-		(void)sdp_copy(s->words.fmt, sizeof(s->words.fmt), fmt);
-}
-
 static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct sdp_stream *st,
 					    const struct sdp_sect *m)
 {
@@ -28,7 +17,7 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 	struct sdp_fmts fmts;
 
 	pub->media = sdp_media_kind(m);
-	v = sdp_core_read(&pub->core_remote, s->offer, m, s->policy);
+	v = sdp_core_read(&pub->core_remote, s->offer, m, s->policy->core_rtcp_mux_accept);
 	if (v == CSCF_SDP_OK)
 		v = sdp_filter_line(s->offer, m, s->policy);
 	if (v != CSCF_SDP_OK)
@@ -59,6 +48,7 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 	const struct sdp_sect *m = &s->offer->media[i];
 	const struct sdp_stream *old = sdp_state_by_core(&s->cur, i);
 	struct sdp_stream *st = sdp_state_by_core(w, i);
+	bool dead = old != NULL && !old->pub.live;
 	enum cscf_sdp_verdict v = CSCF_SDP_OK;
 
 	if (st == NULL) {
@@ -68,7 +58,7 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 		st->pub.core_index = (int)i;
 	} else {
 		st->pub.is_new = old == NULL;
-		if (old != NULL && !old->pub.live && m->port != 0) {
+		if (dead && m->port != 0 && !s->same_offer) {
 			st->generation++;
 			st->pub.stream_id += SDP_STREAM_ID_STEP;
 			st->pub.is_new = true;
@@ -81,8 +71,8 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 	st->pub.gate_uplink = st->pub.gate_downlink = false;
 	st->core_stopped = m->port == 0;
 	st->wic_stopped = false;
-	remember_words(st, m);
-	if (m->port == 0)
+	sdp_words_set(&st->core_words, m);
+	if (m->port == 0 || (s->same_offer && dead))
 		return CSCF_SDP_OK;
 	v = read_live_line(s, st, m);
 	/* without any address the description itself is broken (RFC 8866 s5.7) */
@@ -108,11 +98,12 @@ static void map_to_wic(struct sdp_state *w)
 
 		if (st == NULL || !st->pub.live)
 			continue;
+		if (st->pub.wic_index < 0 && w->n_wic >= CSCF_SDP_MAX_MEDIA) {
+			sdp_stream_refuse(st, CSCF_SDP_TOO_MANY);
+			continue;
+		}
 		if (st->pub.wic_index < 0)
 			st->pub.wic_index = (int)w->n_wic++;
-		/* whatever an old client once offered: our offers say this, always (SDP-03) */
-		(void)sdp_copy(st->wic_proto, sizeof(st->wic_proto),
-			       gw_slice_str("UDP/TLS/RTP/SAVPF"));
 		if (st->pub.mid[0] != '\0')
 			continue;
 		for (unsigned n = (unsigned)st->pub.wic_index; st->pub.mid[0] == '\0'; n++) {
@@ -138,9 +129,6 @@ enum cscf_sdp_verdict sdp_round_offer_core(struct cscf_sdp_session *s, struct sd
 			return v;
 	}
 	sdp_filter_count(w, s->policy);
-	v = sdp_round_verdict(w, &s->cur);
-	if (v != CSCF_SDP_OK)
-		return v;
 	map_to_wic(w);
-	return CSCF_SDP_OK;
+	return sdp_round_verdict(w, &s->cur);
 }

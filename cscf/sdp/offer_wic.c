@@ -97,17 +97,6 @@ static void recycle(struct sdp_stream *s)
 	memset(&s->pub.core_remote, 0, sizeof(s->pub.core_remote));
 }
 
-static void remember_words(struct sdp_stream *s, const struct sdp_sect *m)
-{
-	struct gw_slice fmt = GW_SLICE_NONE;
-	size_t cursor = 0;
-
-	(void)sdp_copy(s->words.media, sizeof(s->words.media), m->media);
-	(void)sdp_copy(s->wic_proto, sizeof(s->wic_proto), m->proto);
-	if (!s->pub.live && sdp_token_next(m->fmts, &cursor, &fmt))
-		(void)sdp_copy(s->words.fmt, sizeof(s->words.fmt), fmt);
-}
-
 static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct sdp_stream *st,
 					    const struct sdp_sect *m,
 					    const struct cscf_sdp_stream *prev)
@@ -179,19 +168,21 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 		st->pub.wic_index = (int)i;
 	} else {
 		st->pub.is_new = prev == NULL;
-		if (!running && m->port != 0)
+		if (!running && m->port != 0 && !s->same_offer)
 			recycle(st);
 	}
 	st->pub.refused = CSCF_SDP_OK;
 	st->pub.live = false;
 	st->pub.gate_uplink = st->pub.gate_downlink = false;
 	st->wic_stopped = st->core_stopped = false;
+	sdp_words_set(&st->wic_words, m);
 	if (!sdp_copy(st->pub.mid, sizeof(st->pub.mid), mid_of(s->offer, m)))
 		return CSCF_SDP_LIMIT;
 	v = bundle_check(s, i, running);
+	if (s->same_offer && prev != NULL && !running)
+		v = prev->refused != CSCF_SDP_OK ? prev->refused : CSCF_SDP_NO_MEDIA;
 	if (v == CSCF_SDP_OK && m->port == 0) {
 		st->wic_stopped = true;
-		remember_words(st, m);
 		return CSCF_SDP_OK;
 	}
 	if (v == CSCF_SDP_OK)
@@ -200,7 +191,6 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 		return v;
 	st->pub.live = v == CSCF_SDP_OK;
 	st->pub.refused = v;
-	remember_words(st, m);
 	return CSCF_SDP_OK;
 }
 
@@ -210,8 +200,12 @@ static void map_to_core(struct sdp_state *w)
 	for (size_t i = 0; i < w->n_wic; i++) {
 		struct sdp_stream *st = sdp_state_by_wic(w, i);
 
-		if (st != NULL && st->pub.live && st->pub.core_index < 0)
+		if (st == NULL || !st->pub.live || st->pub.core_index >= 0)
+			continue;
+		if (w->n_core < CSCF_SDP_MAX_MEDIA)
 			st->pub.core_index = (int)w->n_core++;
+		else
+			sdp_stream_refuse(st, CSCF_SDP_TOO_MANY);
 	}
 }
 
@@ -228,9 +222,6 @@ enum cscf_sdp_verdict sdp_round_offer_wic(struct cscf_sdp_session *s, struct sdp
 			return v;
 	}
 	sdp_filter_count(w, s->policy);
-	v = sdp_round_verdict(w, &s->cur);
-	if (v != CSCF_SDP_OK)
-		return v;
 	map_to_core(w);
-	return CSCF_SDP_OK;
+	return sdp_round_verdict(w, &s->cur);
 }

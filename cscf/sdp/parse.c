@@ -189,6 +189,8 @@ static enum cscf_sdp_verdict parse_media(struct parser *p, struct gw_slice v)
 	if (!sdp_token_next(v, &cursor, &s->media) || !sdp_token_next(v, &cursor, &port) ||
 	    !sdp_token_next(v, &cursor, &s->proto))
 		return CSCF_SDP_SYNTAX;
+	if (s->media.n >= SDP_MEDIA_LEN || s->proto.n >= SDP_PROTO_LEN)
+		return CSCF_SDP_LIMIT;
 	slash = memchr(port.p, '/', port.n);
 	if (slash != NULL) {
 		number = (struct gw_slice){slash + 1, (size_t)(port.p + port.n - slash - 1)};

@@ -15,10 +15,10 @@ struct sdp_fmts {
 	size_t n;
 };
 
-/* What an m-line of ours says when it is refused or stopped; remembered over rounds. */
+/* What an m-line of a leg says when it is refused or stopped; remembered over rounds. */
 struct sdp_words {
-	char media[24];
-	char proto[40];
+	char media[SDP_MEDIA_LEN];
+	char proto[SDP_PROTO_LEN];
 	char fmt[40];
 };
 
@@ -26,18 +26,21 @@ struct sdp_words {
 #define SDP_STREAM_ID_STEP 64U
 #define SDP_FORK_ID_STEP   65536U
 
+struct sdp_out;
+
 /* One m-line pair. `pub` is what the session layer sees. */
 struct sdp_stream {
 	struct cscf_sdp_stream pub;
 	struct sdp_fmts fmts;    /* agreed or offered; pub.fmts points at it */
 	struct sdp_fmts offered; /* as our offer had it: each answer is measured against it */
 	bool offered_live;
-	unsigned generation;    /* of a recycled m-line (SDP-13) */
-	bool wic_stopped;       /* port 0 by the WIC itself in this round */
-	bool core_stopped;      /* port 0 by the core itself */
-	enum cscf_sdp_dir dir;  /* offered direction, hold folded in */
-	struct sdp_words words; /* media, core proto, first format */
-	char wic_proto[40];     /* as the WIC wrote it */
+	unsigned generation;         /* of a recycled m-line (SDP-13) */
+	bool wic_stopped;            /* port 0 by the WIC itself in this round */
+	bool core_stopped;           /* port 0 by the core itself */
+	enum cscf_sdp_dir dir;       /* offered direction, hold folded in */
+	struct sdp_words wic_words;  /* as last said on that leg, by either end */
+	struct sdp_words core_words; /* media "" until the line is there */
+	enum cscf_sdp_rtcp offered_access_rtcp, offered_core_rtcp;
 };
 
 struct sdp_state {
@@ -53,11 +56,14 @@ struct sdp_state {
 struct sdp_leg {
 	uint64_t sess_id;
 	uint64_t version;
-	uint64_t agreed; /* core leg: the version the last committed round ended with */
-	char *last; /* owned: last text written, NULL before the first */
+	uint64_t agreed; /* the version that the last committed round ended with */
+	char *last;      /* owned: last text written, NULL before the first */
 	size_t last_n;
+	bool written;       /* a text in the open round */
 	char seen[128];     /* their "id version" in the committed state, cut; "" before */
 	char seen_now[128]; /* the same of the open round */
+	uint64_t hash;      /* of the whole of their text in the committed state */
+	uint64_t hash_now;
 };
 
 struct cscf_sdp_session {
@@ -65,6 +71,7 @@ struct cscf_sdp_session {
 	struct sdp_state cur;                 /* committed */
 	struct sdp_state work;                /* the open round */
 	bool open, from_wic, answered, repeat, max_bundle;
+	bool same_offer; /* word for word the offer of the committed state: dead lines stay dead */
 	struct sdp *offer, *answer; /* owned; of the open round */
 	struct sdp_leg wic, core;
 	char *core_said; /* owned; the core's last description that was committed, or NULL */
@@ -107,7 +114,7 @@ enum cscf_sdp_verdict sdp_filter_line(const struct sdp *sdp, const struct sdp_se
 /** The streams after the max_streams-th that are new get refused. */
 void sdp_filter_count(struct sdp_state *w, const struct cscf_sdp_policy *policy);
 /** May an attribute that nobody here knows go to the other leg? */
-bool sdp_filter_unknown(struct gw_slice name, const struct cscf_sdp_policy *policy);
+bool sdp_filter_unknown(const struct sdp_attr *a, const struct cscf_sdp_policy *policy);
 bool sdp_filter_listed(const struct gw_conf_list *list, const char *word);
 
 /* ---- access.c, core.c: one m-section to typed parameters ----------------------------------- */
@@ -122,12 +129,12 @@ enum cscf_sdp_verdict sdp_setup_read(enum sdp_setup *out, const struct sdp *sdp,
 /** Same certificate set and tls-id: the DTLS association goes on (DTLS-19, DTLS-20). */
 bool sdp_same_dtls_peer(const struct cscf_sdp_access_remote *a,
 			const struct cscf_sdp_access_remote *b);
-/** Does the WIC show us our own certificate (SDP-48)? */
+/** Does the WIC show us our own certificate or our own address (SDP-48)? */
 bool sdp_reflects(const struct cscf_sdp_access_remote *r, const struct cscf_sdp_access_local *l);
 
+/** @param may_mux  a=rtcp-mux counts: we would accept it, or have offered it */
 enum cscf_sdp_verdict sdp_core_read(struct cscf_sdp_core_remote *out, const struct sdp *sdp,
-				    const struct sdp_sect *sect,
-				    const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
+				    const struct sdp_sect *sect, bool may_mux) GW_MUST_CHECK;
 
 /* ---- dtls.c: the one place that decides the DTLS role (DTLS-02..04, 19, 20) ---------------- */
 
@@ -154,6 +161,10 @@ void sdp_stream_set_fmts(struct sdp_stream *s, struct sdp_fmts fmts);
 void sdp_stream_refuse(struct sdp_stream *s, enum cscf_sdp_verdict why);
 /** Copy a slice to a fixed text; false when it does not fit (out is "" then). */
 bool sdp_copy(char *out, size_t n, struct gw_slice s);
+/** Note what a line says. */
+void sdp_words_set(struct sdp_words *w, const struct sdp_sect *m);
+/** "m=… 0 …" of a line without use, with a format of `offered` when that is not NULL. */
+void sdp_out_dead(struct sdp_out *o, const struct sdp_words *w, const struct sdp_sect *offered);
 
 /* ---- fork.c */
 

@@ -17,6 +17,17 @@ bool sdp_copy(char *out, size_t n, struct gw_slice s)
 	return true;
 }
 
+void sdp_words_set(struct sdp_words *w, const struct sdp_sect *m)
+{
+	struct gw_slice fmt = GW_SLICE_NONE;
+	size_t cursor = 0;
+
+	(void)sdp_copy(w->media, sizeof(w->media), m->media);
+	(void)sdp_copy(w->proto, sizeof(w->proto), m->proto);
+	(void)sdp_token_next(m->fmts, &cursor, &fmt);
+	(void)sdp_copy(w->fmt, sizeof(w->fmt), fmt);
+}
+
 static void stream_free(struct sdp_stream *s)
 {
 	if (s == NULL)
