@@ -123,7 +123,7 @@ static void test_what_the_core_refused_is_asked_again(void **state)
 	assert_int_equal(fx_wic_offer(s, hold, &offer), CSCF_SDP_OK);
 	cscf_sdp_rollback(s);
 	assert_int_equal(fx_wic_offer(s, again, &offer), CSCF_SDP_OK);
-	assert_true(offer.unchanged); /* than what was refused */
+	assert_false(offer.unchanged); /* the same text, but it was refused */
 	assert_int_equal(cscf_sdp_answer_as_before(s), CSCF_SDP_STATE);
 	free(hold);
 	free(again);
