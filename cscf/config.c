@@ -24,6 +24,8 @@ static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const unknown_words[] = {"drop", "pass", NULL};
 static const char *const secagree_words[] = {"reject", "ignore", "tls", NULL};
+static const char *const interwork_100rel[] = {"pass", "local", NULL};
+static const char *const interwork_precondition[] = {"reject", "local", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
 static const char *const country_policies[] = {"reject", "proceed", NULL};
@@ -82,6 +84,10 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_SIZE("sip.max_line", sip.max_line, "8192", 256, 65536, "longer: 400"),
 	K_INT("sip.max_malformed", sip.max_malformed, "10", 1, 100000, "in a row, then the WebSocket is closed"),
 	K_TIME("sip.timer_c", sip.timer_c_ms, "180s", SECOND, 10 * MINUTE, "ringing at most"),
+	K_TIME("sip.session_expires", sip_session_expires, "1800s", 0, 7 * DAY, "session interval put where neither side asked for one; 0 = none"),
+	K_TIME("sip.min_se", sip_min_se, "90s", SECOND, HOUR, "smaller session intervals are refused with 422"),
+	K_ENUM("interwork.100rel", interwork_100rel, "pass", interwork_100rel, "reliable 1xx: the parties' (pass), or acknowledged for WICs without 100rel (local)"),
+	K_ENUM("interwork.precondition", interwork_precondition, "reject", interwork_precondition, "preconditions demanded by the core: 420 (reject), or met by us (local)"),
 	K_TIME("sip.t1", sip.t1_ms, "500ms", 10, 10 * SECOND, "RFC 3261 T1"),
 	K_TIME("sip.t2", sip.t2_ms, "4s", 10, MINUTE, "RFC 3261 T2"),
 	K_TIME("sip.t4", sip.t4_ms, "5s", 10, MINUTE, "RFC 3261 T4"),
@@ -159,7 +165,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_INT("regevent.max_failures", regevent_max_failures, "5", 1, 1000, "subscriptions refused in a row, then the alarm"),
 	K_TIME("regevent.backoff", regevent_backoff, "10s", 100, HOUR, "after the first failure, then doubled up to 30min"),
 	K_TIME("dereg.close_delay", dereg_close_delay, "5s", 0, MINUTE, "closing after the last deregistration"),
-	K_TIME("flow.grace", flow_grace, "20s", 0, HOUR, "dialogs outlive a lost WebSocket"),
+	K_TIME("flow.grace", flow_grace, "20s", 0, HOUR, "T_wsloss: dialogs outlive a lost WebSocket"),
 	K_TIME("flow.hold", flow_hold, "5s", 0, MINUTE, "an in-dialog request waits for a lost WebSocket"),
 	K_SECRET("flow.token_key", flow_token_key, "", "key of flow tokens; empty = random"),
 

@@ -84,7 +84,14 @@ static void forget_round(struct cscf_sdp_session *s)
 	s->offer = s->answer = NULL;
 	s->wic.seen_now[0] = s->core.seen_now[0] = 0;
 	s->wic.written = s->core.written = false;
-	s->open = s->answered = false;
+	s->open = s->answered = s->ours = false;
+}
+
+static void free_text(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
 }
 
 static void leg_fini(struct sdp_leg *leg)
@@ -92,6 +99,7 @@ static void leg_fini(struct sdp_leg *leg)
 	if (leg->last != NULL)
 		explicit_bzero(leg->last, leg->last_n);
 	free(leg->last);
+	free_text(leg->agreed_text);
 }
 
 void cscf_sdp_session_free(struct cscf_sdp_session *s)
@@ -295,7 +303,7 @@ static bool choose_addresses(struct sdp_state *w)
 	return w->wic_addr[0] != '\0' && w->core_addr[0] != '\0';
 }
 
-static enum cscf_sdp_verdict keep_offered(struct sdp_state *w)
+enum cscf_sdp_verdict sdp_keep_offered(struct sdp_state *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct sdp_stream *st = w->v[i];
@@ -341,7 +349,7 @@ static enum cscf_sdp_verdict emit(struct cscf_sdp_session *s, bool to_wic, bool 
 	if (offer && !to_wic && reflects_us(&s->work))
 		return CSCF_SDP_REFLECTED;
 	if (offer) {
-		v = keep_offered(&s->work);
+		v = sdp_keep_offered(&s->work);
 		if (v != CSCF_SDP_OK)
 			return v;
 	}
@@ -373,6 +381,12 @@ enum cscf_sdp_verdict cscf_sdp_answer_to_core(struct cscf_sdp_session *s, struct
 	return emit(s, false, false, out);
 }
 
+static void keep_text(struct sdp_leg *leg)
+{
+	free_text(leg->agreed_text);
+	leg->agreed_text = leg->last != NULL ? strdup(leg->last) : NULL;
+}
+
 void cscf_sdp_commit(struct cscf_sdp_session *s)
 {
 	if (!s->open || !s->answered)
@@ -382,6 +396,8 @@ void cscf_sdp_commit(struct cscf_sdp_session *s)
 	sdp_keep_core_said(s);
 	s->wic.agreed = s->wic.version;
 	s->core.agreed = s->core.version;
+	keep_text(&s->wic);
+	keep_text(&s->core);
 	sdp_state_free(&s->cur);
 	s->cur = s->work;
 	s->work = (struct sdp_state){0};

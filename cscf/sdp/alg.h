@@ -361,6 +361,15 @@ void cscf_sdp_commit(struct cscf_sdp_session *s);
 /** The round failed; the state is as before the offer (SDP-35). Nothing when no round is open. */
 void cscf_sdp_rollback(struct cscf_sdp_session *s);
 
+/**
+ * Begin a round with an offer of our own: what is agreed, unchanged. Its answer is read by
+ * answer_from_core (or _wic); no text for the other leg follows from it.
+ * @return CSCF_SDP_OK; CSCF_SDP_STATE a round is open, or nothing was agreed yet; CSCF_SDP_NOMEM
+ */
+enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
+				       struct cscf_sdp_text *out) GW_MUST_CHECK;
+bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s);
+
 /** Is an offer/answer round open, and did the WIC begin it? */
 bool cscf_sdp_round_open(const struct cscf_sdp_session *s);
 bool cscf_sdp_round_from_wic(const struct cscf_sdp_session *s);

@@ -30,6 +30,7 @@ enum gw_err cscf_sdp_session_fork(struct cscf_sdp_session **out, const struct cs
 	f->wic = s->wic;
 	f->core = s->core;
 	f->wic.last = f->core.last = NULL;
+	f->wic.agreed_text = f->core.agreed_text = NULL;
 	err = GW_ERR_NOMEM;
 	if (!sdp_state_dup(&f->cur, &s->cur) || (s->open && !sdp_state_dup(&f->work, &s->work)))
 		goto fail;

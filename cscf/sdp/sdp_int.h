@@ -60,6 +60,7 @@ struct sdp_leg {
 	char *last;      /* owned: last text written, NULL before the first */
 	size_t last_n;
 	bool written;       /* a text in the open round */
+	char *agreed_text; /* owned: last as of the last commit; NULL before the first */
 	char seen[128];     /* their "id version" in the committed state, cut; "" before */
 	char seen_now[128]; /* the same of the open round */
 	uint64_t hash;      /* of the whole of their text in the committed state */
@@ -72,6 +73,7 @@ struct cscf_sdp_session {
 	struct sdp_state work;                /* the open round */
 	bool open, from_wic, answered, repeat, max_bundle;
 	bool same_offer; /* word for word the offer of the committed state: dead lines stay dead */
+	bool ours; /* the open round was begun by cscf_sdp_reoffer: there is no offer text of a peer */
 	struct sdp *offer, *answer; /* owned; of the open round */
 	struct sdp_leg wic, core;
 	char *core_said; /* owned; the core's last description that was committed, or NULL */
@@ -183,6 +185,9 @@ enum cscf_sdp_verdict sdp_round_answer_core(struct cscf_sdp_session *s, struct s
 					    const struct sdp *answer) GW_MUST_CHECK;
 /** OK when something is live, or was and was only stopped; else the first refusal. */
 enum cscf_sdp_verdict sdp_round_verdict(const struct sdp_state *w, const struct sdp_state *before);
+
+/** What our offer had, for its answers. */
+enum cscf_sdp_verdict sdp_keep_offered(struct sdp_state *w) GW_MUST_CHECK;
 
 /* ---- emit.c, emit_wic.c, emit_core.c: text out -------------------------------------------- */
 

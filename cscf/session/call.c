@@ -6,6 +6,7 @@
  * Not here: what happens to it (call_fsm.c), its messages (job.c), its media (media.c).
  * Thread: the cscf loop. Spec: CALL-01, 09, 10, 12, 20, 21; ID-01..04, 06, 08, 13, 14.
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #include "cscf/sip/mask.h"
@@ -66,7 +67,7 @@ void call_cancel_timers(struct call *c)
 	event_del(c->timer_hold);
 	event_del(c->timer_consent);
 	event_del(c->timer_max);
-	event_del(c->timer_session);
+	session_timer_stop(c);
 }
 
 /* The caller's side as far as the INVITE tells it. */
@@ -219,6 +220,7 @@ void call_free(struct call *c)
 		gw_handle_del(c->s->calls, c->self);
 		gw_metric_dec(&session_metrics[SM_CALLS]);
 	}
+	own_free_all(c);
 	job_flush(c);
 	while (c->xacts != NULL)
 		xact_free(c->xacts);
@@ -231,8 +233,7 @@ void call_free(struct call *c)
 		event_free(c->timer_consent);
 	if (c->timer_max != NULL)
 		event_free(c->timer_max);
-	if (c->timer_session != NULL)
-		event_free(c->timer_session);
+	session_timer_fini(c);
 	target_fini(&c->caller);
 	cscf_sip_texts_free(c->record_route, c->n_record_route);
 	free(c->call_id);
@@ -317,8 +318,11 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 	}
 	x->initial = true;
 	x->timeout_ms = c->emergency != NULL ? emergency_patience_ms(c->s) : 0;
+	x->session_s = session_timer_request(c, from, msg);
 	c->invite = x;
-	err = gw_fsm_dispatch(&c->fsm, CALL_E_START, NULL);
+	err = from == SIDE_WIC ? rel100_invite(c, msg) : GW_OK;
+	if (err == GW_OK)
+		err = gw_fsm_dispatch(&c->fsm, CALL_E_START, NULL);
 	if (err == GW_OK)
 		err = job_add(c, JOB_REQUEST, x, msg, from);
 	else

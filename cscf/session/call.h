@@ -103,12 +103,31 @@ struct release_order {
 	bool relayed;                  /* CAUSE_BYE: it is on its way to the other */
 };
 
+#define CSEQ_STEPS 8
+
+/* From this number of the party on, its requests go out with a CSeq higher by that (cseq.c). */
+struct cseq_step {
+	uint32_t from, offset;
+};
+
 /* Where requests of ours go on one leg of one dialog (REL-03, CALL-10). */
 struct target {
 	char *uri;     /* owned: Contact of the peer */
 	char **routes; /* owned */
 	size_t n_routes;
-	uint32_t cseq; /* highest sent towards it */
+	uint32_t cseq;    /* highest sent towards it, our own included */
+	uint32_t party;   /* highest that the party behind us sent, its own numbering */
+	bool party_spoke; /* there was one */
+	struct cseq_step steps[CSEQ_STEPS];
+	unsigned n_steps;
+};
+
+#define RSEQ_SEEN 16
+
+/* A reliable provisional response that was relayed: what a RAck may name. */
+struct rseq_seen {
+	uint32_t rseq, cseq; /* cseq: of the INVITE, its sender's numbering */
+	enum side to;        /* who gets it and sends the PRACK */
 };
 
 struct dialog {
@@ -118,6 +137,11 @@ struct dialog {
 	struct target target[SIDE_COUNT];
 	bool confirmed;
 	bool ended; /* our BYE went to the callee: a lost fork */
+	/* reliable provisional responses (rel100.c) */
+	uint32_t rseq;                    /* highest taken from the callee, acknowledged by us */
+	char *early_sdp;                  /* owned: answer of the last one, as the WIC got it */
+	struct rseq_seen seen[RSEQ_SEEN]; /* relayed ones, the newest last */
+	unsigned n_seen;
 };
 
 struct call;
@@ -139,6 +163,9 @@ struct xact {
 	bool client_final;
 	bool cancelled;
 	uint32_t timeout_ms; /* of the client transaction; 0 = 64*T1 */
+	uint32_t session_s;  /* Session-Expires as it went out; 0 = none */
+	bool is_own;         /* made by own.c */
+	struct own *own;     /* while that wish lasts; borrowed */
 	unsigned n_jobs;
 	struct cscf_sip_msg *answer; /* owned: 2xx as relayed, for repeats */
 	struct cscf_sip_msg *ack;    /* owned: ACK as relayed, for repeated 2xx */
@@ -162,6 +189,12 @@ enum media_rc {
 	MEDIA_REFUSED /* call->media.refusal says why */
 };
 
+/* Packed Iq parameters (media_same.c). */
+struct told {
+	uint8_t *p; /* owned */
+	size_t n;
+};
+
 struct media {
 	struct cscf_sdp_session *sdp; /* owned */
 	gw_handle ctx;                /* handle of the Iq context */
@@ -173,8 +206,18 @@ struct media {
 	bool early_down, early_up; /* gates before the answer */
 	struct cscf_sdp_text text;
 	struct release_order refusal;
+	struct told told, telling; /* to the AGW: last, and with the Configure under way */
 	/* per stream trouble, bit = stream_id % 64 */
 	uint64_t lost, idle_access, idle_core;
+};
+
+/* Who keeps the session alive, and until when it lives (session_timer.c). */
+struct session_timer {
+	struct event *expiry;   /* owned: no refresh came */
+	struct event *refresh;  /* owned: ours is due */
+	uint32_t interval_s;    /* 0 = the session has no timer */
+	bool by_us;             /* neither party refreshes */
+	bool update[SIDE_COUNT]; /* that side says that it takes UPDATE */
 };
 
 struct call {
@@ -216,7 +259,10 @@ struct call {
 	struct event *timer_hold;    /* owned: a request waits for the flow */
 	struct event *timer_consent; /* owned */
 	struct event *timer_max;     /* owned: maximum duration */
-	struct event *timer_session; /* owned: no refresh came */
+	struct session_timer session;
+	struct own *own; /* owned: requests of the gateway itself (own.h) */
+	bool own_busy;   /* they are being looked through */
+	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;
 	/* record (REL-18) */
 	enum cause cause;

@@ -4,6 +4,7 @@
  * passed on, and which are nobody's business any more.
  * Thread: the cscf loop. Spec: CALL-10, 14, 23, 24, 36, 46, 48; REL-14, REL-17; 2.6, 2.7, 2.8.
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #define GW_LOG_MOD "session"
@@ -33,6 +34,8 @@ static void relay_now(struct xact *x, const struct cscf_sip_msg *rsp)
 	err = cscf_sip_msg_clone(&copy, rsp);
 	if (err == GW_OK)
 		err = x->from == SIDE_WIC ? leg_w2_response(c, copy) : leg_mw_response(c, copy);
+	if (err == GW_OK)
+		err = cseq_shift_back(x, copy);
 	if (err == GW_OK) {
 		err = cscf_sip_respond(c->s->p.stack, x->server, copy);
 		copy = NULL;
@@ -148,7 +151,8 @@ static void on_invite(struct xact *x, const struct cscf_sip_msg *rsp,
 	} else if (status >= 200) {
 		invite_answered(x, rsp);
 	} else if (c->winner == NULL) {
-		(void)dialog_learn(c, rsp);
+		if (!rel100_provisional(x, dialog_learn(c, rsp), rsp))
+			return;
 		media_early_gates(c, rsp);
 		relay(x, rsp);
 	}
@@ -205,6 +209,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	(void)client;
 	if (status >= 200)
 		x->client_final = true;
+	if (x->is_own)
+		own_on_response(x, rsp, info);
 	if (!c->released) {
 		if (x->initial)
 			on_invite(x, rsp, info);
@@ -231,6 +237,8 @@ static void on_done(void *arg, gw_handle client)
 	x->client_live = false;
 	x->client_final = true;
 	xact_check(x);
+	if (!c->released)
+		own_kick(c);
 	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))
 		(void)gw_fsm_dispatch(&c->fsm, CALL_E_QUIET, NULL);
 }

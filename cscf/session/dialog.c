@@ -62,6 +62,7 @@ static void dialog_free(struct dialog *d)
 {
 	free(d->callee_tag);
 	free(d->to);
+	free(d->early_sdp);
 	target_fini(&d->target[SIDE_WIC]);
 	target_fini(&d->target[SIDE_CORE]);
 	free(d);
@@ -125,6 +126,8 @@ static struct dialog *dialog_new(struct call *c, struct gw_slice tag,
 	d->callee_tag = gw_slice_dup(tag);
 	d->to = cscf_sip_msg_hdr(rsp, "To", &to) ? gw_slice_dup(to) : NULL;
 	d->target[other_side(caller)].cseq = cscf_sip_msg_cseq(rsp);
+	d->target[other_side(caller)].party = cscf_sip_msg_cseq(rsp);
+	d->target[other_side(caller)].party_spoke = true;
 	if (d->callee_tag == NULL || d->to == NULL ||
 	    target_copy(&d->target[caller], &c->caller) != GW_OK) {
 		dialog_free(d);

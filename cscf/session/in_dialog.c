@@ -5,6 +5,7 @@
  * Requests of other dialogs (subscriptions) carry our flow token and go to proxy.c.
  * Thread: the cscf loop. Spec: CALL-12..14, 26, 28..30, 38, 39; ID-07; REL-02, 14, 15.
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #include "cscf/registrar/trust.h"
@@ -53,12 +54,6 @@ static enum gw_err prepare(struct call *c, struct dialog *d, enum side to, struc
 	return err == GW_OK ? leg_add_pcv(c, msg) : err;
 }
 
-static void note_cseq(struct dialog *d, enum side to, const struct cscf_sip_msg *msg)
-{
-	if (cscf_sip_msg_cseq(msg) > d->target[to].cseq)
-		d->target[to].cseq = cscf_sip_msg_cseq(msg);
-}
-
 /* Another INVITE or UPDATE with an offer is still under way (RFC 3261 s14.2, RFC 3311 s5.2). */
 static int find_glare(const struct call *c, enum side from, const struct cscf_sip_msg *msg)
 {
@@ -67,6 +62,8 @@ static int find_glare(const struct call *c, enum side from, const struct cscf_si
 
 	if (m != CSCF_SIP_INVITE && (m != CSCF_SIP_UPDATE || cscf_sip_msg_body(msg).n == 0))
 		return 0;
+	if (own_crosses(c))
+		return 491;
 	DL_FOREACH (c->xacts, x) {
 		if (x->server == GW_HANDLE_NONE || x->server_final ||
 		    (x->method != CSCF_SIP_INVITE &&
@@ -92,6 +89,12 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 		session_refuse(c->s, server, msg, glare, REFUSAL_GLARE, glare == 500 ? "3" : NULL);
 		return;
 	}
+	if (cscf_sip_msg_method(msg) == CSCF_SIP_PRACK && !rel100_known(d, from, msg)) {
+		session_refuse(c->s, server, msg, 481, REFUSAL_WRONG_STATE, NULL);
+		return;
+	}
+	if (session_timer_answered(c, server, msg, from))
+		return;
 	err = cscf_sip_msg_clone(&copy, msg);
 	if (err == GW_OK)
 		err = prepare(c, d, other_side(from), copy);
@@ -107,7 +110,7 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 		return;
 	}
 	x->dialog = d;
-	note_cseq(d, other_side(from), msg);
+	x->session_s = session_timer_request(c, from, copy);
 	if (job_add(c, JOB_REQUEST, x, copy, from) != GW_OK) {
 		session_note_refused(msg, 500, REFUSAL_LIMIT);
 		xact_reply(x, 500, NULL, NULL, NULL);
@@ -141,7 +144,9 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 	if (err == GW_OK && c->answered_ms == 0)
 		err = GW_ERR_STATE; /* the caller never got the 2xx: it gets a refusal instead */
 	if (err == GW_OK) {
-		note_cseq(d, other_side(from), msg);
+		err = cseq_shift(&d->target[other_side(from)], copy);
+	}
+	if (err == GW_OK) {
 		err = leg_send(c, other_side(from), copy, x);
 		copy = NULL;
 	}
@@ -203,6 +208,8 @@ void cscf_session_on_ack(struct cscf_session *s, const struct cscf_sip_msg *msg,
 	err = cscf_sip_msg_clone(&copy, msg);
 	if (err == GW_OK)
 		err = prepare(c, d, other_side(from), copy);
+	if (err == GW_OK)
+		err = cseq_shift(&d->target[other_side(from)], copy);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(copy);
 		CALL_LOG(GW_LOG_WARN, "call.ack_dropped", c, side_name(from), "err=%s",

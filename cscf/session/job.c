@@ -7,6 +7,7 @@
  *
  * Thread: the cscf loop. Spec: CALL-24, 26, 28, 30; IQ-02; 2.9 (holding a request).
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #include <event2/event.h>
@@ -192,6 +193,8 @@ static void send_request(struct call *c, struct job *j)
 		return;
 	}
 	err = c->emergency != NULL && j->x->initial ? emergency_keep(c->emergency, msg) : GW_OK;
+	if (err == GW_OK && j->x->dialog != NULL)
+		err = cseq_shift(&j->x->dialog->target[to], msg);
 	if (err == GW_OK)
 		err = leg_send(c, to, msg, j->x);
 	else
@@ -230,12 +233,18 @@ static void send_response(struct call *c, struct job *j)
 	GW_ASSERT(x != NULL);
 	j->msg = NULL;
 	if (x->server_final) {
+		if (x->is_own)
+			own_on_answer(x, msg);
 		cscf_sip_msg_free(msg);
 		return;
 	}
 	err = other_side(j->from) == SIDE_WIC ? leg_w2_response(c, msg) : leg_mw_response(c, msg);
-	if (err == GW_OK && x->from == SIDE_CORE)
-		err = session_timer_fill(cscf_sip_server_request(c->s->p.stack, x->server), msg);
+	if (err == GW_OK)
+		err = cseq_shift_back(x, msg);
+	if (err == GW_OK)
+		err = rel100_response(x, msg);
+	if (err == GW_OK)
+		err = session_timer_response(x, msg);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(msg);
 		call_release_cause(c, CAUSE_INTERNAL);
@@ -245,7 +254,6 @@ static void send_response(struct call *c, struct job *j)
 		x->server_final = true;
 	if (status >= 200 && status < 300 && x->method == CSCF_SIP_INVITE)
 		x->answer = clone(msg);
-	session_timer_follow(c, msg);
 	err = cscf_sip_respond(c->s->p.stack, x->server, msg);
 	if (err != GW_OK)
 		CALL_LOG(GW_LOG_WARN, "call.respond_failed", c, side_name(x->from),
@@ -352,6 +360,8 @@ void job_kick(struct call *c)
 	c->running = false;
 	if (c->released)
 		job_flush(c);
+	else
+		own_kick(c);
 }
 
 void job_resume(struct call *c, enum media_rc rc)

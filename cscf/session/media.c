@@ -33,6 +33,7 @@ void media_fini(struct call *c)
 {
 	cscf_iq_release(c->s->p.iq, c->media.ctx, 0, "gone", NULL);
 	c->media.ctx = GW_HANDLE_NONE;
+	media_same_done(c, false);
 	cscf_sdp_session_free(c->media.sdp);
 	c->media.sdp = NULL;
 }
@@ -63,6 +64,8 @@ static enum media_rc emit(struct call *c, bool offer)
 	struct media *m = &c->media;
 	enum cscf_sdp_verdict v;
 
+	if (!offer && cscf_sdp_round_is_ours(m->sdp))
+		return MEDIA_READY; /* nobody asked for it */
 	if (offer)
 		v = m->from_wic ? cscf_sdp_offer_to_core(m->sdp, &m->text)
 				: cscf_sdp_offer_to_wic(m->sdp, &m->text);
@@ -162,6 +165,8 @@ static void on_done(void *arg, gw_handle call, uint32_t tag, const struct cscf_i
 	c->media.doing = MEDIA_IDLE;
 	if (offer)
 		call_ident_update(c);
+	else
+		media_same_done(c, o->err == GW_OK);
 	if (o->err == GW_OK && media_params_take(c, o->streams, o->n_streams) != GW_OK)
 		rc = refuse(c, CAUSE_IQ_FAILED, CSCF_SDP_OK);
 	else if (o->err != GW_OK && !(offer && refuse_new_streams(c)))
@@ -228,6 +233,11 @@ static enum media_rc configure(struct call *c, bool gates_only)
 		return refuse(c, CAUSE_INTERNAL, CSCF_SDP_OK);
 	}
 	streams = media_params_streams(params, &n);
+	if (n > 0 && media_same(c, streams, n)) {
+		media_params_free(params);
+		c->media.doing = MEDIA_IDLE;
+		return gates_only ? MEDIA_READY : emit(c, false);
+	}
 	c->media.tag++;
 	if (n > 0)
 		err = cscf_iq_configure(c->s->p.iq, c->media.ctx, c->media.tag,

@@ -11,6 +11,7 @@
  *
  * Thread: the cscf loop. Spec: calls-and-media 4.10, 4.12; RFC 3261 §15; RFC 3326.
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #include <event2/event.h>
@@ -80,16 +81,14 @@ static void send_bye(struct call *c, struct dialog *d, enum side to, const char 
 	struct xact *x = NULL;
 	enum gw_err err;
 
-	if (d->target[to].cseq == 0 || d->target[to].cseq < c->invite_cseq)
-		d->target[to].cseq = c->invite_cseq;
-	err = leg_own_request(c, d, to, "BYE", d->target[to].cseq + 1, reason, &bye);
+	err =
+	    leg_own_request(c, d, to, "BYE", cseq_next_own(c, &d->target[to]), reason, &bye);
 	if (err == GW_OK) {
 		x = xact_new(c, GW_HANDLE_NONE, bye, other_side(to));
 		if (x == NULL) {
 			cscf_sip_msg_free(bye);
 			err = GW_ERR_LIMIT;
 		} else {
-			d->target[to].cseq++;
 			err = leg_send(c, to, bye, x);
 		}
 	}
@@ -225,6 +224,7 @@ void release_run(struct call *c, const struct release_order *order)
 			CALL_LOG(GW_LOG_INFO, "call.cancel_not_sent", c, "-", "client=%d",
 				 (int)cscf_sip_client_alive(c->s->p.stack, x->client));
 	}
+	own_drop_all(c);
 	end_others(c, order->cause);
 	if (c->winner != NULL)
 		end_confirmed(c, order);

@@ -4,6 +4,7 @@
  * the proxy; events of the registrar move or end the calls of an association.
  * Thread: the cscf loop. Spec: CALL-01, 02, 21; ID-01; 2.9; REL-10, 11, 16; DEREG-09, 42, 43.
  */
+#include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
 #include <event2/event.h>
@@ -54,6 +55,14 @@ struct gw_metric session_metrics[SM_COUNT] = {
       "Answers of WICs without our Record-Route"),
     M(SM_RESTORATION, "cscf_session_restoration_total", GW_METRIC_COUNTER,
       "Service-Routes forgotten because they lead nowhere"),
+    [SM_OWN_DONE] = {.name = "cscf_session_own_requests_total",
+		     .labels = "result=\"ok\"",
+		     .help = "Requests of the gateway itself within dialogs"},
+    [SM_OWN_FAILED] = {.name = "cscf_session_own_requests_total",
+		       .labels = "result=\"failed\"",
+		       .help = "Requests of the gateway itself within dialogs"},
+    M(SM_PRACKED, "cscf_session_pracked_total", GW_METRIC_COUNTER,
+      "Reliable provisional responses acknowledged for WICs"),
     ENDED(CAUSE_BYE, "bye"),
     ENDED(CAUSE_CANCELLED, "cancelled"),
     ENDED(CAUSE_REJECTED, "rejected"),
@@ -192,6 +201,8 @@ void session_take_request(struct cscf_session *s, gw_handle server, const struct
 
 	if (from_wic && from_check_refused(s, server, msg, flow))
 		return;
+	if (screen_refused(s, server, msg, from_wic ? SIDE_WIC : SIDE_CORE))
+		return;
 	if (cscf_sip_msg_method(msg) == CSCF_SIP_REGISTER) /* the registrar takes those of W2 */
 		session_refuse(s, server, msg, 403, REFUSAL_NOT_FROM_CORE, NULL);
 	else if (cscf_sip_msg_to_tag(msg).n > 0)
@@ -282,6 +293,7 @@ static void reattach(struct call *c, uint64_t conn)
 		c->waiting = false;
 		job_kick(c);
 	}
+	own_kick(c);
 }
 
 void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event event,

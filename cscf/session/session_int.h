@@ -50,6 +50,9 @@ struct cscf_session {
 	X(TOKEN, "token")                                                                          \
 	X(FROM, "from")                                                                            \
 	X(ROUTE, "route-mismatch") /* no stored or sealed route set */                             \
+	X(EXTENSION, "extension")  /* Require of what ends here */                                 \
+	X(INTERVAL, "session-interval")                                                            \
+	X(BODY, "body-type")                                                                       \
 	X(LIMIT, "limit")                                                                          \
 	X(INTERNAL, "internal")
 
@@ -78,6 +81,9 @@ enum session_metric {
 	SM_FROM_MISMATCH,
 	SM_TNA_REFUSED,
 	SM_RESTORATION,
+	SM_OWN_DONE,
+	SM_OWN_FAILED,
+	SM_PRACKED,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT
@@ -190,13 +196,49 @@ void xact_refuse_sdp(struct xact *x, int status, enum cscf_sdp_verdict verdict);
 void xact_reply(struct xact *x, int status, const char *reason, const char *hdr, const char *value);
 void call_cancel_timers(struct call *c);
 
+/* ---- cseq.c: numbers of a party and numbers on the wire (CALL-05) */
+/** The number this request of a party goes out with; RAck likewise. Each request once, in order.
+ * @return GW_OK; GW_ERR_PARSE a PRACK without a RAck; GW_ERR_NOMEM */
+enum gw_err cseq_shift(struct target *t, struct cscf_sip_msg *msg) GW_MUST_CHECK;
+/** The same for a number of the party's past. */
+uint32_t cseq_map(const struct target *t, uint32_t party);
+/** The number of the next request of our own. */
+uint32_t cseq_next_own(const struct call *c, struct target *t);
+/** A response of the other leg to x: with the number that its sender knows. */
+enum gw_err cseq_shift_back(const struct xact *x, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
+
 /* ---- session_timer.c */
 enum gw_err session_timer_init(struct call *c) GW_MUST_CHECK;
-/** A WIC's answer without a session timer to a core that asked for one: the core refreshes. */
-enum gw_err session_timer_fill(const struct cscf_sip_msg *req,
-			       struct cscf_sip_msg *rsp) GW_MUST_CHECK;
-/** A 2xx goes back: watch the interval it agrees. */
-void session_timer_follow(struct call *c, const struct cscf_sip_msg *rsp);
+void session_timer_fini(struct call *c);
+void session_timer_stop(struct call *c);
+/** A request on its way: what its sender takes, and an interval where there is none (CALL-33).
+ * @param msg  as it will go out. @return the interval in it, 0 when it has none */
+uint32_t session_timer_request(struct call *c, enum side from, struct cscf_sip_msg *msg);
+/** Is its interval below ours, and may a proxy say so? `min`: the Min-SE of the 422. */
+bool session_timer_too_small(const struct cscf_session *s, const struct cscf_sip_msg *req,
+			     uint32_t *min);
+/** A response goes back to x's sender: a 2xx settles who refreshes, and the watch begins. */
+enum gw_err session_timer_response(struct xact *x, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
+/** A WIC's refresh towards a core that cannot take it: answered here. @return true then */
+bool session_timer_answered(struct call *c, gw_handle server, const struct cscf_sip_msg *msg,
+			    enum side from);
+
+/* ---- screen.c */
+/** What ends at the gateway and cannot be had. @return true when the request was answered */
+bool screen_refused(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+		    enum side from);
+
+/* ---- rel100.c: reliable provisional responses */
+/** RAck of a PRACK for an INVITE. @return false when there is none, or not that */
+bool rel100_rack(const struct cscf_sip_msg *msg, uint32_t *rseq, uint32_t *cseq);
+/** Does this PRACK name a response that its sender got? */
+bool rel100_known(const struct dialog *d, enum side from, const struct cscf_sip_msg *prack);
+/** The initial INVITE of a WIC, as it goes out. */
+enum gw_err rel100_invite(struct call *c, struct cscf_sip_msg *msg) GW_MUST_CHECK;
+/** A provisional response of the core. @return false: a repeat, or out of order: drop it */
+bool rel100_provisional(struct xact *x, struct dialog *d, const struct cscf_sip_msg *rsp);
+/** A response on its way to the other leg: note it, or make it a plain one; fill a 2xx. */
+enum gw_err rel100_response(struct xact *x, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 
 /* ---- job.c */
 /** Put a message, ready to go but for its SDP, into the queue. Consumes msg, also on error. */
@@ -268,6 +310,12 @@ void media_early_gates(struct call *c, const struct cscf_sip_msg *rsp);
 void media_on_event(void *arg, gw_handle call, const IqNotification *n);
 void media_on_context_lost(void *arg, gw_handle call, const char *why);
 void media_on_released(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o);
+
+/* ---- media_same.c */
+/** Is this what the AGW was told last? Kept until media_same_done. */
+bool media_same(struct call *c, IqStreamRequest *const *streams, size_t n);
+/** The Configure succeeded, or not. */
+void media_same_done(struct call *c, bool ok);
 
 struct media_params;
 /** Iq parameters of every stream that is live (`only_new`: without resources yet). */

@@ -71,6 +71,7 @@ static struct world {
 	struct cscf_sip_msg *servers[W_MAX]; /* handle - 1000 */
 	size_t n_servers;
 	bool conn_open, other_open;
+	uint32_t rseq; /* provisional responses are reliable and have this one; 0 = plain */
 	/* iq */
 	bool no_agw, priority; /* of the context reserved last */
 	struct w_iq iq[W_MAX];

@@ -102,6 +102,13 @@ static inline void w_respond(size_t i, int status, const char *to_tag, const cha
 			 GW_OK);
 	if (hdr != NULL)
 		assert_int_equal(cscf_sip_msg_hdr_append(rsp, hdr, value), GW_OK);
+	if (w.rseq != 0 && status > 100 && status < 200) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u", w.rseq);
+		assert_int_equal(cscf_sip_msg_hdr_append(rsp, "Require", "100rel"), GW_OK);
+		assert_int_equal(cscf_sip_msg_hdr_append(rsp, "RSeq", text), GW_OK);
+	}
 	w_with_sdp(rsp, sdp);
 	c->cbs->on_response(c->arg, i + 1, rsp, &info);
 	cscf_sip_msg_free(rsp);

@@ -136,9 +136,16 @@ static void test_prack_and_update_before_the_answer(void **state)
 	gw_handle h = w_mo_invite(), later;
 
 	(void)state;
+	w.rseq = 1;
 	w_response(0, 183, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 183);
+	assert_true(w_has(w_answer_msg(h), "RSeq: 1"));
+	/* one that acknowledges what never was */
+	assert_int_equal(w_status(w_request(&w_wic, "PRACK", "sip:b1@" W_CORE_IP, W_ALICE,
+					    W_BOB_TAG, 2, "RAck: 7 1 INVITE\r\n", NULL)),
+			 481);
+	assert_int_equal(w.n_clients, 1);
 	later = w_request(&w_wic, "PRACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2,
 			  "RAck: 1 1 INVITE\r\n", NULL);
 	assert_int_equal(w_method(1), CSCF_SIP_PRACK);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An offer of the gateway itself, of what is agreed already: to refresh a session where nothing
+ * but an INVITE will do it. The text is the one that stands, so the peer sees no change; its
+ * answer is taken like any other, the leg that was not asked hears nothing.
+ * Thread: the cscf loop. Spec: RFC 3264 s8, RFC 4028 s7.4; CALL-33.
+ */
+#include "cscf/sdp/sdp_int.h"
+
+/* Session and o= are written anew: the version counts when something else was said meanwhile. */
+static const char *body_of(const char *text)
+{
+	static const char head[] = "s=-\r\n";
+	const char *p = strstr(text, head);
+
+	return p != NULL ? p + sizeof(head) - 1 : NULL;
+}
+
+static void open_round(struct cscf_sdp_session *s, bool to_core)
+{
+	for (size_t i = 0; i < s->work.n; i++) {
+		struct sdp_stream *st = s->work.v[i];
+
+		st->pub.is_new = false;
+		st->dir = to_core ? st->pub.access_remote.dir : st->pub.core_remote.dir;
+	}
+	s->open = s->ours = true;
+	s->from_wic = to_core;
+	s->answered = s->repeat = s->max_bundle = s->same_offer = false;
+}
+
+enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
+				       struct cscf_sdp_text *out)
+{
+	struct sdp_leg *leg = to_core ? &s->core : &s->wic;
+	const char *body = leg->agreed_text != NULL ? body_of(leg->agreed_text) : NULL;
+	struct sdp_out o = {0};
+	enum cscf_sdp_verdict v;
+
+	if (s->open || body == NULL)
+		return CSCF_SDP_STATE;
+	if (!sdp_state_dup(&s->work, &s->cur))
+		return CSCF_SDP_NOMEM;
+	open_round(s, to_core);
+	v = sdp_keep_offered(&s->work);
+	if (v == CSCF_SDP_OK) {
+		sdp_out_put(&o, "%s", body);
+		v = sdp_out_finish(&o, leg, to_core ? s->work.core_addr : s->work.wic_addr, out);
+	}
+	if (v != CSCF_SDP_OK)
+		cscf_sdp_rollback(s);
+	return v;
+}
+
+bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s)
+{
+	return s->open && s->ours;
+}
