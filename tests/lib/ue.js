@@ -235,6 +235,8 @@ export class Call {
 
 			ack.set('To', msg.get('To'));
 			this.ue.sip.send(ack, this.ue.core);
+			if (this.state !== 'calling') // a re-INVITE: the call is as it was
+				return;
 			this.#finish(`rejected ${msg.status}`);
 			this.#resolve.answered(msg);
 			return;
