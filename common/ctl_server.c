@@ -31,6 +31,7 @@ struct client {
 	struct gw_ctl_server *server; /* borrowed: outlives us */
 	struct bufferevent *bev;      /* owned */
 	struct client *prev, *next;
+	uint64_t ticket; /* of the answer it waits for; 0 = none */
 };
 
 struct gw_ctl_server {
@@ -40,6 +41,9 @@ struct gw_ctl_server {
 	size_t n_commands;
 	void *arg;
 	struct client *clients; /* owned */
+	struct client *asking;  /* whose command runs right now */
+	bool later;             /* it said so */
+	uint64_t last_ticket;
 	unsigned n_clients;
 	struct sockaddr_un un;
 };
@@ -90,12 +94,8 @@ static json_t *run(struct gw_ctl_server *s, const json_t *req)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", "unknown command; try \"help\"");
 }
 
-static void answer_line(struct client *c, const char *line, size_t n)
+static void write_answer(struct client *c, const json_t *answer)
 {
-	json_t *req = json_loadb(line, n, 0, NULL);
-	json_t *answer = json_is_object(req)
-			     ? run(c->server, req)
-			     : json_pack("{s:b, s:s}", "ok", 0, "error", "not a JSON object");
 	char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	if (text != NULL) {
@@ -103,8 +103,31 @@ static void answer_line(struct client *c, const char *line, size_t n)
 		(void)bufferevent_write(c->bev, "\n", 1);
 	}
 	free(text);
+}
+
+static void answer_line(struct client *c, const char *line, size_t n)
+{
+	json_t *req = json_loadb(line, n, 0, NULL);
+	json_t *answer;
+
+	c->server->asking = c;
+	c->server->later = false;
+	answer = json_is_object(req)
+		     ? run(c->server, req)
+		     : json_pack("{s:b, s:s}", "ok", 0, "error", "not a JSON object");
+	c->server->asking = NULL;
+	if (!c->server->later)
+		write_answer(c, answer);
 	json_decref(answer);
 	json_decref(req);
+}
+
+uint64_t gw_ctl_later(struct gw_ctl_server *s)
+{
+	GW_ASSERT(s->asking != NULL);
+	s->later = true;
+	s->asking->ticket = ++s->last_ticket;
+	return s->last_ticket;
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -114,7 +137,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	size_t n;
 	char *line;
 
-	while ((line = evbuffer_readln(in, &n, EVBUFFER_EOL_LF)) != NULL) {
+	while (c->ticket == 0 && (line = evbuffer_readln(in, &n, EVBUFFER_EOL_LF)) != NULL) {
 		answer_line(c, line, n);
 		free(line);
 	}
@@ -122,6 +145,24 @@ static void on_read(struct bufferevent *bev, void *arg)
 		GW_LOG_LIMITED(GW_LOG_WARN, "ctl.line_too_long", "max=%u", LINE_MAX_OCTETS);
 		client_free(c);
 	}
+}
+
+void gw_ctl_answer(struct gw_ctl_server *s, uint64_t ticket, json_t *result, const char *error)
+{
+	json_t *answer = result != NULL ? json_pack("{s:b, s:o}", "ok", 1, "result", result)
+					: json_pack("{s:b, s:s}", "ok", 0, "error", error);
+	struct client *c;
+
+	DL_FOREACH (s->clients, c)
+		if (c->ticket == ticket)
+			break;
+	if (c != NULL) {
+		write_answer(c, answer);
+		c->ticket = 0;
+		if (s->asking == NULL) /* what it asked meanwhile; may free it */
+			on_read(c->bev, c);
+	}
+	json_decref(answer);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

@@ -14,6 +14,7 @@
 #include "common/err.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 struct event_base;
 struct gw_ctl_server;
@@ -43,6 +44,18 @@ enum gw_err gw_ctl_server_new(struct gw_ctl_server **out, struct event_base *bas
 			      void *arg) GW_MUST_CHECK;
 /** Close the socket and every client; the file is removed. NULL is legal. */
 void gw_ctl_server_free(struct gw_ctl_server *s);
+
+/**
+ * From within a command: its answer comes later, by gw_ctl_answer; the command returns NULL. Its
+ * client is asked nothing else until then.
+ * @return the ticket to answer with
+ */
+uint64_t gw_ctl_later(struct gw_ctl_server *s);
+/**
+ * Answer a command that said later. A client that has gone meanwhile is no error.
+ * @param result  a reference, taken; NULL = failed, `error` says why
+ */
+void gw_ctl_answer(struct gw_ctl_server *s, uint64_t ticket, json_t *result, const char *error);
 
 /** The command `metrics` of every process: the exposition as text. */
 json_t *gw_ctl_metrics(void *arg, const json_t *args, const char **error);

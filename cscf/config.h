@@ -85,6 +85,7 @@ struct cscf_config {
 	int64_t shutdown_grace;
 	char *ops_listen, *ops_ctl_socket;
 	bool ops_dump_memory, ops_lock_memory;
+	struct cscf_story_config explain;
 	int log_level;
 	bool log_mask_identities;
 };
@@ -101,6 +102,7 @@ struct cscf_config_parts {
 	struct cscf_session_config session;
 	struct cscf_sdp_policy sdp;
 	struct cscf_emergency_config emergency;
+	struct cscf_story_config story;
 };
 
 /**

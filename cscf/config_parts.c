@@ -425,6 +425,7 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 		err = cscf_authz_check_config(&cfg->token, why, n);
 	if (err != GW_OK)
 		return err;
+	parts->story = cfg->explain;
 	cscf_config_emergency(&parts->emergency, cfg);
 	return check_emergency(&parts->emergency, why, n);
 }

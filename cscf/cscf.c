@@ -78,6 +78,13 @@ static bool admit_emergency(void *arg, const struct cscf_sip_msg *req,
 	return cscf_emergency_admit(c->emergency, req, flow);
 }
 
+static void on_wire(void *arg, const struct cscf_sip_wire *w)
+{
+	struct cscf *c = arg;
+
+	cscf_story_wire(c->story, w);
+}
+
 static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_request = on_request,
     .on_ack = on_ack,
@@ -86,6 +93,7 @@ static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_flow_closed = on_flow_closed,
     .is_emergency = is_emergency,
     .admit_emergency = admit_emergency,
+    .on_wire = on_wire,
 };
 
 static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle assoc,
@@ -178,6 +186,7 @@ static enum gw_err start_session(struct cscf *c)
 	    .authz = c->authz,
 	    .emergency = c->emergency,
 	    .iq = c->iq,
+	    .story = c->story,
 	    .tokens = &c->tokens,
 	    .sdp_policy = &c->parts.sdp,
 	};
@@ -208,6 +217,7 @@ static enum gw_err start_ops(struct cscf *c)
 	    .emergency = c->emergency,
 	    .iq = c->iq,
 	    .session = c->session,
+	    .story = c->story,
 	};
 
 	return cscf_ops_new(&c->ops, &parts, c->cfg->ops_listen, c->cfg->ops_ctl_socket,
@@ -226,6 +236,10 @@ static enum gw_err start_parts(struct cscf *c)
 	}
 	if (err == GW_OK)
 		err = cscf_sip_flow_token_init(&c->tokens, c->cfg->flow_token_key);
+	if (err == GW_OK) {
+		part = "explain";
+		err = cscf_story_new(&c->story, &c->parts.story);
+	}
 	if (err == GW_OK) {
 		part = "iq";
 		err = cscf_iq_new(&c->iq, c->base, &c->parts.iq, why, sizeof(why));
@@ -315,6 +329,7 @@ void cscf_free(struct cscf *c)
 	cscf_sip_stack_free(c->stack);
 	cscf_emergency_free(c->emergency);
 	cscf_iq_free(c->iq);
+	cscf_story_free(c->story);
 	cscf_end_fini(c);
 	if (c->base != NULL)
 		event_base_free(c->base);

@@ -33,6 +33,7 @@ struct cscf {
 	struct cscf_probe *probe;
 	struct cscf_regevent *regevent;
 	struct cscf_emergency *emergency;
+	struct cscf_story *story; /* NULL = off */
 	struct cscf_session *session;
 	struct cscf_ws_listener *listener;
 	struct cscf_ops *ops;

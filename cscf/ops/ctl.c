@@ -119,10 +119,10 @@ static json_t *cmd_reg_show(void *arg, const json_t *args, const char **error)
 
 static json_t *cmd_call_list(void *arg, const json_t *args, const char **error)
 {
-	const struct cscf_ops *o = arg;
+	struct cscf_ops *o = arg;
 
-	(void)args;
-	(void)error;
+	if (json_array_size(args) > 0)
+		return ops_call_ended(o, args, error);
 	return cscf_session_list(o->p.session);
 }
 
@@ -270,8 +270,12 @@ const struct gw_ctl_command ops_commands[] = {
     {"status", "status: how the process is and what it holds", cmd_status},
     {"reg list", "reg list [IMPU|IMPI]: registrations", cmd_reg_list},
     {"reg show", "reg show IMPU|IMPI: one user's registrations", cmd_reg_show},
-    {"call list", "call list: calls", cmd_call_list},
+    {"call list", "call list [--ended [N]]: calls; --ended: the last N that ended, with cause",
+     cmd_call_list},
     {"call show", "call show ID|CALL-ID: one call", cmd_call_show},
+    {"call explain",
+     "call explain ID|CALL-ID|IMPU|--last|--failed [--full] [--identities]: the story of one call",
+     ops_call_explain},
     {"agw list", "agw list: links to the eIMS-AGWs", cmd_agw_list},
     {"token show", "token show: issuers of web tokens, their keys, what waits", cmd_token_show},
     {"token revoke", "token revoke JTI|SHA256: refuse that token for a day", cmd_token_revoke},

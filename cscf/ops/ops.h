@@ -28,6 +28,7 @@ struct cscf_ops_parts {
 	struct cscf_emergency *emergency;
 	struct cscf_iq *iq;
 	struct cscf_session *session;
+	struct cscf_story *story; /* NULL = off */
 };
 
 struct cscf_ops_cbs {

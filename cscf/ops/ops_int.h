@@ -9,6 +9,15 @@
 
 #include <time.h>
 
+#define OPS_EXPLAINS 16 /* operators who wait for a live story */
+
+/* A story that is asked for while its AGW is looked at. */
+struct ops_explain {
+	uint64_t ticket; /* 0 = free */
+	gw_handle call;
+	struct cscf_story_view view;
+};
+
 struct cscf_ops {
 	struct cscf_ops_parts p;
 	struct cscf_ops_cbs cbs;
@@ -16,10 +25,16 @@ struct cscf_ops {
 	time_t started;
 	struct gw_ctl_server *ctl; /* owned; NULL = off */
 	struct gw_http_ops *http;  /* owned; NULL = off */
+	struct ops_explain explains[OPS_EXPLAINS];
 };
 
 /* status.c */
 json_t *ops_status(struct cscf_ops *o);
+
+/* explain.c */
+json_t *ops_call_explain(void *arg, const json_t *args, const char **error);
+/** Calls that have ended; args: --ended [N], or an error. */
+json_t *ops_call_ended(struct cscf_ops *o, const json_t *args, const char **error);
 
 /* ctl.c */
 extern const struct gw_ctl_command ops_commands[];

@@ -45,6 +45,9 @@ static void on_hold_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	const struct call *c = arg;
+
+	cscf_story_timer(c->story, "flow.hold is over: the WIC is not back");
 	job_resume(arg, MEDIA_REFUSED);
 }
 
@@ -52,6 +55,9 @@ static void on_consent_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	const struct call *c = arg;
+
+	cscf_story_timer(c->story, "T_consent: no ICE restart came");
 	call_release_cause(arg, CAUSE_MEDIA_LOST);
 }
 
@@ -59,6 +65,9 @@ static void on_max_duration(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	const struct call *c = arg;
+
+	cscf_story_timer(c->story, "limits.call_duration");
 	call_release_cause(arg, CAUSE_MAX_DURATION);
 }
 
@@ -204,6 +213,7 @@ enum gw_err call_new(struct call **out, struct cscf_session *s, const struct csc
 		return err;
 	}
 	index_add(c);
+	c->story = cscf_story_begin(s->p.story, invite, from_wic, c->self);
 	gw_metric_inc(&session_metrics[SM_CALLS]);
 	gw_metric_inc(&session_metrics[from_wic ? SM_MO : SM_MT]);
 	*out = c;
@@ -214,6 +224,8 @@ void call_free(struct call *c)
 {
 	if (c == NULL)
 		return;
+	cscf_story_end(c->story, c->status);
+	c->story = NULL;
 	forget_assoc(c);
 	if (c->self != GW_HANDLE_NONE) {
 		index_del(c);
@@ -308,6 +320,8 @@ static void start(struct call *c, gw_handle server, const struct cscf_sip_msg *o
 	enum gw_err err = GW_ERR_NOMEM;
 
 	call_ident_update(c);
+	cscf_story_identify(c->story, c->impu, c->icid);
+	cscf_story_flow(c->story, c->conn);
 	CALL_LOG(GW_LOG_INFO, "call.start", c, side_name(from), "from_wic=%d uri=\"%s\"",
 		 (int)c->from_wic, cscf_sip_mask(c->request_uri));
 	if (x == NULL) {

@@ -24,6 +24,7 @@
 #include <uthash.h>
 
 struct cscf_session;
+struct cscf_story_call;
 struct emergency;
 struct event;
 
@@ -272,6 +273,7 @@ struct call {
 	char ident[768]; /* identity keys of every log line */
 	char stats[512]; /* media statistics of the Release reply */
 	struct call *next_dead;
+	struct cscf_story_call *story; /* borrowed, until call_free; NULL = none is kept */
 };
 
 #endif

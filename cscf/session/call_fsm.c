@@ -29,6 +29,13 @@ static const char *identity(const struct gw_fsm *fsm, char *buf, size_t n)
 	return buf;
 }
 
+static void tell_story(struct gw_fsm *fsm)
+{
+	const struct call *c = fsm->owner;
+
+	cscf_story_state(c->story, gw_fsm_state_name(fsm));
+}
+
 static void go_release(struct gw_fsm *fsm, const struct release_order *order)
 {
 	struct call *c = fsm->owner;
@@ -83,6 +90,7 @@ static void in_answered(struct gw_fsm *fsm, unsigned event, void *data)
 		return;
 	}
 	if (event == CALL_E_TIMER) {
+		cscf_story_timer(c->story, "64*T1: no ACK");
 		call_release_cause(c, CAUSE_NO_ACK);
 		return;
 	}
@@ -126,22 +134,26 @@ static const struct gw_fsm_state states[CALL_S_COUNT] = {
     [CALL_S_OFFERING] = {.name = "OFFERING",
 			 .in = E(SENT) | E(RELEASE),
 			 .out = S(PROCEEDING) | S(RELEASING),
-			 .on_event = in_offering},
+			 .on_event = in_offering,
+			 .on_enter = tell_story},
     /* The INVITE is with the callee's leg; timer C runs in the stack. */
     [CALL_S_PROCEEDING] = {.name = "PROCEEDING",
 			   .in = E(ANSWERED) | E(RELEASE),
 			   .out = S(ANSWERED) | S(RELEASING),
-			   .on_event = in_proceeding},
+			   .on_event = in_proceeding,
+			   .on_enter = tell_story},
     /* A 2xx went back; its ACK has 64*T1 to come (CALL-24). */
     [CALL_S_ANSWERED] = {.name = "ANSWERED",
 			 .in = E(ACKED) | E(TIMER) | E(RELEASE),
 			 .out = S(CONFIRMED) | S(RELEASING),
 			 .timer_ms = 32000,
-			 .on_event = in_answered},
+			 .on_event = in_answered,
+			 .on_enter = tell_story},
     [CALL_S_CONFIRMED] = {.name = "CONFIRMED",
 			  .in = E(ACKED) | E(RELEASE),
 			  .out = S(RELEASING),
-			  .on_event = in_confirmed},
+			  .on_event = in_confirmed,
+			  .on_enter = tell_story},
     /* Context released, answers given; waits for the peers and the statistics. All of them
      * have timers in the layers below; this one is the last resort. */
     [CALL_S_RELEASING] = {.name = "RELEASING",

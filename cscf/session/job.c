@@ -82,6 +82,9 @@ static void refuse(struct call *c, struct job *j)
 
 	CALL_LOG(GW_LOG_WARN, "call.sdp_refused", c, side_name(j->from), "cause=%s verdict=%s",
 		 cause_name(why->cause), cscf_sdp_verdict_name(why->verdict));
+	cscf_story_note(c->story, CSCF_STORY_GATEWAY, "description refused",
+			why->cause == CAUSE_SDP ? cscf_sdp_verdict_name(why->verdict)
+						: cause_name(why->cause));
 	if (j->kind == JOB_REQUEST) {
 		refuse_request(c, j, why);
 		return;

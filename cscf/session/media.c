@@ -233,6 +233,7 @@ static enum media_rc configure(struct call *c, bool gates_only)
 		return refuse(c, CAUSE_INTERNAL, CSCF_SDP_OK);
 	}
 	streams = media_params_streams(params, &n);
+	cscf_story_gates(c->story, streams, n);
 	if (n > 0 && media_same(c, streams, n)) {
 		media_params_free(params);
 		c->media.doing = MEDIA_IDLE;
@@ -321,6 +322,8 @@ void media_on_released(void *arg, gw_handle call, uint32_t tag, const struct csc
 	if (c == NULL || !c->stats_pending)
 		return;
 	c->stats_pending = false;
+	if (o->err == GW_OK)
+		cscf_story_stats(c->story, o->stats, o->n_stats, true);
 	record_stats(c, o);
 	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))
 		(void)gw_fsm_dispatch(&c->fsm, CALL_E_QUIET, NULL);

@@ -107,6 +107,8 @@ void media_on_event(void *arg, gw_handle call, const IqNotification *n)
 	struct cscf_session *s = arg;
 	struct call *c = gw_handle_find(s->calls, call);
 
+	if (c != NULL)
+		cscf_story_event(c->story, n);
 	if (c == NULL || c->released) {
 		gw_metric_inc(&session_metrics[SM_LATE]);
 		return;
@@ -148,5 +150,6 @@ void media_on_context_lost(void *arg, gw_handle call, const char *why)
 	if (c == NULL || c->released)
 		return;
 	CALL_LOG(GW_LOG_ERROR, "call.context_lost", c, "w3", "reason=\"%s\"", why);
+	cscf_story_note(c->story, CSCF_STORY_AGW, "CONTEXT LOST", why);
 	call_release_cause(c, CAUSE_AGW_LOST);
 }

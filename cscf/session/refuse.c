@@ -16,6 +16,13 @@ static const char *const words[REFUSAL_COUNT] = {
 #undef X
 };
 
+static struct cscf_story *story; /* one per process, like the counters */
+
+void session_refuse_tell(struct cscf_story *st)
+{
+	story = st;
+}
+
 enum refusal refusal_of(int status, enum gw_err err)
 {
 	if (status == 400)
@@ -33,6 +40,7 @@ void session_note_refused(const struct cscf_sip_msg *req, int status, enum refus
 	unsigned suppressed = 0;
 
 	gw_metric_inc(&session_metrics[SM_REFUSED_FIRST + why]);
+	cscf_story_refused(story, req, status, words[why]);
 	if (!gw_log_enabled(GW_LOG_WARN) || !gw_log_limit_pass(&limits[why], &suppressed))
 		return;
 	gw_log_write(GW_LOG_WARN, GW_LOG_MOD, "session.refused",

@@ -213,6 +213,7 @@ void release_run(struct call *c, const struct release_order *order)
 	gw_metric_inc(&session_metrics[SM_CAUSE_FIRST + (unsigned)order->cause]);
 	CALL_LOG(GW_LOG_INFO, "call.release", c, "-", "cause=%s verdict=%s",
 		 cause_name(order->cause), cscf_sdp_verdict_name(order->verdict));
+	story_feed_release(c, order);
 	if (order->status != 0)
 		c->status = order->status;
 	media_release(c, cause_name(order->cause));

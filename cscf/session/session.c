@@ -105,7 +105,8 @@ enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_sessio
 			     const struct cscf_session_parts *parts)
 {
 	static const struct cscf_iq_cbs iq_cbs = {.on_event = media_on_event,
-						  .on_context_lost = media_on_context_lost};
+						  .on_context_lost = media_on_context_lost,
+						  .on_trace = story_feed_iq};
 	struct cscf_session *s = calloc(1, sizeof(*s));
 	struct gw_addr addr;
 	enum gw_err err;
@@ -129,6 +130,7 @@ enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_sessio
 	}
 	gw_metric_register(session_metrics, SM_COUNT);
 	cscf_iq_attach(parts->iq, &iq_cbs, s);
+	session_refuse_tell(parts->story);
 	*out = s;
 	return GW_OK;
 }
@@ -141,6 +143,7 @@ void cscf_session_free(struct cscf_session *s)
 	if (s == NULL)
 		return;
 	cscf_iq_attach(s->p.iq, NULL, NULL);
+	session_refuse_tell(NULL);
 	s->dead = NULL;
 	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
 		call_free(c);
@@ -275,6 +278,7 @@ static void flow_lost(struct call *c, uint64_t old_conn)
 	struct release_order order = {.cause = CAUSE_WIC_GONE};
 
 	c->conn = 0;
+	cscf_story_flow(c->story, 0);
 	CALL_LOG(GW_LOG_INFO, "call.flow_lost", c, "w2", "state=%s", gw_fsm_state_name(&c->fsm));
 	if (c->answered_ms == 0) {
 		order.outbound = !c->from_wic && session_flow_outbound(c->s, old_conn);
@@ -287,6 +291,7 @@ static void flow_lost(struct call *c, uint64_t old_conn)
 static void reattach(struct call *c, uint64_t conn)
 {
 	c->conn = conn;
+	cscf_story_flow(c->story, conn);
 	CALL_LOG(GW_LOG_INFO, "call.reattached", c, "w2", "conn=%llu", (unsigned long long)conn);
 	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {
 		event_del(c->timer_hold);

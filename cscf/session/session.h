@@ -23,6 +23,7 @@
 #include "cscf/sdp/alg.h"
 #include "cscf/sip/flow_token.h"
 #include "cscf/sip/stack.h"
+#include "cscf/story/story.h"
 
 #include <jansson.h>
 
@@ -89,6 +90,7 @@ struct cscf_session_parts {
 	const struct cscf_sdp_policy *sdp_policy;
 	struct cscf_authz *authz;         /* NULL: tokens in requests are not looked at */
 	struct cscf_emergency *emergency; /* the first look at what WICs send; NULL = none */
+	struct cscf_story *story;         /* NULL: nothing is kept for call explain */
 };
 
 /** @param cfg, parts  borrowed: outlive the session. @return GW_OK; GW_ERR_NOMEM */
@@ -124,6 +126,13 @@ void cscf_session_counts(const struct cscf_session *s, struct cscf_session_count
 json_t *cscf_session_list(const struct cscf_session *s);
 /** `call show ID`, ID = the id of the list or a Call-ID; NULL when there is none. */
 json_t *cscf_session_show(const struct cscf_session *s, const char *id);
+typedef void cscf_session_looked_fn(void *arg, uint64_t ticket);
+/**
+ * Bring the story of a live call up to date: its streams, and what its AGW has counted.
+ * @return true: done follows, within the time of an Iq request; false: there is nothing to wait for
+ */
+bool cscf_session_look(struct cscf_session *s, gw_handle call, cscf_session_looked_fn *done,
+		       void *arg, uint64_t ticket);
 /** End every call (BYE or CANCEL both ways): the drain time is over, or the operator says so. */
 void cscf_session_release_all(struct cscf_session *s);
 

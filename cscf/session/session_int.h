@@ -20,6 +20,16 @@
 struct proxied;
 struct late;
 
+#define SESSION_LOOKS 16 /* live stories being read at once */
+
+/* An operator who waits for what an AGW has counted. */
+struct look {
+	uint32_t tag;
+	cscf_session_looked_fn *done; /* NULL: free */
+	void *arg;
+	uint64_t ticket;
+};
+
 struct cscf_session {
 	const struct cscf_session_config *cfg;
 	struct cscf_session_parts p;
@@ -34,6 +44,8 @@ struct cscf_session {
 	size_t n_token_waits;
 	struct call *dead; /* freed at the end of the loop turn */
 	struct event *reaper;
+	struct look looks[SESSION_LOOKS];
+	uint32_t look_tag;
 	bool rr_tcp; /* Mw speaks TCP only: say so in our Record-Route */
 };
 
@@ -143,6 +155,15 @@ void session_note_refused(const struct cscf_sip_msg *req, int status, enum refus
 /** Count, log and answer. @param retry_after  Retry-After to send, or NULL */
 void session_refuse(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *req,
 		    int status, enum refusal why, const char *retry_after);
+
+/** Whom session_note_refused tells besides; NULL = nobody. */
+void session_refuse_tell(struct cscf_story *story);
+
+/* ---- story_feed.c */
+/** The streams as they are now into the story of the call. */
+void story_feed_streams(struct call *c);
+void story_feed_release(struct call *c, const struct release_order *order);
+void story_feed_iq(void *arg, gw_handle call, const struct cscf_iq_trace *t);
 
 /* ---- call.c */
 enum gw_err call_new(struct call **out, struct cscf_session *s, const struct cscf_sip_msg *invite,

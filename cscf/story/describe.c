@@ -53,14 +53,17 @@ bool story_has_failed(const struct cscf_story_call *c)
 
 void story_outcome(const struct cscf_story_call *c, char *out, size_t n)
 {
-	if (c->cause != NULL)
-		snprintf(out, n, "%s by %s: %s%s%s",
-			 c->answered_ms != 0 ? "ended" : "not answered,", story_who_name(c->by),
-			 c->cause, c->verdict != NULL ? " " : "",
-			 c->verdict != NULL ? c->verdict : "");
+	const char *verdict = c->verdict != NULL ? c->verdict : "";
+
+	if (c->cause != NULL && c->answered_ms != 0)
+		snprintf(out, n, "ended by %s: %s%s%s", story_who_name(c->by), c->cause,
+			 verdict[0] != '\0' ? " " : "", verdict);
+	else if (c->cause != NULL)
+		snprintf(out, n, "never answered: %d, %s by %s%s%s", c->status, c->cause,
+			 story_who_name(c->by), verdict[0] != '\0' ? ", " : "", verdict);
 	else if (c->place == STORY_LIVE)
 		snprintf(out, n, "live, %s", c->state != NULL ? c->state : "new");
-	else if (c->place == STORY_ENDED)
+	else if (c->place == STORY_ENDED && c->why == NULL)
 		snprintf(out, n, "forgotten: the gateway stopped");
 	else if (c->status >= 200)
 		snprintf(out, n, "refused by the gateway: %d%s%s", c->status,

@@ -97,8 +97,10 @@ gw_handle cscf_story_live_id(const struct cscf_story_call *c)
 /* ---- lists ------------------------------------------------------------------------------------
  */
 
-static json_t *row_of(const struct cscf_story_call *c)
+static json_t *row_of(const struct cscf_story_call *c, bool mask)
 {
+	const char *impu =
+	    mask ? cscf_sip_mask_always(story_line_slice(c->impu)) : story_line_text(c->impu);
 	char id[ID_LEN], began[40], outcome[160];
 	time_t t = (time_t)(c->began_wall_ms / 1000);
 	struct tm tm;
@@ -109,9 +111,8 @@ static json_t *row_of(const struct cscf_story_call *c)
 	(void)strftime(began, sizeof(began), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	story_outcome(c, outcome, sizeof(outcome));
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "id", id, "began", began,
-			 "direction", c->from_wic ? "from-wic" : "to-wic", "impu",
-			 story_line_text(c->impu), "lasted_ms", (json_int_t)lasted, "status",
-			 (json_int_t)c->status, "cause",
+			 "direction", c->from_wic ? "from-wic" : "to-wic", "impu", impu,
+			 "lasted_ms", (json_int_t)lasted, "status", (json_int_t)c->status, "cause",
 			 c->why != NULL && c->cause == NULL ? c->why
 			 : c->cause != NULL                 ? c->cause
 							    : "",
@@ -126,7 +127,7 @@ static int by_serial(const void *a, const void *b)
 }
 
 json_t *cscf_story_list(const struct cscf_story *st, const struct cscf_story_ask *ask, bool ended,
-			size_t max)
+			bool mask, size_t max)
 {
 	json_t *list = json_array();
 	const struct cscf_story_call **all;
@@ -145,7 +146,7 @@ json_t *cscf_story_list(const struct cscf_story *st, const struct cscf_story_ask
 	if (all != NULL)
 		qsort(all, n, sizeof(*all), by_serial);
 	for (size_t i = 0; i < n && i < max; i++)
-		(void)json_array_append_new(list, row_of(all[i]));
+		(void)json_array_append_new(list, row_of(all[i], mask));
 	free(all);
 	return list;
 }

@@ -39,13 +39,17 @@ void cscf_story_identify(struct cscf_story_call *c, const char *impu, const char
 
 void cscf_story_flow(struct cscf_story_call *c, uint64_t conn)
 {
-	if (c == NULL || c->conn == conn)
+	if (c == NULL)
 		return;
-	/* the first one is no news */
-	if (conn == 0 || c->n > 2)
+	if (c->conn == conn) {
+		c->had_flow = true;
+		return;
+	}
+	if (c->had_flow) /* the first one is no news */
 		(void)push_word(c, STORY_NOTE, CSCF_STORY_WIC,
 				conn == 0 ? "connection lost" : "connection is back");
 	c->conn = conn;
+	c->had_flow = true;
 }
 
 void cscf_story_refused(struct cscf_story *st, const struct cscf_sip_msg *req, int status,

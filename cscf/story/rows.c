@@ -80,6 +80,9 @@ enum gw_err story_rows_new(struct story_rows **out, const struct cscf_story_call
 	*out = NULL;
 	if (r == NULL)
 		return GW_ERR_NOMEM;
+	/* what the AGW told later happened before the entries of the same millisecond */
+	for (size_t i = 0; i < c->n_streams; i++)
+		add_moments(r, &c->streams[i]);
 	for (size_t i = 0; i < held; i++) {
 		const struct story_entry *e = story_at(c, i);
 
@@ -89,8 +92,6 @@ enum gw_err story_rows_new(struct story_rows **out, const struct cscf_story_call
 	}
 	if (story_head(c) == held && story_left_out(c) > 0)
 		add_gap(r, c, held > 0 ? story_at(c, held - 1)->at_ms : 0);
-	for (size_t i = 0; i < c->n_streams; i++)
-		add_moments(r, &c->streams[i]);
 	sort(r);
 	*out = r;
 	return GW_OK;

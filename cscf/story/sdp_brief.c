@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An SDP in a line per m-line, from its kept lines: kind, port, first codecs, direction, where
- * media shall go.
+ * An SDP in a line per m-line, from its kept lines: kind, direction, where media shall go, first
+ * codecs.
  */
 #include "cscf/story/story_int.h"
 
@@ -21,6 +21,13 @@ static bool is_m(const char *line)
 	return strncmp(line, "m=", 2) == 0;
 }
 
+static size_t name_len(const char *map)
+{
+	size_t n = strcspn(map, "/");
+
+	return strcmp(map + n, "/8000") == 0 ? n : strlen(map);
+}
+
 /* The codec of a payload type within one m-section: its rtpmap, or a static one's name. */
 static void codec_name(const struct story_msg *m, size_t from, size_t to, long pt, char *out,
 		       size_t n)
@@ -28,7 +35,7 @@ static void codec_name(const struct story_msg *m, size_t from, size_t to, long p
 	static const struct {
 		long pt;
 		const char *name;
-	} fixed[] = {{0, "PCMU/8000"}, {3, "GSM/8000"}, {8, "PCMA/8000"}, {9, "G722/8000"}};
+	} fixed[] = {{0, "PCMU"}, {3, "GSM"}, {8, "PCMA"}, {9, "G722"}};
 
 	snprintf(out, n, "%ld", pt);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -42,7 +49,8 @@ static void codec_name(const struct story_msg *m, size_t from, size_t to, long p
 			continue;
 		while (*end == ' ')
 			end++;
-		snprintf(out, n, "%.40s", end);
+		/* 8000 Hz goes without saying */
+		snprintf(out, n, "%.*s", (int)name_len(end), end);
 		return;
 	}
 }
@@ -145,11 +153,11 @@ size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t
 		say(&s, "rejected");
 		return to;
 	}
-	say_codecs(&s, m, from, to, fmts + strspn(fmts, " "));
 	say(&s, direction(m, from, to));
 	c = value(m, from, to, "c=IN IP");
-	snprintf(text, sizeof(text), "%.31s %.46s:%u", proto, c != NULL && c[0] != '\0' ? c + 2 : "-",
-		 port);
+	snprintf(text, sizeof(text), "%.46s:%u %.31s", c != NULL && c[0] != '\0' ? c + 2 : "-",
+		 port, proto);
 	say(&s, text);
+	say_codecs(&s, m, from, to, fmts + strspn(fmts, " "));
 	return to;
 }

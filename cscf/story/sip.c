@@ -317,6 +317,7 @@ void cscf_story_wire(struct cscf_story *st, const struct cscf_sip_wire *w)
 			return;
 		c->branch = k.branch;
 		c->conn = k.conn;
+		c->had_flow = k.conn != 0;
 	}
 	if (c == NULL)
 		return;

@@ -264,7 +264,8 @@ void cscf_story_end(struct cscf_story_call *c, int status)
 {
 	if (c == NULL)
 		return;
-	c->status = status;
+	if (status != 0)
+		c->status = status;
 	c->ended_ms = (uint32_t)(story_now_ms() - c->began_ms) + 1;
 	story_call_move(c, STORY_ENDED);
 	keep_bounds(c->st);

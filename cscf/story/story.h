@@ -126,9 +126,10 @@ enum cscf_story_found cscf_story_find(const struct cscf_story *st, const struct 
 				      struct cscf_story_call **out);
 /** The handle given to begin while the call lives; GW_HANDLE_NONE once it ended. */
 gw_handle cscf_story_live_id(const struct cscf_story_call *c);
-/** One row per match, newest first, at most `max`; `ended`: only those. New reference. */
+/** One row per match, newest first, at most `max`; `ended`: only those; `mask`:
+ * pseudonyms. New reference. */
 json_t *cscf_story_list(const struct cscf_story *st, const struct cscf_story_ask *ask, bool ended,
-			size_t max);
+			bool mask, size_t max);
 
 struct cscf_story_view {
 	bool full; /* messages whole, without secrets */

@@ -132,6 +132,7 @@ struct cscf_story_call {
 	bool from_wic;
 	gw_handle id; /* of the call; GW_HANDLE_NONE: refused before it was one */
 	uint64_t serial;
+	bool had_flow;
 	uint64_t conn;     /* W2 */
 	uint64_t branch;   /* hash of the INVITE's */
 	uint64_t began_ms; /* monotonic */

@@ -2,8 +2,8 @@
 /*
  * A story as text: what became of it, the ladder, then each stream in figures.
  *
- *      ms  WIC             eP-CSCF       AGW               core
- *       0   |----INVITE------>|            |                 |  CSeq 1  sip:…
+ *      ms WIC           eP-CSCF       AGW          core
+ *       0  |----INVITE---->|           |             |  CSeq 1  sip:…
  */
 #include "cscf/story/story_int.h"
 
@@ -12,12 +12,12 @@
 #include <string.h>
 
 #define WIDTH     120
-#define LADDER    60 /* columns of time and lanes; the rest says what it was */
+#define LADDER    55 /* columns of time and lanes; the rest says what it was */
 #define LANES     4
 #define TIME_WIDE 8
 
 static const size_t lane_at[LANES] = {
-    [STORY_L_WIC] = 10, [STORY_L_CSCF] = 29, [STORY_L_AGW] = 42, [STORY_L_CORE] = 58};
+    [STORY_L_WIC] = 10, [STORY_L_CSCF] = 26, [STORY_L_AGW] = 39, [STORY_L_CORE] = 53};
 
 static void lanes(char line[LADDER + 1])
 {

@@ -84,7 +84,7 @@ static const char *match(const json_t *help, int argc, char **argv, int *taken)
 
 static int print(const json_t *answer, bool json)
 {
-	const json_t *result = json_object_get(answer, "result");
+	json_t *result = json_object_get(answer, "result");
 
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *why = json_string_value(json_object_get(answer, "error"));
@@ -92,10 +92,16 @@ static int print(const json_t *answer, bool json)
 		ctl_complain("%s", why != NULL ? why : "refused, no reason given");
 		return why != NULL ? EXIT_REFUSED : EXIT_PROTOCOL;
 	}
+	/* an answer that brings its own text for people has it as "text" */
+	if (!json && json_is_string(json_object_get(result, "text"))) {
+		ctl_show(json_object_get(result, "text"), stdout);
+		return EXIT_DONE;
+	}
 	if (!json) {
 		ctl_show(result, stdout);
 		return EXIT_DONE;
 	}
+	(void)json_object_del(result, "text");
 	json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	putchar('\n');
 	return EXIT_DONE;
