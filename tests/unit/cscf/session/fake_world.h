@@ -303,6 +303,15 @@ void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream
 	w.streams_released += (unsigned)n;
 }
 
+enum gw_err cscf_iq_look(struct cscf_iq *iq, gw_handle h, uint32_t tag, cscf_iq_done_fn *done)
+{
+	(void)iq;
+	(void)h;
+	(void)tag;
+	(void)done;
+	return GW_ERR_GONE;
+}
+
 bool cscf_iq_release(struct cscf_iq *iq, gw_handle ctx, uint32_t tag, const char *reason,
 		     cscf_iq_done_fn *done)
 {
