@@ -10,6 +10,7 @@
 static const char *const ice_modes[] = {"lite", NULL};
 static const char *const consent_modes[] = {"passive", NULL};
 static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
+static const char *const generate_modes[] = {"off", "auto", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 
 #define F(field) offsetof(struct agw_config, field)
@@ -57,6 +58,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_ENUM("srtp.primitives", srtp_primitives, "openssl", srtp_libs, "AES and HMAC by openssl, or libsrtp2's own (stock)"),
 
 	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "without RTP and RTCP from a side; 0 = off"),
+	K_TIME("media.keepalive", media_keepalive, "15s", 0, HOUR, "a sign of life to the core when the WIC sent nothing for so long; 0 = off"),
 	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "DSCP of audio; -1 = leave"),
 	K_INT("media.dscp.video", media_dscp_video, "34", -1, 63, "DSCP of video; -1 = leave"),
 	K_INT("media.workers", media_workers, "0", 0, 64, "media threads; 0 = one per CPU"),
@@ -64,6 +66,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_INT("media.max_streams", media_max_streams, "20000", 1, 1000000, "streams of all workers"),
 	K_INT("media.ring_slots", media_ring_slots, "4096", 64, 65536, "messages between control and a worker; power of two"),
 	K_BOOL("rtp.relay_padding", rtp_relay_padding, "false", "pass padding-only probes to the core"),
+	K_ENUM("rtcp.generate", rtcp_generate, "auto", generate_modes, "reports of ours to a WIC whose core sends no RTCP: auto, off"),
 	K_BOOL("rtcp.early", rtcp_early, "true", "RTCP passes while the media gates are closed"),
 
 	K_INT("limits.contexts", limits_contexts, "5000", 1, 1000000, "contexts (calls) at once"),

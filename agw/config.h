@@ -56,6 +56,7 @@ struct agw_config {
 	int srtp_primitives; /* enum agw_srtp_lib */
 
 	int64_t media_inactivity;
+	int64_t media_keepalive;
 	int64_t media_dscp_audio;
 	int64_t media_dscp_video;
 	int64_t media_workers;
@@ -63,6 +64,7 @@ struct agw_config {
 	int64_t media_max_streams;
 	int64_t media_ring_slots;
 	bool rtp_relay_padding;
+	int rtcp_generate; /* 0 = off, 1 = auto */
 	bool rtcp_early;
 
 	int64_t limits_contexts;

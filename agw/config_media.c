@@ -155,6 +155,8 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->srtp_replay_window = (uint32_t)c->srtp_replay_window;
 	p->srtp_lib = (enum agw_srtp_lib)c->srtp_primitives;
 	p->relay_padding_only = c->rtp_relay_padding;
+	p->rtcp_generate = c->rtcp_generate != 0;
+	p->keepalive_ms = (uint32_t)c->media_keepalive;
 	if ((p->ring_slots & (p->ring_slots - 1)) != 0)
 		return BAD("media.ring_slots: must be a power of two");
 	err = make_hashes(&p->fp_hashes, &c->dtls_fp_hashes, errbuf, errlen);

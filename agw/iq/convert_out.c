@@ -239,6 +239,11 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 			    out->drops_not_keyed + out->send_errors;
 	out->lost = d->lost;
 	out->jitter_rtp_units = d->jitter;
+	out->far_rtt_us = d->rtt_us;
+	out->far_lost = d->far_lost;
+	out->far_jitter_rtp_units = d->far_jitter;
+	out->mos_x100 = d->mos_x100;
+	out->made_rtcp = d->made_rtcp;
 	out->last_seen_ms = seen_before(d->last_seen_ms);
 	out->first_in_ms = age_of(d->first_in_ms);
 	out->first_out_ms = age_of(d->first_out_ms);
@@ -271,6 +276,7 @@ IqStreamStats *agw_iq_stats_new(uint32_t id, const struct agw_stream_stats *st,
 	out->stream_id = id;
 	out->uplink = direction_new(&st->up);
 	out->downlink = direction_new(&st->down);
+	out->rtt_us = st->up.rtt_us + st->down.rtt_us;
 	out->stun_requests = st->stun_requests;
 	out->stun_rejects = st->up.drops[AGW_DROP_STUN_BAD]; /* the refused are among them */
 	out->dtls_drops = st->up.drops[AGW_DROP_DTLS_BAD];

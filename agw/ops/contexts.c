@@ -63,6 +63,14 @@ static json_t *direction(const struct agw_dir_stats *d)
 			"rtp_octets", (json_int_t)d->rtp_octets, "rtcp_packets",
 			(json_int_t)d->rtcp_packets, "lost", (json_int_t)d->lost, "jitter",
 			(json_int_t)d->jitter);
+	if (d->rtt_us != 0)
+		(void)json_object_set_new(out, "far_rtt_ms", json_real(d->rtt_us / 1000.0));
+	if (d->far_lost != 0)
+		(void)json_object_set_new(out, "far_lost", json_integer(d->far_lost));
+	if (d->mos_x100 != 0)
+		(void)json_object_set_new(out, "mos", json_real(d->mos_x100 / 100.0));
+	if (d->made_rtcp != 0)
+		(void)json_object_set_new(out, "made_rtcp", json_integer(d->made_rtcp));
 	(void)json_object_set_new(out, "drops", drops);
 	return out;
 }

@@ -256,6 +256,8 @@ void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *
 		return;
 	}
 	seen(s, d);
+	agw_quality_heard(&s->quality, AGW_RTCP_UP, p, n,
+			  agw_ssrc_forth(&s->ssrcs, s->rx_down.ssrc), s->env->now_us, &s->counters);
 	if (!s->p.rtcp_gate_up) {
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;
@@ -291,6 +293,8 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	seen(s, d);
+	agw_quality_heard(&s->quality, AGW_RTCP_DOWN, pkt->data, pkt->len, s->rx_up.ssrc,
+			  s->env->now_us, &s->counters);
 	if (!s->p.rtcp_gate_down) {
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;

@@ -139,6 +139,11 @@ bool agw_ssrc_rtcp(struct agw_ssrc_table *t, uint32_t in, uint64_t now_ms, uint3
 	return true;
 }
 
+bool agw_ssrc_knows(const struct agw_ssrc_table *t, uint32_t ssrc)
+{
+	return out_in_use(t, ssrc);
+}
+
 uint32_t agw_ssrc_forth(const struct agw_ssrc_table *t, uint32_t in)
 {
 	if (!t->mapped)

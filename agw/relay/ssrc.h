@@ -53,6 +53,8 @@ enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16
 				   uint64_t now_ms, uint32_t *out);
 /** An RTCP sender from the core. @return false when the table is full */
 bool agw_ssrc_rtcp(struct agw_ssrc_table *t, uint32_t in, uint64_t now_ms, uint32_t *out);
+/** Is it some sender's, here or there? */
+bool agw_ssrc_knows(const struct agw_ssrc_table *t, uint32_t ssrc);
 /** SSRC of the core as the WIC knows it; unchanged when unknown. */
 uint32_t agw_ssrc_forth(const struct agw_ssrc_table *t, uint32_t in);
 /** SSRC as the WIC knows it, back to the core's; unchanged when unknown. */

@@ -66,6 +66,11 @@ static void read_dir(const struct agw_dir_counters *d, struct agw_dir_stats *out
 	out->discontinuities = atomic_load_explicit(&d->discontinuities, memory_order_relaxed);
 	out->jitter = atomic_load_explicit(&d->jitter, memory_order_relaxed);
 	out->ssrc = atomic_load_explicit(&d->ssrc, memory_order_relaxed);
+	out->rtt_us = atomic_load_explicit(&d->rtt_us, memory_order_relaxed);
+	out->far_lost = atomic_load_explicit(&d->far_lost, memory_order_relaxed);
+	out->far_jitter = atomic_load_explicit(&d->far_jitter, memory_order_relaxed);
+	out->mos_x100 = atomic_load_explicit(&d->mos_x100, memory_order_relaxed);
+	out->made_rtcp = atomic_load_explicit(&d->made_rtcp, memory_order_relaxed);
 }
 
 void agw_counters_read(const struct agw_counters *c, struct agw_stream_stats *out)

@@ -22,6 +22,12 @@ struct agw_dir_counters {
 	_Atomic uint64_t discontinuities;
 	_Atomic uint32_t jitter;
 	_Atomic uint32_t ssrc;
+	/* as the receiver of that direction reports it (quality.h) */
+	_Atomic uint32_t rtt_us;
+	_Atomic uint32_t far_lost;
+	_Atomic uint32_t far_jitter;
+	_Atomic uint32_t mos_x100;
+	_Atomic uint32_t made_rtcp; /* sent by us, not relayed (report.h) */
 };
 
 struct agw_counters {

@@ -66,6 +66,7 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 		return GW_ERR_NOMEM;
 	s->user = a->user;
 	s->p = *a->params;
+	memcpy(s->cname, a->cname, sizeof(s->cname));
 	for (int i = 0; i < AGW_SOCK_COUNT; i++)
 		s->socks[i] =
 		    (struct agw_sock){.stream = s, .fd = fds[i], .kind = (enum agw_sock_kind)i};
@@ -210,6 +211,7 @@ static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 void agw_stream_attach(struct agw_stream *s, struct agw_relay_env *env)
 {
 	s->env = env;
+	agw_reports_start(s);
 	follow(s, NULL, NULL);
 }
 
@@ -397,6 +399,9 @@ void agw_stream_sweep(struct agw_stream *s)
 	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
 	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);
 	agw_core_sweep(s);
+	agw_reports_sweep(s);
+	if (s->p.media == AGW_MEDIA_AUDIO)
+		agw_quality_judge(&s->counters, s->p.clock_hz);
 }
 
 void agw_stream_read_stats(const struct agw_stream *s, struct agw_stream_stats *out)

@@ -22,6 +22,7 @@
 #define AGW_RELAY_STREAM_H
 
 #include "agw/net/udp.h"
+#include "agw/relay/report.h"
 #include "agw/relay/stream_params.h"
 
 #include <stdatomic.h>
@@ -58,6 +59,8 @@ struct agw_relay_cfg {
 	uint32_t dtls_fp_wait_ms;
 	uint32_t srtp_replay_window;
 	bool relay_padding_only;
+	bool rtcp_generate;    /* reports towards a WIC whose core sends none (RTCP-10) */
+	uint32_t keepalive_ms; /* sign of life to the core; 0 = off (RTP-18) */
 };
 
 /* A worker's services for its streams; one per worker. */
@@ -89,6 +92,7 @@ struct agw_stream_args {
 	int access_fds[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
 	int core_fds[2]; /* RTP, RTCP */
 	struct agw_ice_creds creds;
+	char cname[AGW_CNAME_LEN];       /* of reports of ours: one for all streams of a call */
 	struct agw_dtls_ctx *dtls;       /* used while building only */
 	const uint16_t *profiles;        /* when params name none */
 	const struct agw_relay_cfg *cfg; /* borrowed */

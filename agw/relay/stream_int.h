@@ -4,10 +4,13 @@
  *
  *   stream.c   construction, patches, timers        access.c  STUN, DTLS, keys
  *   forward.c  the hot path                         gate.c    the core's source and destination
+ *   report.c   what we send of our own              quality.c how the far end fares
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
 
+#include "agw/relay/quality.h"
+#include "agw/relay/report.h"
 #include "agw/relay/rtp.h"
 #include "agw/relay/ssrc.h"
 #include "agw/relay/stats.h"
@@ -68,6 +71,9 @@ struct agw_stream {
 	bool pt_told[2];
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
+	struct agw_quality quality;
+	struct agw_reports reports;
+	char cname[AGW_CNAME_LEN];
 	struct agw_watch watch[2];
 	uint64_t bad_told[2][AGW_DROP_COUNT]; /* drops when last told, by side */
 	uint64_t bad_quiet_ms;                /* nothing is told before then */

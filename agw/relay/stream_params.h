@@ -246,6 +246,12 @@ struct agw_dir_stats {
 	uint64_t first_in_ms;  /* monotonic time of the first RTP taken in; 0 = none */
 	uint64_t first_out_ms; /* and of the first relayed */
 	uint64_t discontinuities; /* SSRC reused with another sequence: new SSRC given (SRTP-09) */
+	/* As the side it goes to reports it; 0 = it did not. */
+	uint32_t rtt_us;     /* between us and that side */
+	uint32_t far_lost;   /* packets, what we lost included */
+	uint32_t far_jitter; /* RTP timestamp units */
+	uint32_t mos_x100;   /* audio: 100 … 450; 0 = not known */
+	uint32_t made_rtcp;  /* datagrams of our own towards that side (RTP-18, RTCP-10) */
 };
 
 struct agw_stream_stats {

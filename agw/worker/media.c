@@ -5,6 +5,8 @@
  */
 #include "agw/worker/worker_int.h"
 
+#include "common/rand.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ enum gw_err agw_media_new(struct agw_media **out, struct agw_pool *pool, uint64_
 	m->pool = pool;
 	m->owner = owner;
 	(void)snprintf(m->log_id, sizeof(m->log_id), "%s", log_id);
+	gw_rand_token(m->cname, AGW_CNAME_LEN);
 	DL_APPEND(pool->medias, m);
 	*out = m;
 	return GW_OK;

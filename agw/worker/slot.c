@@ -182,6 +182,7 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	}
 	agw_ice_creds_new(&args.creds);
 	args.params = &s->params;
+	memcpy(args.cname, m->cname, sizeof(args.cname));
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
 		args.access_fds[AGW_LEG_RTP][f] = s->access_lease.fds[f];
 		args.access_fds[AGW_LEG_RTCP][f] = s->rtcp_leased ? s->rtcp_lease.fds[f] : -1;

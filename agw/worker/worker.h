@@ -57,6 +57,8 @@ struct agw_pool_cfg {
 	uint32_t srtp_replay_window;                  /* [1024] */
 	enum agw_srtp_lib srtp_lib; /* srtp.primitives; the first pool of a process chooses */
 	bool relay_padding_only;    /* pass padding-only probes to the core (RTP-11) */
+	bool rtcp_generate;         /* rtcp.generate: reports of ours to the WIC (RTCP-10) */
+	uint32_t keepalive_ms;      /* media.keepalive; 0 = off (RTP-18) */
 };
 
 /* All mandatory; called from agw_pool_dispatch only. `owner` is what agw_media_new was given. */

@@ -69,6 +69,7 @@ struct agw_media {
 	bool freed;
 	struct agw_slot *slots; /* owned */
 	char log_id[AGW_LOG_ID_MAX];
+	char cname[AGW_CNAME_LEN + 1]; /* of RTCP of ours, the same in all streams (RFC 7022) */
 };
 
 enum agw_cmd_kind { AGW_CMD_ADD, AGW_CMD_APPLY, AGW_CMD_DEL };
