@@ -257,6 +257,7 @@ struct call {
 	bool waiting; /* the job at the head waits for the AGW or the flow */
 	bool running; /* the queue is being worked on */
 	bool acked, released, stats_pending;
+	bool bye_owed;               /* the WIC was away when the call ended, and may come back */
 	struct event *timer_hold;    /* owned: a request waits for the flow */
 	struct event *timer_consent; /* owned */
 	struct event *timer_max;     /* owned: maximum duration */

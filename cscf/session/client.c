@@ -184,6 +184,8 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	}
 	/* The WIC's connection went while the request was with it: not the end (2.9). */
 	if (info->local && x->from == SIDE_CORE && info->cause == CSCF_SIP_CAUSE_TRANSPORT) {
+		if (flow_ask_again(x))
+			return;
 		if (x->has_offer)
 			media_rollback(c);
 		xact_reply(x, 480, NULL, NULL, NULL);
@@ -196,6 +198,26 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	    cscf_sip_msg_set_status(copy, 500, NULL) == GW_OK)
 		rsp = copy;
 	relay(x, rsp);
+	cscf_sip_msg_free(copy);
+}
+
+/* The answer to a BYE of the call, which is over whatever it says. */
+static void on_bye(struct xact *x, const struct cscf_sip_msg *rsp,
+		   const struct cscf_sip_response_info *info)
+{
+	enum side to = other_side(x->from);
+	struct cscf_sip_msg *copy = NULL;
+
+	if (info->local && info->cause == CSCF_SIP_CAUSE_TRANSPORT && to == SIDE_WIC) {
+		release_owe_bye(x->call);
+		xact_reply(x, 200, NULL, NULL, NULL);
+	} else if (cscf_sip_msg_status(rsp) == 503 && x->from == SIDE_WIC &&
+		   cscf_sip_msg_clone(&copy, rsp) == GW_OK && /* CALL-36 */
+		   cscf_sip_msg_set_status(copy, 500, NULL) == GW_OK) {
+		relay_now(x, copy);
+	} else {
+		relay_now(x, rsp);
+	}
 	cscf_sip_msg_free(copy);
 }
 
@@ -221,7 +243,7 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	if (x->initial && status / 100 == 2 && !info->local)
 		release_fork(c, rsp); /* it crossed our CANCEL (CALL-25) */
 	else if (x->method == CSCF_SIP_BYE)
-		relay_now(x, rsp);
+		on_bye(x, rsp, info);
 	else if (x->server != GW_HANDLE_NONE)
 		gw_metric_inc(&session_metrics[SM_LATE]);
 	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))

@@ -35,8 +35,8 @@ static void no_call(struct cscf_session *s, gw_handle server, const struct cscf_
 		proxy_from_core(s, server, msg, true);
 }
 
-/* Header work for the other leg; the body comes later. */
-static enum gw_err prepare(struct call *c, struct dialog *d, enum side to, struct cscf_sip_msg *msg)
+enum gw_err in_dialog_prepare(struct call *c, struct dialog *d, enum side to,
+			      struct cscf_sip_msg *msg)
 {
 	enum gw_err err =
 	    to == SIDE_CORE ? cscf_trust_strip_from_wic(msg) : cscf_trust_strip_to_wic(msg);
@@ -97,7 +97,7 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 		return;
 	err = cscf_sip_msg_clone(&copy, msg);
 	if (err == GW_OK)
-		err = prepare(c, d, other_side(from), copy);
+		err = in_dialog_prepare(c, d, other_side(from), copy);
 	if (err == GW_OK) {
 		x = xact_new(c, server, msg, from);
 		err = x != NULL ? GW_OK : GW_ERR_LIMIT;
@@ -128,7 +128,9 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 	struct xact *x;
 	enum gw_err err;
 
-	if (c->winner == NULL) { /* early: only the caller may (RFC 3261 s15) */
+	/* early: only the caller may (RFC 3261 s15); nor has it seen a 2xx that waits for the AGW
+	 */
+	if (c->winner == NULL || (c->answered_ms == 0 && by_caller)) {
 		if (!by_caller) {
 			session_refuse(c->s, server, msg, 481, REFUSAL_WRONG_STATE, NULL);
 			return;
@@ -140,7 +142,7 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 	x = xact_new(c, server, msg, from);
 	err = x != NULL ? cscf_sip_msg_clone(&copy, msg) : GW_ERR_LIMIT;
 	if (err == GW_OK)
-		err = prepare(c, d, other_side(from), copy);
+		err = in_dialog_prepare(c, d, other_side(from), copy);
 	if (err == GW_OK && c->answered_ms == 0)
 		err = GW_ERR_STATE; /* the caller never got the 2xx: it gets a refusal instead */
 	if (err == GW_OK) {
@@ -207,7 +209,7 @@ void cscf_session_on_ack(struct cscf_session *s, const struct cscf_sip_msg *msg,
 	}
 	err = cscf_sip_msg_clone(&copy, msg);
 	if (err == GW_OK)
-		err = prepare(c, d, other_side(from), copy);
+		err = in_dialog_prepare(c, d, other_side(from), copy);
 	if (err == GW_OK)
 		err = cseq_shift(&d->target[other_side(from)], copy);
 	if (err != GW_OK) {

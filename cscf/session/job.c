@@ -266,9 +266,11 @@ static void send_response(struct call *c, struct job *j)
 	if (x->initial && status >= 200 && status < 300) {
 		c->status = status;
 		(void)gw_fsm_dispatch(&c->fsm, CALL_E_ANSWERED, NULL);
-	} else if (status == 408 || status == 481) {
-		if (x->method == CSCF_SIP_INVITE || x->method == CSCF_SIP_UPDATE)
-			call_release_cause(c, CAUSE_DIALOG_GONE);
+	} else if ((status == 408 || status == 481) &&
+		   (x->method == CSCF_SIP_INVITE || x->method == CSCF_SIP_UPDATE)) {
+		call_release_cause(c, status == 481         ? CAUSE_DIALOG_GONE
+				      : j->from == SIDE_WIC ? CAUSE_WIC_SILENT
+							    : CAUSE_CORE_SILENT);
 	}
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 CSCF_SRC += cscf/session/session.c cscf/session/call.c cscf/session/call_fsm.c \
-	cscf/session/dialog.c cscf/session/emergency_call.c cscf/session/token.c \
+	cscf/session/dialog.c cscf/session/flow.c cscf/session/emergency_call.c cscf/session/token.c \
 	cscf/session/xact.c cscf/session/client.c cscf/session/job.c \
 	cscf/session/leg.c cscf/session/leg_w2.c cscf/session/leg_mw.c cscf/session/late.c cscf/session/route.c cscf/session/seal.c \
 	cscf/session/media.c cscf/session/media_params.c cscf/session/media_event.c cscf/session/media_same.c \

@@ -74,6 +74,12 @@ int cause_status(const struct call *c, const struct release_order *order)
 	return c->from_wic ? causes[order->cause].to_wic : causes[order->cause].to_core;
 }
 
+void release_owe_bye(struct call *c)
+{
+	c->bye_owed = c->conn == 0 && c->answered_ms != 0 && c->cause != CAUSE_WIC_GONE &&
+		      c->cause != CAUSE_DEREGISTERED;
+}
+
 /* A request of our own on its way out; the call waits for its answer. */
 static void send_bye(struct call *c, struct dialog *d, enum side to, const char *reason)
 {
@@ -97,7 +103,19 @@ static void send_bye(struct call *c, struct dialog *d, enum side to, const char 
 			 gw_err_name(err));
 		if (x != NULL)
 			xact_free(x);
+		if (err == GW_ERR_GONE && to == SIDE_WIC)
+			release_owe_bye(c);
 	}
+}
+
+void release_bye_wic(struct call *c)
+{
+	struct dialog *d = c->winner != NULL ? dialog_find(c, gw_slice_str(c->winner)) : NULL;
+
+	if (d != NULL)
+		send_bye(c, d, SIDE_WIC, cause_reason(c->cause));
+	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))
+		(void)gw_fsm_dispatch(&c->fsm, CALL_E_QUIET, NULL);
 }
 
 static void send_ack(struct call *c, struct dialog *d, enum side to)
@@ -236,7 +254,7 @@ bool release_is_quiet(const struct call *c)
 {
 	const struct xact *x;
 
-	if (c->stats_pending)
+	if (c->stats_pending || c->bye_owed)
 		return false;
 	DL_FOREACH (c->xacts, x)
 		if (x->client_live && !x->client_final)

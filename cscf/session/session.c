@@ -273,34 +273,6 @@ bool session_flow_outbound(const struct cscf_session *s, uint64_t conn)
 	       CSCF_REGISTRAR_LOST_OUTBOUND;
 }
 
-static void flow_lost(struct call *c, uint64_t old_conn)
-{
-	struct release_order order = {.cause = CAUSE_WIC_GONE};
-
-	c->conn = 0;
-	cscf_story_flow(c->story, 0);
-	CALL_LOG(GW_LOG_INFO, "call.flow_lost", c, "w2", "state=%s", gw_fsm_state_name(&c->fsm));
-	if (c->answered_ms == 0) {
-		order.outbound = !c->from_wic && session_flow_outbound(c->s, old_conn);
-		call_release(c, &order);
-	} else if (event_pending(c->timer_consent, EV_TIMEOUT, NULL)) {
-		call_release_cause(c, CAUSE_MEDIA_LOST); /* 2.9 case 3 */
-	}
-}
-
-static void reattach(struct call *c, uint64_t conn)
-{
-	c->conn = conn;
-	cscf_story_flow(c->story, conn);
-	CALL_LOG(GW_LOG_INFO, "call.reattached", c, "w2", "conn=%llu", (unsigned long long)conn);
-	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {
-		event_del(c->timer_hold);
-		c->waiting = false;
-		job_kick(c);
-	}
-	own_kick(c);
-}
-
 void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event event,
 			       gw_handle assoc, uint64_t old_conn, uint64_t conn)
 {
@@ -308,20 +280,22 @@ void cscf_session_on_reg_event(struct cscf_session *s, enum cscf_registrar_event
 
 	for (struct call *c = call_of_assoc(s, assoc); c != NULL; c = next) {
 		next = c->assoc_next; /* calls are freed at the end of the loop turn, not here */
-		if (c->released)
-			continue;
 		switch (event) {
 		case CSCF_REGISTRAR_EV_FLOW_LOST:
 			flow_lost(c, old_conn);
 			break;
 		case CSCF_REGISTRAR_EV_REATTACHED:
-			reattach(c, conn);
+			flow_back(c, conn);
 			break;
 		case CSCF_REGISTRAR_EV_GRACE_OVER:
-			call_release_cause(c, CAUSE_WIC_GONE);
+			flow_given_up(c);
+			if (!c->released)
+				call_release_cause(c, CAUSE_WIC_GONE);
 			break;
 		case CSCF_REGISTRAR_EV_ENDED:
-			call_release_cause(c, CAUSE_DEREGISTERED);
+			flow_given_up(c);
+			if (!c->released)
+				call_release_cause(c, CAUSE_DEREGISTERED);
 			break;
 		}
 	}

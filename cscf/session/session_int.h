@@ -356,6 +356,10 @@ int cause_status(const struct call *c, const struct release_order *order);
 void release_run(struct call *c, const struct release_order *order);
 /** ACK and BYE a 2xx that lost or came too late (CALL-46). */
 void release_fork(struct call *c, const struct cscf_sip_msg *rsp);
+/** The WIC could not be told BYE: it will be when its connection is back (2.9). */
+void release_owe_bye(struct call *c);
+/** BYE to the WIC of a call that was released without one. */
+void release_bye_wic(struct call *c);
 bool release_is_quiet(const struct call *c);
 
 /* ---- emergency_call.c */
@@ -391,6 +395,14 @@ bool emergency_call_failed(struct xact *x, const struct cscf_sip_msg *rsp,
 /** The call cannot be: tell the caller so, with 380. */
 void emergency_call_give_up(struct xact *x);
 
+/* ---- flow.c: the WIC's connection is lost, is there again, will not come */
+void flow_lost(struct call *c, uint64_t old_conn);
+void flow_back(struct call *c, uint64_t conn);
+void flow_given_up(struct call *c);
+/** A request of the core was with the WIC when the connection went: it waits for the next one.
+ * @return false: it cannot; answer it */
+bool flow_ask_again(struct xact *x);
+
 /* ---- client.c: callbacks of client transactions */
 extern const struct cscf_sip_client_cbs xact_client_cbs;
 
@@ -402,6 +414,9 @@ void late_free_all(struct cscf_session *s);
 /* ---- in_dialog.c, proxy.c, record.c, session_json.c */
 void in_dialog_request(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		       const struct cscf_sip_flow *flow);
+/** Header work for the other leg; the body comes later. */
+enum gw_err in_dialog_prepare(struct call *c, struct dialog *d, enum side to,
+			      struct cscf_sip_msg *msg) GW_MUST_CHECK;
 /** @param order  an emergency that may proceed; NULL = anything else */
 void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		    const struct cscf_sip_flow *flow, const struct cscf_emergency_order *order);

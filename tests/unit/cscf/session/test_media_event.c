@@ -91,6 +91,8 @@ static void test_consent_lost_without_a_flow(void **state)
 	w_mo_call();
 	lose_flow();
 	event(IQ_V(NOTIFICATION__EVENT__CONSENT_LOST), 0, w.iq[0].ids[0], 0);
+	assert_int_equal(w.released, 1); /* at once; the WIC is told if it comes back */
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_GRACE_OVER, 5, W_CONN, 0);
 	assert_byes(false, true, "media path lost");
 }
 

@@ -330,7 +330,48 @@ static void test_held_request_does_not_wait_for_ever(void **state)
 	assert_int_equal(w_status(h), 480);
 	h = w_request(&w_core, "BYE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NULL);
 	assert_int_equal(w_status(h), 200);
+	assert_int_equal(w.released, 1);
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_GRACE_OVER, 5, W_CONN, 0);
 	w_assert_nothing_left();
+}
+
+static void test_a_request_that_was_with_the_wic_is_asked_again(void **state)
+{
+	REQ("DEREG-43", "REL-10");
+	gw_handle h;
+
+	(void)state;
+	w_mo_call();
+	h = w_request(&w_core, "INFO", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "", NULL);
+	assert_int_equal(w.n_clients, 2);
+	lose_flow();
+	w_response(1, 503, NULL, NULL, CSCF_SIP_CAUSE_TRANSPORT);
+	assert_int_equal(w.n_clients, 2); /* held */
+	w.reg_conn = W_OTHER;
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_REATTACHED, 5, W_CONN, W_OTHER);
+	assert_int_equal(w.n_clients, 3);
+	assert_true(w.clients[2].to_wic);
+	w_response(2, 200, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 200);
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
+static void test_bye_is_said_when_the_wic_is_back(void **state)
+{
+	REQ("DEREG-43", "REL-03");
+	gw_handle h;
+
+	(void)state;
+	w_mo_call();
+	lose_flow();
+	h = w_request(&w_core, "BYE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NULL);
+	assert_int_equal(w_status(h), 200);
+	assert_int_equal(w.released, 1);
+	assert_int_equal(w.n_clients, 1);
+	w.reg_conn = W_OTHER;
+	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_REATTACHED, 5, W_CONN, W_OTHER);
+	assert_byes(true, false, "");
 }
 
 static void test_deregistered(void **state)
@@ -426,6 +467,8 @@ int main(void)
 	    T(test_flow_lost_in_a_call_and_not_back),
 	    T(test_flow_back_in_time),
 	    T(test_held_request_does_not_wait_for_ever),
+	    T(test_a_request_that_was_with_the_wic_is_asked_again),
+	    T(test_bye_is_said_when_the_wic_is_back),
 	    T(test_deregistered),
 	    T(test_longest_call),
 	    T(test_session_is_not_refreshed),
