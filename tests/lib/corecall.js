@@ -39,7 +39,7 @@ export class CoreDialog {
 }
 
 /** Our own entries only: the core is the next hop, not a route. */
-const ours = (core, routes) => routes.filter((r) => parseUri(uriOf(r)).port !== core.port);
+export const ours = (core, routes) => routes.filter((r) => parseUri(uriOf(r)).port !== core.port);
 
 /** The WIC calls and is answered: { call, invite, far }. */
 export async function callFromWic({ core }, wic, { rtp = 49998 } = {}) {
