@@ -325,6 +325,8 @@ static void fill_sdp(struct cscf_sdp_policy *p, const struct cscf_config *cfg)
 	p->max_streams = cfg->media_max_streams;
 	p->max_audio_kbps = cfg->media_max_kbps_audio;
 	p->max_video_kbps = cfg->media_max_kbps_video;
+	p->extmap_allow = &cfg->extmap_allow;
+	p->tls_id_in_offers = cfg->dtls_tls_id_in_offers;
 	p->pass_unknown = cfg->sdp_unknown_attributes == 1;
 	p->e2ae_in_answer = cfg->sdp_3ge2ae_in_answer;
 }

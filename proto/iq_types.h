@@ -28,6 +28,7 @@ typedef Wicgate__Iq__V1__RemoteIce IqRemoteIce;
 typedef Wicgate__Iq__V1__Fingerprint IqFingerprint;
 typedef Wicgate__Iq__V1__RemoteDtls IqRemoteDtls;
 typedef Wicgate__Iq__V1__PayloadType IqPayloadType;
+typedef Wicgate__Iq__V1__HeaderExtension IqHeaderExtension;
 typedef Wicgate__Iq__V1__Gate IqGate;
 typedef Wicgate__Iq__V1__Policing IqPolicing;
 typedef Wicgate__Iq__V1__CoreRemote IqCoreRemote;

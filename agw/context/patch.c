@@ -80,8 +80,10 @@ static void merge_access(const struct agw_ctx_patch *patch, struct agw_access_pa
 		a->rtcp_separate = from->rtcp_separate;
 	if ((patch->set & AGW_SET_PROFILES) != 0)
 		memcpy(a->profiles, from->profiles, sizeof(a->profiles));
-	if ((patch->set & AGW_SET_ACCESS_PTS) != 0)
+	if ((patch->set & AGW_SET_ACCESS_PTS) != 0) {
 		a->pts = from->pts;
+		a->exts = from->exts;
+	}
 	if ((patch->set & AGW_SET_ACCESS_FB) != 0)
 		a->rtcp_allow = from->rtcp_allow;
 	if ((patch->set & AGW_SET_ACCESS_DSCP) != 0)
@@ -100,8 +102,10 @@ static void merge_core(const struct agw_ctx_patch *patch, struct agw_core_params
 		c->filter = from->filter;
 	if ((patch->set & AGW_SET_LATCH) != 0)
 		c->latch = from->latch;
-	if ((patch->set & AGW_SET_CORE_PTS) != 0)
+	if ((patch->set & AGW_SET_CORE_PTS) != 0) {
 		c->pts = from->pts;
+		c->exts = from->exts;
+	}
 	if ((patch->set & AGW_SET_CORE_FB) != 0)
 		c->rtcp_allow = from->rtcp_allow;
 	if ((patch->set & AGW_SET_CORE_DSCP) != 0)

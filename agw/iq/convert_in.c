@@ -67,6 +67,15 @@ static unsigned feedback_from(const Wicgate__Iq__V1__Feedback *in, size_t n)
 	return allow;
 }
 
+static struct agw_ext_map exts_from(IqHeaderExtension *const *in, size_t n)
+{
+	struct agw_ext_map map = {{0}};
+
+	for (size_t i = 0; i < n; i++)
+		agw_ext_map_add(&map, in[i]->peer_id, in[i]->id);
+	return map;
+}
+
 static int dscp_from(int dscp, enum agw_media_type media, const struct agw_iq_defaults *def)
 {
 	if (dscp != 0)
@@ -265,6 +274,7 @@ static enum gw_err access_from(struct agw_ctx_patch *out, const IqAccessTerminat
 		a->pts = pts_from(in->payload_types, in->n_payload_types);
 		out->p.clock_hz = in->payload_types[0]->clock_rate;
 		a->rtcp_allow = feedback_from(in->feedback, in->n_feedback);
+		a->exts = exts_from(in->header_extensions, in->n_header_extensions);
 	}
 	if (in->dscp != 0 || reserve) {
 		out->set |= AGW_SET_ACCESS_DSCP;
@@ -354,6 +364,7 @@ static void core_rules(struct agw_ctx_patch *out, const IqCoreTermination *in)
 	if (in->n_payload_types > 0) {
 		out->set |= AGW_SET_CORE_PTS;
 		c->pts = pts_from(in->payload_types, in->n_payload_types);
+		c->exts = exts_from(in->header_extensions, in->n_header_extensions);
 	}
 	if (in->transport != IQ_V(CORE_TRANSPORT__CORE_TRANSPORT_UNSPECIFIED)) {
 		out->set |= AGW_SET_CORE_FB; /* an RTP/AVP core gets no feedback (RTCP-20) */

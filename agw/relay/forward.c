@@ -134,7 +134,7 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 	else if (s->core_rtp_to.len == 0)
 		drop_up(s, AGW_DROP_NO_DEST);
 	else {
-		p = agw_rtp_filter_ext(p, &n, &v, s->p.core.ext_allow);
+		p = agw_rtp_filter_ext(p, &n, &v, &s->p.core.exts);
 		agw_udp_out_add(s->env->out, core->fd, core->connected ? NULL : &s->core_rtp_to, p,
 				n);
 		count_rtp(s, d, v.payload);
@@ -195,7 +195,7 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	forget_sender(s);
-	p = agw_rtp_filter_ext(p, &n, &v, s->p.access.ext_allow);
+	p = agw_rtp_filter_ext(p, &n, &v, &s->p.access.exts);
 	if (ssrc != v.ssrc)
 		agw_put32(p + 8, ssrc);
 	err = agw_srtp_protect(l->srtp, p, &n);

@@ -48,14 +48,15 @@ enum gw_err agw_rtp_parse(const uint8_t *p, size_t n, struct agw_rtp_view *out)
 	return GW_OK;
 }
 
-/* Turn elements not allowed into padding octets (0 in both forms). @return how many stay */
-static unsigned blank(uint8_t *e, size_t n, bool one_byte, uint16_t allow)
+/* Turn elements not mapped into padding octets (0 in both forms). @return how many stay */
+static unsigned blank(uint8_t *e, size_t n, bool one_byte, const struct agw_ext_map *map)
 {
 	size_t at = 0;
 	unsigned kept = 0;
 
 	while (at < n) {
 		unsigned id = one_byte ? e[at] >> 4 : e[at];
+		uint8_t to = id >= 1 && id <= 14 ? map->to[id] : 0;
 		size_t len;
 
 		if (e[at] == 0) {
@@ -69,10 +70,12 @@ static unsigned blank(uint8_t *e, size_t n, bool one_byte, uint16_t allow)
 		len = one_byte ? 2U + (e[at] & 0x0fU) : 2U + e[at + 1];
 		if (len > n - at)
 			break;
-		if (id >= 1 && id <= 14 && ((allow >> id) & 1) != 0)
+		if (to != 0) {
+			e[at] = (uint8_t)(one_byte ? to << 4 | (e[at] & 0x0f) : to);
 			kept++;
-		else
+		} else {
 			memset(e + at, 0, len);
+		}
 		at += len;
 	}
 	/* What does not parse as elements is not let through. */
@@ -80,7 +83,8 @@ static unsigned blank(uint8_t *e, size_t n, bool one_byte, uint16_t allow)
 	return kept;
 }
 
-uint8_t *agw_rtp_filter_ext(uint8_t *p, size_t *n, const struct agw_rtp_view *v, uint16_t allow)
+uint8_t *agw_rtp_filter_ext(uint8_t *p, size_t *n, const struct agw_rtp_view *v,
+			    const struct agw_ext_map *map)
 {
 	uint8_t *ext = p + v->fixed;
 	uint16_t profile;
@@ -88,8 +92,8 @@ uint8_t *agw_rtp_filter_ext(uint8_t *p, size_t *n, const struct agw_rtp_view *v,
 	if (v->ext == 0)
 		return p;
 	profile = agw_be16(ext);
-	if (allow != 0 && (profile == ONE_BYTE || (profile & 0xfff0) == TWO_BYTE) &&
-	    blank(ext + 4, v->ext - 4U, profile == ONE_BYTE, allow) > 0)
+	if (map->to[0] != 0 && (profile == ONE_BYTE || (profile & 0xfff0) == TWO_BYTE) &&
+	    blank(ext + 4, v->ext - 4U, profile == ONE_BYTE, map) > 0)
 		return p;
 	p[0] &= (uint8_t)~X_BIT;
 	memmove(p + v->ext, p, v->fixed);

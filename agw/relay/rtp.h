@@ -14,6 +14,20 @@
 
 #define AGW_RTP_HEADER 12U
 
+/* Which header extension id of the leg it came from is which of the leg it goes to. */
+struct agw_ext_map {
+	uint8_t to[16]; /* by the id that arrives; 0 = taken off. [0]: how many are not */
+};
+
+/** Ids outside 1..14 are no extension's: nothing is added. */
+static inline void agw_ext_map_add(struct agw_ext_map *m, unsigned from, unsigned to)
+{
+	if (from < 1 || from > 14 || to < 1 || to > 14)
+		return;
+	m->to[0] = (uint8_t)(m->to[0] + (m->to[from] == 0));
+	m->to[from] = (uint8_t)to;
+}
+
 struct agw_rtp_view {
 	uint32_t ssrc;
 	uint32_t ts;
@@ -48,12 +62,12 @@ static inline void agw_put32(uint8_t *p, uint32_t v)
 enum gw_err agw_rtp_parse(const uint8_t *p, size_t n, struct agw_rtp_view *out) GW_MUST_CHECK;
 
 /**
- * Let only allowed header extensions through: with none left the extension goes away, else the
- * others become padding.
+ * Let only mapped header extensions through, under the ids of the leg they go to: with none left
+ * the extension goes away, else the others become padding.
  *
- * @param allow bit n = id n (1..14)
  * @return where the packet begins now: p, or further up (always 4-aligned if p was); *n shrinks
  */
-uint8_t *agw_rtp_filter_ext(uint8_t *p, size_t *n, const struct agw_rtp_view *v, uint16_t allow);
+uint8_t *agw_rtp_filter_ext(uint8_t *p, size_t *n, const struct agw_rtp_view *v,
+			    const struct agw_ext_map *map);
 
 #endif

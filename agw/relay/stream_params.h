@@ -19,6 +19,7 @@
 #include "agw/dtls/dtls.h"
 #include "agw/ice/ice.h"
 #include "agw/net/realm.h"
+#include "agw/relay/rtp.h"
 #include "agw/srtp/profile.h"
 
 #include <stdbool.h>
@@ -89,10 +90,10 @@ struct agw_access_params {
 	unsigned n_fps;
 	uint16_t profiles[AGW_SRTP_PROFILE_MAX]; /* enum agw_srtp_profile; 0 ends; none = all */
 	struct agw_pt_set pts;
-	uint16_t ext_allow;     /* bit n: header extension id n (1..14) may be sent to the WIC */
-	unsigned rtcp_allow;    /* enum agw_rtcp_allow: may be sent to the WIC */
-	int dscp;               /* 0..63; -1 = leave alone */
-	uint32_t inactivity_ms; /* 0 = not watched */
+	struct agw_ext_map exts; /* header extensions that may be sent to the WIC */
+	unsigned rtcp_allow;     /* enum agw_rtcp_allow: may be sent to the WIC */
+	int dscp;                /* 0..63; -1 = leave alone */
+	uint32_t inactivity_ms;  /* 0 = not watched */
 };
 
 struct agw_core_branch {
@@ -110,7 +111,7 @@ struct agw_core_params {
 	struct agw_core_branch branches[AGW_BRANCH_MAX];
 	int active; /* index into branches media is sent to; -1 = nobody yet */
 	struct agw_pt_set pts;
-	uint16_t ext_allow;
+	struct agw_ext_map exts;
 	unsigned rtcp_allow; /* 0 for an RTP/AVP core */
 	int dscp;
 	uint32_t inactivity_ms;

@@ -155,6 +155,17 @@ enum cscf_sdp_verdict sdp_setup_read(enum sdp_setup *out, const struct sdp *sdp,
 	return CSCF_SDP_OK;
 }
 
+/* RFC 8842 s4: 20*255 of these; a malformed one is as if absent. */
+static bool is_tls_id(struct gw_slice s)
+{
+	if (s.n < 20 || s.n > 255)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && strchr("+/-_", s.p[i]) == NULL)
+			return false;
+	return true;
+}
+
 enum cscf_sdp_verdict sdp_access_read(struct cscf_sdp_access_remote *out, const struct sdp *sdp,
 				      const struct sdp_sect *sect,
 				      const struct cscf_sdp_policy *policy)
@@ -170,8 +181,8 @@ enum cscf_sdp_verdict sdp_access_read(struct cscf_sdp_access_remote *out, const 
 	if (v != CSCF_SDP_OK)
 		return v;
 	read_candidates(out, sdp, sect);
-	if (tls_id != NULL && !sdp_copy(out->tls_id, sizeof(out->tls_id), tls_id->value))
-		return CSCF_SDP_NO_DTLS;
+	if (tls_id != NULL && is_tls_id(tls_id->value))
+		(void)sdp_copy(out->tls_id, sizeof(out->tls_id), tls_id->value);
 	out->rtcp_mux =
 	    sdp_attr(sdp, sect, "rtcp-mux") != NULL || sdp_attr(sdp, sect, "rtcp-mux-only") != NULL;
 	out->dir = sdp_direction(sdp, sect);

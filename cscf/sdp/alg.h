@@ -41,15 +41,18 @@
 #include <stdint.h>
 
 /* Limits: a hostile SDP costs a bounded amount of work and memory (SDP-38). */
-#define CSCF_SDP_MAX_TEXT  65536
-#define CSCF_SDP_MAX_LINE  4096
-#define CSCF_SDP_MAX_MEDIA 64
-#define CSCF_SDP_MAX_FMT   256
-#define CSCF_SDP_MAX_ATTR  200 /* per m-section, and at session level; a=ssrc lines not counted */
-#define CSCF_SDP_MAX_CAND  16  /* usable UDP candidates kept per stream; the rest are ignored */
-#define CSCF_SDP_MAX_FP    8
-#define CSCF_SDP_ADDR_LEN  46 /* INET6_ADDRSTRLEN */
-#define CSCF_SDP_ICE_LEN   257
+#define CSCF_SDP_MAX_TEXT   65536
+#define CSCF_SDP_MAX_LINE   4096
+#define CSCF_SDP_MAX_MEDIA  64
+#define CSCF_SDP_MAX_FMT    256
+#define CSCF_SDP_MAX_ATTR   200 /* per m-section, and at session level; a=ssrc lines not counted */
+#define CSCF_SDP_MAX_CAND   16  /* usable UDP candidates kept per stream; the rest are ignored */
+#define CSCF_SDP_MAX_FP     8
+#define CSCF_SDP_MAX_EXT    8  /* header extensions kept end to end, per stream */
+#define CSCF_SDP_EXT_ID_MAX 14 /* RFC 8285: both forms can say these */
+#define CSCF_SDP_EXT_URI    96
+#define CSCF_SDP_ADDR_LEN   46 /* INET6_ADDRSTRLEN */
+#define CSCF_SDP_ICE_LEN    257
 
 /* ---- refusals: what the gateway answers when it refuses a description itself (4.12) ------- */
 
@@ -114,8 +117,12 @@ struct cscf_sdp_policy {
 	int64_t max_streams;                    /* media.max_streams per call; 0 = no limit */
 	int64_t max_audio_kbps;                 /* media.max_kbps.audio; 0 = no limit */
 	int64_t max_video_kbps;                 /* media.max_kbps.video; 0 = no limit */
-	bool pass_unknown;                      /* sdp.unknown_attributes=pass */
-	bool e2ae_in_answer;                    /* sdp.3ge2ae_in_answer */
+	/* media.extmap_allow: URIs of header extensions that stay end to end; NULL or empty: none
+	 */
+	const struct gw_conf_list *extmap_allow;
+	bool pass_unknown;     /* sdp.unknown_attributes=pass */
+	bool tls_id_in_offers; /* dtls.tls_id_in_offers: unasked (DTLS-22) */
+	bool e2ae_in_answer;   /* sdp.3ge2ae_in_answer */
 };
 
 /** The defaults of the specification. */
@@ -191,6 +198,14 @@ struct cscf_sdp_fp {
 	size_t len;
 };
 
+/* A header extension and its id on each leg. */
+struct cscf_sdp_ext {
+	bool on;      /* agreed, or offered and not answered: the AGW keeps it */
+	bool offered; /* in the round's offer */
+	uint8_t wic_id, core_id;
+	char uri[CSCF_SDP_EXT_URI];
+};
+
 /* What the WIC said. Borrowed by the caller until the next call on the session. */
 struct cscf_sdp_access_remote {
 	bool known; /* false until the WIC's SDP of this round was read */
@@ -230,7 +245,7 @@ struct cscf_sdp_access_local {
 	uint16_t rtcp_port; /* component 2; 0 when muxed */
 	char ufrag[CSCF_SDP_ICE_LEN];
 	char pwd[CSCF_SDP_ICE_LEN];
-	char tls_id[256]; /* "" = none */
+	char tls_id[256]; /* "" = the session makes one when it is asked for (DTLS-22) */
 	size_t n_cands;   /* 0: one host candidate is written from addr and port */
 	struct cscf_sdp_cand cands[CSCF_SDP_MAX_CAND];
 	size_t n_fps;
@@ -263,6 +278,8 @@ struct cscf_sdp_stream {
 	bool gate_uplink, gate_downlink; /* what the directions allow; SIP state may allow less */
 	const struct cscf_sdp_fmt *fmts; /* agreed (or offered, before the answer); owned by us */
 	size_t n_fmts;
+	struct cscf_sdp_ext exts[CSCF_SDP_MAX_EXT]; /* only those that are .on count */
+	size_t n_exts;
 	struct cscf_sdp_access_remote access_remote;
 	struct cscf_sdp_core_remote core_remote;
 	struct cscf_sdp_access_local access_local;

@@ -67,9 +67,11 @@ static enum cscf_sdp_verdict answer_core_line(struct cscf_sdp_session *s, struct
 	pub->core_remote = remote;
 	pub->core_rtcp = remote.rtcp_mode;
 	v = narrow_formats(s, st, answer, m);
-	if (v == CSCF_SDP_OK)
-		set_gates(pub);
-	return v;
+	if (v != CSCF_SDP_OK)
+		return v;
+	sdp_ext_answer(pub, answer, m, false);
+	set_gates(pub);
+	return CSCF_SDP_OK;
 }
 
 static enum cscf_sdp_verdict answer_wic_line(struct cscf_sdp_session *s, struct sdp_stream *st,
@@ -99,9 +101,11 @@ static enum cscf_sdp_verdict answer_wic_line(struct cscf_sdp_session *s, struct 
 		pub->access_rtcp = CSCF_SDP_RTCP_SEPARATE;
 	sdp_dtls_decide_answer(pub, setup, old != NULL && !pub->is_new ? &old->pub : NULL);
 	v = narrow_formats(s, st, answer, m);
-	if (v == CSCF_SDP_OK)
-		set_gates(pub);
-	return v;
+	if (v != CSCF_SDP_OK)
+		return v;
+	sdp_ext_answer(pub, answer, m, true);
+	set_gates(pub);
+	return CSCF_SDP_OK;
 }
 
 /* Is this refusal one of the line only, or is the answer as a whole not to be used? */

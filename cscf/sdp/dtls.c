@@ -11,6 +11,7 @@
  *
  * Spec: RFC 4145, RFC 5763 s5, RFC 8842 s5; DTLS-02..04, 19..21. Thread: the cscf loop.
  */
+#include "common/rand.h"
 #include "cscf/sdp/sdp_int.h"
 
 /* Credentials changed on a stream that exists: ICE restart (ICE-17), not new DTLS (DTLS-21). */
@@ -69,6 +70,12 @@ void sdp_dtls_decide_answer(struct cscf_sdp_stream *st, enum sdp_setup setup,
 	compare_with(st, prev);
 	if (st->dtls != prev->dtls)
 		st->new_dtls = true;
+}
+
+void sdp_dtls_tls_id(struct sdp_stream *st)
+{
+	if (st->tls_id[0] == '\0' || st->pub.is_new || st->pub.new_dtls)
+		gw_rand_hex(st->tls_id, (sizeof(st->tls_id) - 1) / 2);
 }
 
 const char *sdp_dtls_setup_word(const struct cscf_sdp_stream *st, bool we_offer)

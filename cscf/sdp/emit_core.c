@@ -82,7 +82,10 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	if (st->pub.core_rtcp == CSCF_SDP_RTCP_OFF)
 		sdp_out_put(o, "b=RS:0\r\nb=RR:0\r\n");
 	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
+	sdp_ext_put(o, &st->pub, sdp, m, false);
 	sdp_out_fb(o, st, true);
+	if (!offer && st->acfg[0] != '\0')
+		sdp_out_put(o, "a=acfg:%s\r\n", st->acfg);
 	put_rtcp(o, &st->pub);
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.access_remote.dir));
 }

@@ -87,8 +87,10 @@ static void put_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 	sdp_out_put(o, "a=end-of-candidates\r\n");
 }
 
-static void put_dtls(struct sdp_out *o, const struct cscf_sdp_stream *pub, bool offer)
+static void put_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
+		     const struct sdp_stream *st, bool offer)
 {
+	const struct cscf_sdp_stream *pub = &st->pub;
 	const struct cscf_sdp_access_local *l = &pub->access_local;
 
 	for (size_t i = 0; i < l->n_fps; i++) {
@@ -99,8 +101,8 @@ static void put_dtls(struct sdp_out *o, const struct cscf_sdp_stream *pub, bool 
 	}
 	sdp_out_put(o, "a=setup:%s\r\n", sdp_dtls_setup_word(pub, offer));
 	/* answered when offered, not sent unasked (DTLS-22) */
-	if (l->tls_id[0] != '\0' && pub->access_remote.tls_id[0] != '\0')
-		sdp_out_put(o, "a=tls-id:%s\r\n", l->tls_id);
+	if (pub->access_remote.tls_id[0] != '\0' || (offer && s->policy->tls_id_in_offers))
+		sdp_out_put(o, "a=tls-id:%s\r\n", l->tls_id[0] != '\0' ? l->tls_id : st->tls_id);
 }
 
 static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_stream *st,
@@ -129,8 +131,9 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 		sdp_out_put(o, "a=3ge2ae:applied\r\n");
 	put_mux(s, o, &st->pub, offer);
 	put_ice(o, &st->pub);
-	put_dtls(o, &st->pub, offer);
+	put_dtls(s, o, st, offer);
 	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
+	sdp_ext_put(o, &st->pub, sdp, m, true);
 	sdp_out_fb(o, st, false);
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.core_remote.dir));
 }

@@ -9,6 +9,12 @@
 
 #include <stdio.h>
 
+static bool wants_avpf(enum cscf_sdp_media media, const struct cscf_sdp_policy *policy)
+{
+	return (media == CSCF_SDP_VIDEO && policy->core_video_avpf) ||
+	       (media == CSCF_SDP_AUDIO && policy->core_audio_avpf);
+}
+
 static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct sdp_stream *st,
 					    const struct sdp_sect *m)
 {
@@ -22,6 +28,9 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 		v = sdp_filter_line(s->offer, m, s->policy);
 	if (v != CSCF_SDP_OK)
 		return v;
+	st->acfg[0] = '\0';
+	if (!pub->core_remote.avpf && wants_avpf(pub->media, s->policy))
+		pub->core_remote.avpf = sdp_capneg_avpf(s->offer, m, st->acfg, sizeof(st->acfg));
 	pub->core_avpf = pub->core_remote.avpf;
 	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
 		return CSCF_SDP_NOMEM;
@@ -40,6 +49,8 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 	st->dir = pub->core_remote.dir;
 	pub->ice_restart = false;
 	pub->new_dtls = false;
+	sdp_dtls_tls_id(st);
+	sdp_ext_offer(pub, s->offer, m, false, s->policy);
 	return CSCF_SDP_OK;
 }
 
@@ -64,6 +75,7 @@ static enum cscf_sdp_verdict read_line(struct cscf_sdp_session *s, struct sdp_st
 			st->pub.is_new = true;
 			st->pub.dtls = CSCF_SDP_DTLS_UNDECIDED;
 			memset(&st->pub.access_remote, 0, sizeof(st->pub.access_remote));
+			st->pub.n_exts = 0;
 		}
 	}
 	st->pub.refused = CSCF_SDP_OK;

@@ -95,6 +95,7 @@ static void recycle(struct sdp_stream *s)
 	s->pub.dtls = CSCF_SDP_DTLS_UNDECIDED;
 	memset(&s->pub.access_remote, 0, sizeof(s->pub.access_remote));
 	memset(&s->pub.core_remote, 0, sizeof(s->pub.core_remote));
+	s->pub.n_exts = 0;
 }
 
 static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct sdp_stream *st,
@@ -137,6 +138,8 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 		pub->core_rtcp = CSCF_SDP_RTCP_SEPARATE;
 	st->dir = pub->access_remote.dir;
 	sdp_dtls_decide_offer(pub, setup, pub->is_new ? NULL : prev, s->policy);
+	sdp_dtls_tls_id(st);
+	sdp_ext_offer(pub, s->offer, m, true, s->policy);
 	return CSCF_SDP_OK;
 }
 

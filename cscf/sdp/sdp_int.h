@@ -40,6 +40,8 @@ struct sdp_stream {
 	enum cscf_sdp_dir dir;       /* offered direction, hold folded in */
 	struct sdp_words wic_words;  /* as last said on that leg, by either end */
 	struct sdp_words core_words; /* media "" until the line is there */
+	char tls_id[33];             /* of our end of the association; "" before it is asked for */
+	char acfg[24]; /* configuration chosen from the core's offer (SDP-34), or "" */
 	enum cscf_sdp_rtcp offered_access_rtcp, offered_core_rtcp;
 };
 
@@ -138,6 +140,24 @@ bool sdp_reflects(const struct cscf_sdp_access_remote *r, const struct cscf_sdp_
 enum cscf_sdp_verdict sdp_core_read(struct cscf_sdp_core_remote *out, const struct sdp *sdp,
 				    const struct sdp_sect *sect, bool may_mux) GW_MUST_CHECK;
 
+/* ---- extmap.c: header extensions that may stay -------------------------------------------- */
+
+/** Which of an offer's extensions go on, and under which ids. @param wic  the WIC's offer */
+void sdp_ext_offer(struct cscf_sdp_stream *pub, const struct sdp *sdp, const struct sdp_sect *sect,
+		   bool wic, const struct cscf_sdp_policy *policy);
+/** Those of the offer that the answer has, under our ids, stay on. */
+void sdp_ext_answer(struct cscf_sdp_stream *pub, const struct sdp *sdp, const struct sdp_sect *sect,
+		    bool wic);
+/** a=extmap of the section that are on, with the ids of the leg written to. */
+void sdp_ext_put(struct sdp_out *o, struct cscf_sdp_stream *pub, const struct sdp *sdp,
+		 const struct sdp_sect *sect, bool to_wic);
+
+/* ---- capneg.c ------------------------------------------------------------------------------- */
+
+/** Does the offer say RTP/AVPF would do too? acfg: what the answer then says, else "". */
+bool sdp_capneg_avpf(const struct sdp *sdp, const struct sdp_sect *sect, char *acfg,
+		     size_t size) GW_MUST_CHECK;
+
 /* ---- dtls.c: the one place that decides the DTLS role (DTLS-02..04, 19, 20) ---------------- */
 
 /** Role for an offer of the WIC; `prev` is the committed stream, NULL for a new one. */
@@ -147,6 +167,8 @@ void sdp_dtls_decide_offer(struct cscf_sdp_stream *st, enum sdp_setup setup,
 /** Role for the WIC's answer to our actpass. */
 void sdp_dtls_decide_answer(struct cscf_sdp_stream *st, enum sdp_setup setup,
 			    const struct cscf_sdp_stream *prev);
+/** Our own tls-id: a new one for a new association, the same as long as it lasts (DTLS-22). */
+void sdp_dtls_tls_id(struct sdp_stream *st);
 /** The a=setup word we write: actpass in offers, the role in answers. */
 const char *sdp_dtls_setup_word(const struct cscf_sdp_stream *st, bool we_offer);
 

@@ -35,6 +35,11 @@ struct media_params {
 		IqCoreRemote remote, *remote_list[1];
 		IqAddress rtp, rtcp;
 		Wicgate__Iq__V1__Feedback fb[MAX_FB];
+		struct exts {
+			IqHeaderExtension ext[CSCF_SDP_MAX_EXT], *list[CSCF_SDP_MAX_EXT];
+			char uri[CSCF_SDP_MAX_EXT][CSCF_SDP_EXT_URI];
+			size_t n;
+		} exts[2]; /* access, core */
 		char label[24];
 		/* protobuf-c wants writable strings */
 		char ufrag[CSCF_SDP_ICE_LEN], pwd[CSCF_SDP_ICE_LEN], tls_id[256];
@@ -161,6 +166,23 @@ static size_t fill_formats(struct params *p, const struct cscf_sdp_stream *st)
 	return n;
 }
 
+static void fill_exts(struct exts *e, const struct cscf_sdp_stream *st, bool access)
+{
+	for (size_t i = 0; i < st->n_exts; i++) {
+		const struct cscf_sdp_ext *x = &st->exts[i];
+		IqHeaderExtension *to = &e->ext[e->n];
+
+		if (!x->on)
+			continue;
+		wicgate__iq__v1__header_extension__init(to);
+		to->id = access ? x->wic_id : x->core_id;
+		to->peer_id = access ? x->core_id : x->wic_id;
+		snprintf(e->uri[e->n], sizeof(e->uri[0]), "%s", x->uri);
+		to->uri = e->uri[e->n];
+		e->list[e->n++] = to;
+	}
+}
+
 /* Offered to the WIC and not answered yet: both ways stay open (BUN-17). */
 static Wicgate__Iq__V1__RtcpMode access_rtcp(const struct call *c, const struct cscf_sdp_stream *st)
 {
@@ -185,6 +207,9 @@ static void fill_access(struct params *p, const struct call *c, const struct csc
 	a->n_payload_types = fill_formats(p, st);
 	a->feedback = p->fb;
 	a->n_feedback = fill_feedback(p, st);
+	fill_exts(&p->exts[0], st, true);
+	a->header_extensions = p->exts[0].list;
+	a->n_header_extensions = p->exts[0].n;
 	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
 	if (!st->access_remote.known)
 		return;
@@ -250,6 +275,9 @@ static void fill_core(struct params *p, const struct call *c, const struct cscf_
 	t->n_payload_types = p->access.n_payload_types;
 	t->feedback = p->fb;
 	t->n_feedback = st->core_avpf ? p->access.n_feedback : 0;
+	fill_exts(&p->exts[1], st, false);
+	t->header_extensions = p->exts[1].list;
+	t->n_header_extensions = p->exts[1].n;
 	if (r->known && r->b_rs_bps >= 0 && r->b_rr_bps >= 0) {
 		t->rs_bps = (uint32_t)r->b_rs_bps;
 		t->rr_bps = (uint32_t)r->b_rr_bps;

@@ -111,7 +111,7 @@ static struct agw_stream *make_stream(void)
 	p.gate_up = p.gate_down = true;
 	p.core.branches[0].rtp = core;
 	p.core.active = 0;
-	p.core.ext_allow = 1U << 3;
+	agw_ext_map_add(&p.core.exts, 3, 5);
 	p.core.rtcp_allow = AGW_RTCP_NACK | AGW_RTCP_FIR;
 	p.access.rtcp_allow = AGW_RTCP_PLI | AGW_RTCP_RSIZE;
 	p.clock_hz = 8000;

@@ -78,7 +78,7 @@ static void test_full_reserve(void **state)
 	const struct agw_core_params *c = &p.p.core;
 
 	(void)state;
-	REQ("IQ-04", "IQ-05", "IQ-06", "RTP-07", "RTP-08", "RTCP-02", "RTP-15");
+	REQ("IQ-04", "IQ-05", "IQ-06", "RTP-07", "RTP-08", "RTCP-02", "RTP-12", "RTP-15");
 	assert_int_equal(
 	    convert(
 		&p,
@@ -87,12 +87,14 @@ static void test_full_reserve(void **state)
 		"'ice':{'credentials':{'ufrag':'uuuu','pwd':'pppppppppppppppppppppp'}},"
 		"'dtls':{'role':'DTLS_SERVER','fingerprints':[{'hash':'SHA-256','value':'" FP32
 		"'}]},'srtp_profiles':['AES128_CM_SHA1_80','AEAD_AES_256_GCM'],'dscp':10,"
-		"'payload_types':[{'pt':96},{'pt':127}],'feedback':['PLI','NACK']},"
+		"'payload_types':[{'pt':96},{'pt':127}],'feedback':['PLI','NACK'],"
+		"'header_extensions':[{'id':13,'peer_id':4,'uri':'urn:x'}]},"
 		"'core':{'realm':'core','family':'IPV6','transport':'RTP_AVPF','rtcp':'RTCP_MUX',"
 		"'remotes':[{'branch':'b','rtp':{'ip':'2001:db8::9','port':4000},"
 		"'rtcp':{'ip':'2001:db8::9','port':4001},'active':true}],"
 		"'filter':'FILTER_ADDR_PORT','latch':'LATCH_ONCE','dscp':-1,"
-		"'payload_types':[{'pt':0}],'feedback':['FIR','TMMBR']}}",
+		"'payload_types':[{'pt':0}],'feedback':['FIR','TMMBR'],"
+		"'header_extensions':[{'id':4,'peer_id':13}]}}",
 		true, &fault),
 	    GW_OK);
 	assert_int_equal(p.p.id, 3);
@@ -126,6 +128,9 @@ static void test_full_reserve(void **state)
 	assert_int_equal(c->dscp, -1);
 	assert_true(agw_pt_set_has(&c->pts, 0));
 	assert_int_equal(c->rtcp_allow, AGW_RTCP_FIR | AGW_RTCP_TMMBR);
+	assert_int_equal(a->exts.to[4], 13); /* from the core to the WIC */
+	assert_int_equal(c->exts.to[13], 4);
+	assert_int_equal(a->exts.to[0] + c->exts.to[0], 2);
 	assert_int_equal(p.n_remotes, 1);
 	assert_string_equal(p.remotes[0].branch, "b");
 	assert_int_equal(gw_addr_port(&p.remotes[0].rtcp), 4001);

@@ -88,6 +88,15 @@ static void test_bad_headers(void **state)
 	assert_int_equal(v.payload, 0);
 }
 
+static const struct agw_ext_map *only(unsigned from, unsigned to)
+{
+	static struct agw_ext_map map;
+
+	map = (struct agw_ext_map){{0}};
+	agw_ext_map_add(&map, from, to);
+	return &map;
+}
+
 static void test_extensions_not_allowed_are_removed(void **state)
 {
 	const uint8_t in[] = {0x91, 8,    0,    1, 0, 0,    0, 2,    0, 0, 0, 3, 0, 0,   0,
@@ -102,7 +111,7 @@ static void test_extensions_not_allowed_are_removed(void **state)
 	(void)state;
 	memcpy(buf, in, n);
 	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
-	p = agw_rtp_filter_ext(buf, &n, &v, 0);
+	p = agw_rtp_filter_ext(buf, &n, &v, only(0, 0));
 	assert_int_equal(n, sizeof(in) - 12);
 	assert_int_equal((uintptr_t)p % 4, 0);
 	assert_int_equal(agw_rtp_parse(p, n, &after), GW_OK);
@@ -113,7 +122,7 @@ static void test_extensions_not_allowed_are_removed(void **state)
 	/* None of those allowed is there: the same. */
 	n = sizeof(in);
 	memcpy(buf, in, n);
-	(void)agw_rtp_filter_ext(buf, &n, &v, 1U << 5);
+	(void)agw_rtp_filter_ext(buf, &n, &v, only(5, 5));
 	assert_int_equal(n, sizeof(in) - 12);
 }
 
@@ -130,9 +139,33 @@ static void test_allowed_one_byte_extensions_stay_others_become_padding(void **s
 	(void)state;
 	memcpy(buf, in, n);
 	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
-	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, 1U << 2), buf);
+	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, only(2, 2)), buf);
 	assert_int_equal(n, sizeof(in));
 	assert_memory_equal(buf + 16, want, sizeof(want));
+}
+
+/* Each leg has its own numbers for the same extension. */
+static void test_ids_become_those_of_the_other_leg(void **state)
+{
+	const uint8_t one[] = {0x90, 8,    0,    1, 0, 0,    0, 2, 0, 0,  0,
+			       3,    0xbe, 0xde, 0, 1, 0x21, 9, 8, 0, 'x'};
+	const uint8_t two[] = {0x90, 8,    0, 1, 0, 0, 0, 2, 0, 0,  0,
+			       3,    0x10, 0, 0, 1, 2, 2, 9, 8, 'x'};
+	_Alignas(4) uint8_t buf[64];
+	struct agw_rtp_view v;
+	size_t n = sizeof(one);
+
+	REQ("RTP-12");
+	(void)state;
+	memcpy(buf, one, n);
+	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
+	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, only(2, 13)), buf);
+	assert_memory_equal(buf + 16, "\xd1\x09\x08\0x", 5);
+	n = sizeof(two);
+	memcpy(buf, two, n);
+	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
+	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, only(2, 13)), buf);
+	assert_memory_equal(buf + 16, "\x0d\x02\x09\x08x", 5);
 }
 
 static void test_two_byte_extensions_are_parsed(void **state)
@@ -148,7 +181,7 @@ static void test_two_byte_extensions_are_parsed(void **state)
 	(void)state;
 	memcpy(buf, in, n);
 	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
-	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, 1U << 4), buf);
+	assert_ptr_equal(agw_rtp_filter_ext(buf, &n, &v, only(4, 4)), buf);
 	assert_memory_equal(buf + 16, want, sizeof(want));
 }
 
@@ -165,7 +198,7 @@ static void test_elements_that_do_not_fit_are_not_let_through(void **state)
 	(void)state;
 	memcpy(buf, in, n);
 	assert_int_equal(agw_rtp_parse(buf, n, &v), GW_OK);
-	(void)agw_rtp_filter_ext(buf, &n, &v, 1U << 1);
+	(void)agw_rtp_filter_ext(buf, &n, &v, only(1, 1));
 	assert_int_equal(n, sizeof(in) - 8);
 }
 
@@ -176,6 +209,7 @@ int main(void)
 	    cmocka_unit_test(test_bad_headers),
 	    cmocka_unit_test(test_extensions_not_allowed_are_removed),
 	    cmocka_unit_test(test_allowed_one_byte_extensions_stay_others_become_padding),
+	    cmocka_unit_test(test_ids_become_those_of_the_other_leg),
 	    cmocka_unit_test(test_two_byte_extensions_are_parsed),
 	    cmocka_unit_test(test_elements_that_do_not_fit_are_not_let_through),
 	};

@@ -180,6 +180,25 @@ static void test_header_extensions_do_not_reach_the_core(void **state)
 	wic_close(&b->wic);
 }
 
+static void test_header_extensions_that_may_stay_get_the_ids_of_the_other_leg(void **state)
+{
+	struct bench *b = *state;
+	const uint8_t in[] = {0x90, 8,    0, 1, 0,    0, 0,    1, 0,   0,   0,  7,
+			      0xbe, 0xde, 0, 1, 0x10, 5, 0x30, 6, 'v', 'o', 'x'};
+	const uint8_t want[] = {0x90, 8,    0, 1, 0, 0, 0,    1, 0,   0,   0,  7,
+				0xbe, 0xde, 0, 1, 0, 0, 0xd0, 6, 'v', 'o', 'x'};
+	uint8_t buf[300];
+
+	REQ("RTP-12");
+	connect_call(b);
+	agw_ext_map_add(&b->params.core.exts, 3, 13);
+	apply(b);
+	wic_send_rtp(&b->wic, in, sizeof(in));
+	assert_int_equal(wic_recv_raw(b->peer.rtp, buf, sizeof(buf), WIC_LIMIT_MS), sizeof(want));
+	assert_memory_equal(buf, want, sizeof(want));
+	wic_close(&b->wic);
+}
+
 static void test_padding_only_probes_stay_here(void **state)
 {
 	struct bench *b = *state;
@@ -329,6 +348,7 @@ int main(void)
 	    T(test_tampered_and_replayed_srtp_never_reaches_the_core),
 	    T(test_malformed_packets_are_counted_on_both_sides),
 	    T(test_header_extensions_do_not_reach_the_core),
+	    T(test_header_extensions_that_may_stay_get_the_ids_of_the_other_leg),
 	    T(test_padding_only_probes_stay_here),
 	    T(test_silence_of_a_side_is_told_and_its_end_too),
 	    T(test_a_burst_arrives_whole_and_in_order_both_ways),

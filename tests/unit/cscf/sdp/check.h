@@ -132,6 +132,38 @@ static inline const char *ck_format_attrs(const struct sdp *d, const struct sdp_
 	return NULL;
 }
 
+/* The extensions that are told, with this leg's ids, and no other. */
+static inline const char *ck_extmaps(const struct sdp *d, const struct sdp_sect *m,
+				     const struct cscf_sdp_stream *st, bool wic)
+{
+	size_t on = 0, found = 0;
+	unsigned seen = 0;
+
+	for (size_t k = 0; k < st->n_exts; k++)
+		on += st->exts[k].on;
+	for (size_t i = 0; i < m->n_attrs; i++) {
+		const struct sdp_attr *a = &d->attrs[m->first_attr + i];
+		unsigned id;
+		char uri[128];
+
+		if (!gw_slice_eq_str(a->name, "extmap"))
+			continue;
+		CK(sscanf(a->value.p, "%u%*s", &id) == 1 && id >= 1 && id <= 14, "extension id");
+		CK((seen >> id & 1) == 0, "an extension id twice");
+		seen |= 1U << id;
+		CK(memchr(a->value.p, ' ', a->value.n) != NULL, "extension without URI");
+		CK(sscanf((const char *)memchr(a->value.p, ' ', a->value.n), " %127[^ \r]", uri) ==
+		       1,
+		   "extension without URI");
+		for (size_t k = 0; k < st->n_exts; k++)
+			found += st->exts[k].on && strcmp(st->exts[k].uri, uri) == 0 &&
+				 (wic ? st->exts[k].wic_id : st->exts[k].core_id) == id;
+		CK(strstr(uri, "sdes") == NULL, "an SDES extension");
+	}
+	CK(found == on, "extensions differ from what is told");
+	return NULL;
+}
+
 static inline const char *ck_fingerprints(const struct sdp *d, const struct sdp_sect *m,
 					  const struct cscf_sdp_access_local *l)
 {
@@ -247,6 +279,8 @@ static inline const char *ck_line(const struct sdp *d, const struct sdp_sect *m,
 	if (bad == NULL)
 		bad = ck_format_attrs(d, m, st);
 	if (bad == NULL)
+		bad = ck_extmaps(d, m, st, wic);
+	if (bad == NULL)
 		bad = wic ? ck_wic_line(d, m, st, offer) : ck_core_line(d, m, st);
 	return bad != NULL ? bad : ck_direction(d, m, st, wic, offer);
 }
@@ -336,7 +370,8 @@ static inline const char *ck_core_peer(const struct sdp *d, const struct sdp_sec
 	CK(r->known && r->port == m->port, "core port is not told");
 	CK(any ? r->addr[0] == '\0' && r->on_hold_addr : gw_slice_eq_str(addr, r->addr),
 	   "core address is not told");
-	CK(r->avpf == gw_slice_eq_str(m->proto, "RTP/AVPF"), "core profile is not told");
+	CK(r->avpf == (gw_slice_eq_str(m->proto, "RTP/AVPF") || (r->avpf && ck_has(d, m, "pcfg"))),
+	   "core profile is not told");
 	if (st->core_rtcp == CSCF_SDP_RTCP_MUX)
 		CK(ck_has(d, m, "rtcp-mux") && r->rtcp_port == m->port, "core mux without cause");
 	if (st->core_rtcp == CSCF_SDP_RTCP_SEPARATE)

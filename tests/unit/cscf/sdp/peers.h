@@ -192,6 +192,18 @@ static inline void put_noise(struct text *t, struct rnd *r)
 			put(t, "%s\r\n", noise[i]);
 }
 
+/* Two extensions that may be let through, under ids that a careless peer moves about. */
+static inline void put_extmaps(struct text *t, struct rnd *r)
+{
+	if (once_in(r, 2))
+		put(t, "a=extmap:%u urn:ietf:params:x\r\n", 1 + rnd(r, 5));
+	if (once_in(r, 2))
+		put(t, "a=extmap:%u%s urn:3gpp:video-orientation\r\n", 1 + rnd(r, 5),
+		    once_in(r, 4) ? "/sendonly" : "");
+	if (once_in(r, 4))
+		put(t, "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n");
+}
+
 static inline void put_wic_line(struct text *t, struct wic *w, unsigned i, bool answer)
 {
 	static const char *const protos[] = {"UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/AVP"};
@@ -231,6 +243,7 @@ static inline void put_wic_line(struct text *t, struct wic *w, unsigned i, bool 
 	if (w->tls != 0)
 		put(t, "a=tls-id:abcdefghijklmnopqrst%u\r\n", w->tls);
 	put_noise(t, r);
+	put_extmaps(t, r);
 	if (l->kind != LINE_DATA)
 		put_codecs(t, r, l->kind, set, true);
 	put(t, "a=%s\r\n", dirs[l->dir]);
@@ -321,7 +334,8 @@ static inline void put_answer_formats(struct text *t, struct rnd *r, const struc
 	for (size_t i = 0; i < m->n_attrs; i++) {
 		const struct sdp_attr *a = &d->attrs[m->first_attr + i];
 
-		if ((gw_slice_eq_str(a->name, "rtpmap") || gw_slice_eq_str(a->name, "rtcp-fb")) &&
+		if ((gw_slice_eq_str(a->name, "rtpmap") || gw_slice_eq_str(a->name, "rtcp-fb") ||
+		     gw_slice_eq_str(a->name, "extmap")) &&
 		    !once_in(r, 5))
 			put(t, "a=%.*s:%.*s\r\n", GW_SLICE_FMT(a->name), GW_SLICE_FMT(a->value));
 	}
@@ -463,6 +477,7 @@ static inline void put_core_line(struct text *t, struct core *c, unsigned i)
 		put_core_addr(t, c, once_in(r, 8));
 	put_core_bw(t, r);
 	put_codecs(t, r, (enum line_kind)l->kind, set, l->avpf);
+	put_extmaps(t, r);
 	put_core_noise(t, r, false);
 	put(t, "a=%s\r\n", dirs[l->dir]);
 }

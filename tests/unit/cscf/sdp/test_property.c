@@ -310,6 +310,9 @@ static void test_properties_hold_over_random_calls(void **state)
 			  : getenv(many) != NULL ? strtoul(getenv(many), NULL, 10)
 						 : CALLS;
 	unsigned long rounds = 0, done = 0, refused = 0;
+	char ext1[] = "urn:ietf:params:x", ext2[] = "urn:3gpp:video-orientation";
+	char ext3[] = "urn:ietf:params:rtp-hdrext:sdes:mid", *uris[] = {ext1, ext2, ext3};
+	const struct gw_conf_list exts = {.item = uris, .n = 3};
 	struct cscf_sdp_policy policy;
 	struct call *c = malloc(sizeof(*c));
 
@@ -321,6 +324,8 @@ static void test_properties_hold_over_random_calls(void **state)
 		policy.answer_passive = (first + i) % 5 == 0;
 		policy.core_audio_avpf = (first + i) % 7 == 0;
 		policy.pass_unknown = (first + i) % 4 == 0;
+		policy.extmap_allow = (first + i) % 2 == 0 ? &exts : NULL;
+		policy.tls_id_in_offers = (first + i) % 11 == 0;
 		policy.max_streams = (first + i) % 6 == 0 ? 2 : 0;
 		policy.early_488 = (first + i) % 9 == 0;
 		policy.access_rtcp_mux =

@@ -52,6 +52,7 @@ struct w_iq {
 	uint32_t ids[8];
 	size_t n_ids;
 	bool gate_up, gate_down, restart;
+	unsigned ext[2][2]; /* first header extension of access and core: id, peer_id */
 };
 
 static struct world {
@@ -249,12 +250,24 @@ static struct w_iq *w_iq_add(gw_handle call, uint32_t tag, cscf_iq_done_fn *done
 	return q;
 }
 
+static void w_iq_ext(unsigned *out, IqHeaderExtension *const *list, size_t n)
+{
+	if (n == 0)
+		return;
+	out[0] = list[0]->id;
+	out[1] = list[0]->peer_id;
+}
+
 static void w_iq_streams(struct w_iq *q, IqStreamRequest **streams, size_t n)
 {
 	for (size_t i = 0; i < n && i < 8; i++) {
 		q->ids[q->n_ids++] = streams[i]->stream_id;
 		q->gate_up = streams[i]->gate->uplink;
 		q->gate_down = streams[i]->gate->downlink;
+		w_iq_ext(q->ext[0], streams[i]->access->header_extensions,
+			 streams[i]->access->n_header_extensions);
+		w_iq_ext(q->ext[1], streams[i]->core->header_extensions,
+			 streams[i]->core->n_header_extensions);
 		q->restart = streams[i]->access->ice != NULL && streams[i]->access->ice->restart;
 	}
 }
