@@ -316,6 +316,8 @@ enum cscf_sdp_verdict sdp_keep_offered(struct sdp_state *w)
 		st->offered_live = st->pub.live;
 		st->offered_access_rtcp = st->pub.access_rtcp;
 		st->offered_core_rtcp = st->pub.core_rtcp;
+		for (size_t k = 0; k < st->pub.n_exts; k++)
+			st->pub.exts[k].offered = st->pub.exts[k].on;
 	}
 	return CSCF_SDP_OK;
 }

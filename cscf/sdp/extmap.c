@@ -115,8 +115,6 @@ void sdp_ext_offer(struct cscf_sdp_stream *pub, const struct sdp *sdp, const str
 	for (size_t i = 0; i < sect->n_attrs; i++)
 		if (parse(&m, &sdp->attrs[sect->first_attr + i]) && allowed(m.uri, policy))
 			take(pub, &m, wic);
-	for (size_t i = 0; i < pub->n_exts; i++)
-		pub->exts[i].offered = pub->exts[i].on;
 }
 
 void sdp_ext_answer(struct cscf_sdp_stream *pub, const struct sdp *sdp, const struct sdp_sect *sect,
