@@ -82,6 +82,22 @@ export class Ue {
 		this.#calls.set(call.callId, call);
 	}
 
+	/** A dialog that an incoming SUBSCRIBE begins; the test answers that with its localTag. */
+	dialogOf(item) {
+		const dialog = new Call(this, { outgoing: false, invite: item });
+
+		this.add(dialog);
+		return dialog;
+	}
+
+	/** SUBSCRIBE, and what comes of it as a dialog; its `subscribed` is the final answer. */
+	async subscribe(uri, event) {
+		const dialog = new Call(this, { outgoing: true, remoteUri: uri });
+
+		await dialog.subscribe(event);
+		return dialog;
+	}
+
 	/** A request outside a call, by way of the core; its final answer. */
 	request(method, uri, { headers = [], body = '', type = 'text/plain' } = {}) {
 		return this.sip.request(new SipMessage(`${method} ${uri} SIP/2.0`, [['Via', this.via()], ['Max-Forwards', 70],
@@ -94,7 +110,7 @@ export class Ue {
 		const { msg } = item;
 		const call = this.#calls.get(msg.callId);
 
-		if (msg.method === 'OPTIONS') {
+		if (msg.method === 'OPTIONS' && !call) {
 			item.reply(200, 'OK', { toTag: token(4), headers: [['Allow', ALLOW]] });
 		} else if (msg.method === 'INVITE' && !call && !msg.toTag) {
 			const fresh = new Call(this, { outgoing: false, invite: item });
@@ -336,6 +352,16 @@ export class Call {
 
 		await this.ue.sip.send(msg, this.#nextHop());
 		return (await this.ue.sip.response(msg)).msg;
+	}
+
+	async subscribe(event) {
+		const msg = this.#request('SUBSCRIBE', { cseq: this.localCseq, headers: [['Event', event], ['Expires', 600]] });
+
+		await this.ue.sip.send(msg, this.ue.core);
+		this.subscribed = (await this.ue.sip.response(msg)).msg;
+		if (this.subscribed.status < 300)
+			Object.assign(this, { remote: this.subscribed.get('To'), target: uriOf(this.subscribed.get('Contact')),
+				routes: this.subscribed.all('Record-Route').reverse() });
 	}
 
 	/** re-INVITE with the given direction (hold: 'sendonly', 'inactive'), or any sdp, or none; ACKs a 2xx. */

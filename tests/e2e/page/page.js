@@ -272,7 +272,8 @@ window.wic = {
 				const remote = report.get(pair.remoteCandidateId);
 
 				out.pairs.push({ remote: `${remote.address}:${remote.port}`, type: remote.candidateType,
-					state: pair.state, dtls: s.dtlsState, srtp: s.srtpCipher, iceRole: s.iceRole });
+					state: pair.state, dtls: s.dtlsState, srtp: s.srtpCipher, iceRole: s.iceRole,
+					ufrag: s.iceLocalUsernameFragment });
 			}
 			if (s.type === 'inbound-rtp')
 				Object.assign(out[s.kind], { received: s.packetsReceived, lost: s.packetsLost, ssrc: s.ssrc,
