@@ -385,6 +385,8 @@ void cscf_sdp_rollback(struct cscf_sdp_session *s);
  */
 enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
 				       struct cscf_sdp_text *out) GW_MUST_CHECK;
+/** Our description that stands on the core leg; NULL when none does, or an offer is open. */
+const char *cscf_sdp_said_to_core(const struct cscf_sdp_session *s);
 bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s);
 
 /** Is an offer/answer round open, and did the WIC begin it? */

@@ -56,3 +56,10 @@ bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s)
 {
 	return s->open && s->ours;
 }
+
+const char *cscf_sdp_said_to_core(const struct cscf_sdp_session *s)
+{
+	if (s->open)
+		return s->answered ? s->core.last : NULL;
+	return s->core.agreed_text;
+}

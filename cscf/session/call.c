@@ -255,6 +255,7 @@ void call_free(struct call *c)
 	free(c->called);
 	free(c->impu);
 	free(c->icid);
+	free(c->core_offer);
 	free(c->pcv);
 	emergency_free(c->emergency);
 	free(c->winner);

@@ -264,6 +264,7 @@ struct call {
 	struct session_timer session;
 	struct own *own; /* owned: requests of the gateway itself (own.h) */
 	bool own_busy;   /* they are being looked through */
+	char *core_offer;  /* owned: its last, while it has preconditions that we answer */
 	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;
 	/* record (REL-18) */

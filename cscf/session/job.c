@@ -167,8 +167,10 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .status = 491};
 		return MEDIA_REFUSED;
 	}
-	if (j->kind == JOB_REQUEST)
+	if (j->kind == JOB_REQUEST) {
 		j->x->has_offer = true;
+		precondition_note(c, j->from, part.body);
+	}
 	return media_take(c, j->from, part.body.p, part.body.n, j->kind == JOB_REQUEST, final);
 }
 
@@ -246,6 +248,8 @@ static void send_response(struct call *c, struct job *j)
 		err = cseq_shift_back(x, msg);
 	if (err == GW_OK)
 		err = rel100_response(x, msg);
+	if (err == GW_OK && x->from == SIDE_CORE && x->has_offer)
+		err = precondition_answer(c, msg);
 	if (err == GW_OK)
 		err = session_timer_response(x, msg);
 	if (err != GW_OK) {

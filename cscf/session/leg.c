@@ -16,6 +16,8 @@ enum gw_err leg_filter_features(struct cscf_sip_msg *msg, enum side to)
 
 	for (size_t i = 0; i < n && err == GW_OK; i++)
 		err = cscf_sip_msg_del_token(msg, "Supported", broken[i]);
+	if (err == GW_OK && to == SIDE_WIC) /* met here, else screen.c refused it */
+		err = cscf_sip_msg_del_token(msg, "Require", "precondition");
 	/* Candidates that come later have nowhere to go (CALL-19, RFC 8840). */
 	if (err == GW_OK)
 		err = cscf_sip_msg_del_token(msg, "Accept", "application/trickle-ice-sdpfrag");

@@ -249,6 +249,15 @@ bool session_timer_answered(struct call *c, gw_handle server, const struct cscf_
 bool screen_refused(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		    enum side from);
 
+/* ---- precondition.c: interwork.precondition=local */
+/** An offer of that side is on its way. */
+void precondition_note(struct call *c, enum side from, struct gw_slice sdp);
+/** Our status lines into an answer that goes to the core. */
+enum gw_err precondition_answer(const struct call *c, struct cscf_sip_msg *rsp) GW_MUST_CHECK;
+/** An UPDATE of the core about preconditions alone. @return true when it was answered */
+bool precondition_answered(struct call *c, struct dialog *d, gw_handle server,
+			   const struct cscf_sip_msg *msg, enum side from);
+
 /* ---- rel100.c: reliable provisional responses */
 /** RAck of a PRACK for an INVITE. @return false when there is none, or not that */
 bool rel100_rack(const struct cscf_sip_msg *msg, uint32_t *rseq, uint32_t *cseq);
