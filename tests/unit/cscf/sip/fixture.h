@@ -218,6 +218,11 @@ static int fx_teardown(void **state)
 	return 0;
 }
 
+static inline long long fx_count(enum cscf_sip_counter c)
+{
+	return gw_metric_get(&cscf_sip_counters[c]);
+}
+
 static long long fx_now(void)
 {
 	struct timespec ts;
