@@ -147,8 +147,8 @@ static void describe_sip(struct story_row *row, const struct story_entry *e,
 	story_say(v, text, row->detail, sizeof(row->detail));
 	snprintf(text, sizeof(text), "CSeq %u  %.160s", m->cseq, row->detail);
 	if (m->repeats > 0)
-		snprintf(row->detail, sizeof(row->detail), "%.200s (and %u times more)", text,
-			 m->repeats);
+		snprintf(row->detail, sizeof(row->detail), "%.200s (%u times)", text,
+			 m->repeats + 1U);
 	else
 		snprintf(row->detail, sizeof(row->detail), "%s", text);
 	for (size_t i = 1; i < m->n_head; i++)
@@ -201,8 +201,8 @@ static void describe_event(struct story_row *row, const struct story_entry *e)
 	row->from = STORY_L_AGW;
 	row->to = STORY_L_CSCF;
 	snprintf(row->label, sizeof(row->label), "event");
-	snprintf(row->detail, sizeof(row->detail), "%s stream %u %s%.140s%s%.40s", name, e->number,
-		 e->in ? "core " : "", story_line_text(e->is.more),
+	snprintf(row->detail, sizeof(row->detail), "%s stream %u%s%s%.140s%s%.40s", name, e->number,
+		 e->in ? " core" : "", e->is.more != NULL ? " " : "", story_line_text(e->is.more),
 		 e->is.third != NULL ? " cause " : "", story_line_text(e->is.third));
 }
 

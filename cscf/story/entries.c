@@ -120,6 +120,6 @@ struct story_entry *story_push(struct cscf_story_call *c, enum story_kind kind)
 	}
 	c->n++;
 	*e = (struct story_entry){.kind = (uint8_t)kind,
-				  .at_ms = (uint32_t)(story_now_ms() - c->began_ms)};
+				  .at_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms)};
 	return e;
 }

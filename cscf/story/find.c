@@ -104,7 +104,7 @@ static json_t *row_of(const struct cscf_story_call *c, bool mask)
 	char id[ID_LEN], began[40], outcome[160];
 	time_t t = (time_t)(c->began_wall_ms / 1000);
 	struct tm tm;
-	uint64_t lasted = c->ended_ms != 0 ? c->ended_ms - 1U : story_now_ms() - c->began_ms;
+	uint64_t lasted = c->ended_ms != 0 ? c->ended_ms - 1U : story_now_ms(c->st) - c->began_ms;
 
 	id_text(c, id);
 	(void)gmtime_r(&t, &tm);

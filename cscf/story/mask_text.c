@@ -94,7 +94,7 @@ void story_mask_line(const char *line, char *to, size_t n)
 {
 	struct out o = {to, n - 1};
 	bool names = has_names(line);
-	const char *at = line;
+	const char *at = line, *value;
 
 	if (is_sdp_person(line)) {
 		put(&o, line, 2);
@@ -111,9 +111,12 @@ void story_mask_line(const char *line, char *to, size_t n)
 		at += strspn(at, " ");
 		put(&o, " ", 1);
 	}
+	value = at;
 	while (*at != '\0') {
 		const char *open =
-		    names && (at[-1] == ' ' || at[-1] == ',') ? behind_name(at) : NULL;
+		    names && *at != ' ' && (at == value || at[-1] == ' ' || at[-1] == ',')
+			? behind_name(at)
+			: NULL;
 		size_t uri;
 
 		if (open != NULL)

@@ -101,7 +101,7 @@ void cscf_story_stream(struct cscf_story_call *c, const struct cscf_story_stream
 /* An age plus 1, 0 = never, into the time of the story plus 1. */
 static uint32_t when(const struct cscf_story_call *c, uint32_t age_plus)
 {
-	uint64_t now = story_now_ms() - c->began_ms;
+	uint64_t now = story_now_ms(c->st) - c->began_ms;
 
 	if (age_plus == 0)
 		return 0;
@@ -147,7 +147,7 @@ void cscf_story_stats(struct cscf_story_call *c, IqStreamStats *const *stats, si
 			continue;
 		s->has_stats = true;
 		s->final = final;
-		s->stats_ms = (uint32_t)(story_now_ms() - c->began_ms);
+		s->stats_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms);
 		take_direction(c, &s->up, in->uplink);
 		take_direction(c, &s->down, in->downlink);
 		s->ice_check_ms = when(c, in->ice_first_check_ms);

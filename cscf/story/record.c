@@ -77,7 +77,7 @@ void cscf_story_refused(struct cscf_story *st, const struct cscf_sip_msg *req, i
 	if (c->place != STORY_TURNED_AWAY)
 		return;
 	c->status = status;
-	c->ended_ms = (uint32_t)(story_now_ms() - c->began_ms) + 1;
+	c->ended_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms) + 1;
 }
 
 void cscf_story_state(struct cscf_story_call *c, const char *word)

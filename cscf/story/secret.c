@@ -70,7 +70,7 @@ struct gw_slice story_safe_sdp(struct gw_slice line, bool *cut)
 	*cut = false;
 	if (line.n < 2 || (line.p[0] != 'a' && line.p[0] != 'k') || line.p[1] != '=')
 		return line;
-	if (line.p[0] == 'a' && (line.n < 3 || strchr("ick", line.p[2]) == NULL))
+	if (line.p[0] == 'a' && (line.n < 3 || strchr("ickICK", line.p[2]) == NULL))
 		return line;
 	for (size_t i = 0; i < sizeof(sdp_values) / sizeof(sdp_values[0]); i++) {
 		size_t n = strlen(sdp_values[i]);

@@ -258,9 +258,9 @@ static void note_final(struct cscf_story_call *c, const struct cscf_sip_wire *w)
 		return;
 	c->status = status;
 	if (status < 300)
-		c->answered_ms = (uint32_t)(story_now_ms() - c->began_ms) + 1;
+		c->answered_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms) + 1;
 	else if (c->place == STORY_TURNED_AWAY)
-		c->ended_ms = (uint32_t)(story_now_ms() - c->began_ms) + 1;
+		c->ended_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms) + 1;
 }
 
 static void keep(struct cscf_story_call *c, const struct cscf_sip_wire *w)

@@ -16,17 +16,23 @@
 #define BUCKETS_MIN 1024U
 #define BUCKETS_MAX (1U << 20)
 
-uint64_t story_now_ms(void)
+uint64_t story_now_ms(const struct cscf_story *st)
 {
 	struct timespec ts;
+
+	if (st->cfg.now_ms != NULL)
+		return st->cfg.now_ms();
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000U + (uint64_t)ts.tv_nsec / 1000000U;
 }
 
-static int64_t wall_ms(void)
+static int64_t wall_ms(const struct cscf_story *st)
 {
 	struct timespec ts;
+
+	if (st->cfg.now_ms != NULL)
+		return (int64_t)st->cfg.now_ms();
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
@@ -224,8 +230,8 @@ struct cscf_story_call *story_call_new(struct cscf_story *st, const struct cscf_
 	c->st = st;
 	c->from_wic = from_wic;
 	c->serial = ++st->serial;
-	c->began_ms = story_now_ms();
-	c->began_wall_ms = wall_ms();
+	c->began_ms = story_now_ms(st);
+	c->began_wall_ms = wall_ms(st);
 	c->call_id = story_line_get(&st->lines, id, GW_SLICE_NONE);
 	c->caller_tag = story_line_get(&st->lines, cscf_sip_msg_from_tag(invite), GW_SLICE_NONE);
 	c->id_hash = story_hash(&st->lines, id);
@@ -266,7 +272,7 @@ void cscf_story_end(struct cscf_story_call *c, int status)
 		return;
 	if (status != 0)
 		c->status = status;
-	c->ended_ms = (uint32_t)(story_now_ms() - c->began_ms) + 1;
+	c->ended_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms) + 1;
 	story_call_move(c, STORY_ENDED);
 	keep_bounds(c->st);
 }

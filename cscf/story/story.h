@@ -43,6 +43,7 @@ struct cscf_story_config {
 	int64_t ended_calls;       /* explain.ended_calls; 0 = none is kept after its end */
 	int64_t memory;            /* explain.memory, octets */
 	int64_t messages_per_call; /* explain.messages_per_call; 0 = off */
+	uint64_t (*now_ms)(void);  /* NULL = the clock; tests have their own */
 };
 
 /** @return GW_OK (*out is NULL when it is off); GW_ERR_NOMEM */

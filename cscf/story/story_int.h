@@ -163,7 +163,7 @@ struct cscf_story {
 };
 
 /* ---- store.c */
-uint64_t story_now_ms(void);
+uint64_t story_now_ms(const struct cscf_story *st);
 /** A new call, where it can be evicted until it is begun. NULL: no room. */
 struct cscf_story_call *story_call_new(struct cscf_story *st, const struct cscf_sip_msg *invite,
 				       bool from_wic);

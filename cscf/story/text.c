@@ -149,16 +149,17 @@ static void say_ms(char *out, size_t n, uint32_t at_plus)
 
 static void put_direction(FILE *to, const char *name, const struct story_dir *d)
 {
-	char in[24], out[24];
+	char in[24], out[24], text[256];
 
 	say_ms(in, sizeof(in), d->first_in_ms);
 	say_ms(out, sizeof(out), d->first_out_ms);
-	fprintf(
-	    to,
+	snprintf(
+	    text, sizeof(text),
 	    "  %-9s first in %s, first out %s; %llu packets, %llu octets, lost %llu, dropped %llu, "
-	    "jitter %u\n",
+	    "jitter %u",
 	    name, in, out, (unsigned long long)d->packets, (unsigned long long)d->octets,
 	    (unsigned long long)d->lost, (unsigned long long)d->dropped, d->jitter);
+	fprintf(to, "%.*s\n", WIDTH, text);
 }
 
 static void put_stream(FILE *to, const struct story_stream *s)
@@ -178,7 +179,7 @@ static void put_stream(FILE *to, const struct story_stream *s)
 	say_ms(b, sizeof(b), s->ice_up_ms);
 	fprintf(to, "  ICE       first check %s, nominated %s%s%s%s%s\n", a, b,
 		s->remote != NULL ? ", " : "", story_line_text(s->local),
-		s->remote != NULL ? " <-> " : "", story_line_text(s->remote));
+		s->remote != NULL && s->local != NULL ? " <-> " : "", story_line_text(s->remote));
 	say_ms(a, sizeof(a), s->dtls_start_ms);
 	fprintf(to, "  DTLS      as %s, started %s", s->dtls != NULL ? s->dtls : "?", a);
 	if (s->dtls_up_ms != 0)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is never kept, and what is not shown. cscf/story/secret.c, mask_text.c. */
+#include "cscf/sip/mask.h"
+#include "cscf/story/story_int.h"
+#include "tests/lib/req.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_credentials_and_signed_identities_are_taken_out_of_fields(void **state)
+{
+	static const struct {
+		const char *name, *value, *kept;
+	} cases[] = {
+	    {"Authorization", "Digest username=\"a\", response=\"00\"", "Digest (removed)"},
+	    {"authorization", "bearer eyJhbGciOi.e30.sig", "Bearer (removed)"},
+	    {"Proxy-Authorization", "Basic YTpi", "(removed)"},
+	    {"WWW-Authenticate", "Digest nonce=\"x\", ik=\"00\", ck=\"11\"", "Digest (removed)"},
+	    {"Proxy-Authenticate", "Digest nonce=\"x\"", "Digest (removed)"},
+	    {"Authentication-Info", "rspauth=\"00\"", "(removed)"},
+	    {"Identity", "eyJhbGciOi.e30.sig;info=<https://x>", "(removed)"},
+	    {"y", "eyJhbGciOi.e30.sig", "(removed)"},
+	    {"Contact", "<sip:a@b;access_token=abcdef>", "<sip:a@b;"},
+	    {"Contact", "<sip:a@b;x_y=abcdefghijk>", "<sip:a@b;x_y=abcdefghijk>"},
+	    {"P-Asserted-Identity", "<sip:a@b>", "<sip:a@b>"},
+	    {"Via", "SIP/2.0/UDP a;branch=z", "SIP/2.0/UDP a;branch=z"},
+	};
+
+	(void)state;
+	REQ("SEC-10");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct gw_slice kept =
+		    story_safe_value(gw_slice_str(cases[i].name), gw_slice_str(cases[i].value));
+
+		if (!gw_slice_eq_str(kept, cases[i].kept))
+			fail_msg("%s: %s kept as %.*s", cases[i].name, cases[i].value,
+				 GW_SLICE_FMT(kept));
+	}
+}
+
+static void test_keys_and_ice_passwords_are_taken_out_of_sdp(void **state)
+{
+	static const struct {
+		const char *line, *kept;
+		bool cut;
+	} cases[] = {
+	    {"a=ice-pwd:abc", "a=ice-pwd:", true},
+	    {"A=ICE-PWD:abc", "A=ICE-PWD:abc", false}, /* no such type: nobody takes it for one */
+	    {"a=ICE-PWD:abc", "a=ICE-PWD:", true},
+	    {"a=crypto:1 AES inline:xyz", "a=crypto:", true},
+	    {"a=key-mgmt:mikey xyz", "a=key-mgmt:", true},
+	    {"k=base64:xyz", "k=", true},
+	    {"a=ice-ufrag:abc", "a=ice-ufrag:abc", false},
+	    {"a=fingerprint:sha-256 AB", "a=fingerprint:sha-256 AB", false},
+	    {"k", "k", false},
+	    {"", "", false},
+	};
+
+	(void)state;
+	REQ("SEC-10");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool cut = !cases[i].cut;
+		struct gw_slice kept = story_safe_sdp(gw_slice_str(cases[i].line), &cut);
+
+		if (!gw_slice_eq_str(kept, cases[i].kept) || cut != cases[i].cut)
+			fail_msg("%s kept as %.*s", cases[i].line, GW_SLICE_FMT(kept));
+	}
+}
+
+/* In the expected lines <A> stands for alice's pseudonym, <N> for a number's. */
+static void expand(const char *with, char *out, size_t n)
+{
+	size_t at = 0;
+
+	for (; *with != '\0' && at + 1 < n; with++) {
+		const char *put = NULL;
+
+		if (strncmp(with, "<A>", 3) == 0)
+			put = cscf_sip_mask_always(gw_slice_str("sip:alice@ims.example"));
+		else if (strncmp(with, "<N>", 3) == 0)
+			put = cscf_sip_mask_always(gw_slice_str("tel:+15550101"));
+		if (put == NULL) {
+			out[at++] = *with;
+			continue;
+		}
+		at += (size_t)snprintf(out + at, n - at, "%s", put);
+		with += 2;
+	}
+	out[at] = '\0';
+}
+
+static void test_users_become_pseudonyms_wherever_they_stand(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"INVITE sip:alice@ims.example SIP/2.0", "INVITE <A> SIP/2.0"},
+	    {"INVITE sip:alice@ims.example;user=phone SIP/2.0", "INVITE <A>;user=phone SIP/2.0"},
+	    {"From: \"Alice, <A.>\" <sip:alice@ims.example>;tag=1", "From: <<A>>;tag=1"},
+	    {"From: Alice A <sip:alice@ims.example>;tag=1", "From: <<A>>;tag=1"},
+	    {"f: sip:alice@ims.example;tag=1", "f: <A>;tag=1"},
+	    {"From:\"Alice\"<sip:alice@ims.example>", "From: <<A>>"},
+	    {"P-Asserted-Identity: \"Al\" <sip:alice@ims.example>, <tel:+15550101>",
+	     "P-Asserted-Identity: <<A>>, <<N>>"},
+	    {"Route: <sip:10.0.0.1;lr>", "Route: <sip:10.0.0.1;lr>"},
+	    {"Warning: 399 gw \"call sip:alice@ims.example now\"",
+	     "Warning: 399 gw \"call <A> now\""},
+	    {"X-Strange: gossip:alice@ims.example", "X-Strange: gossip:alice@ims.example"},
+	    {"v=0", "v=0"},
+	    {"o=alice 1 1 IN IP4 192.0.2.1", "o=(masked) 1 1 IN IP4 192.0.2.1"},
+	    {"o=- 1 1 IN IP4 192.0.2.1", "o=- 1 1 IN IP4 192.0.2.1"},
+	    {"s=-", "s=-"},
+	    {"s=Alice's call", "s=(masked)"},
+	    {"e=alice@example.org", "e=(masked)"},
+	    {"", ""},
+	};
+	char out[400], expected[400];
+
+	(void)state;
+	REQ("SEC-10");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		story_mask_line(cases[i][0], out, sizeof(out));
+		expand(cases[i][1], expected, sizeof(expected));
+		assert_string_equal(out, expected);
+	}
+}
+
+static void test_a_masked_line_never_leaves_its_buffer(void **state)
+{
+	char line[2000], out[40];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(line) - 40; n += 7) {
+		memset(line, '<', n);
+		snprintf(line + n, sizeof(line) - n, "From: <sip:alice@ims.example>");
+		for (size_t room = 1; room <= sizeof(out); room++) {
+			memset(out, 'x', sizeof(out));
+			story_mask_line(line, out, room);
+			assert_true(strlen(out) < room);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_credentials_and_signed_identities_are_taken_out_of_fields),
+	    cmocka_unit_test(test_keys_and_ice_passwords_are_taken_out_of_sdp),
+	    cmocka_unit_test(test_users_become_pseudonyms_wherever_they_stand),
+	    cmocka_unit_test(test_a_masked_line_never_leaves_its_buffer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
