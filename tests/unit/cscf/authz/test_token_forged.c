@@ -8,6 +8,8 @@
 static int started(void **state)
 {
 	(void)fx_set_up(state);
+	json_array_append_new(fx->keys, fx_key("RS256", "r1"));
+	json_array_append_new(fx->keys, fx_key("PS256", "p1"));
 	fx_start(fx);
 	return 0;
 }
