@@ -4,11 +4,10 @@
 // Rows are states, columns are events; a cell says what the WIC and what the core saw from the
 // event to the end, and cause and status of the call's record (table 4.12 of the specification).
 // The cells of a test run at once over one gateway; nothing may be left of any.
-import assert from 'node:assert/strict';
-import { Cell, all, sees } from '../lib/callcell.js';
+import { Cell, all, follow } from '../lib/callcell.js';
 import { suite } from '../lib/suite.js';
 import { Gateway } from '../lib/gateway.js';
-import { SECOND, until } from '../lib/wait.js';
+import { until } from '../lib/wait.js';
 
 // 64*T1 is 3.2 s: timers B, F and H, and what waits for an ACK.
 const TIMES = { sip: { t1: '50ms', t2: '200ms', t4: '250ms', timer_c: '5s' }, flow: { grace: '1s', hold: '500ms' } };
@@ -368,35 +367,11 @@ const WANT = {
 const cellsOf = (direction) => Object.entries({ ...direction === 'from' ? FROM : TO, ...UP }).map(([row, s]) => ({ direction, row, state: s,
 	name: `${direction} the WIC, ${row}`, want: WANT[UP[row] ? 'UP' : direction === 'from' ? 'FROM' : 'TO'][row] }));
 
-/** A call in that state; then act(c), and what was seen from there to the end. */
-async function check(env, cell, user, act, want) {
-	const c = await Cell.open(env, user, cell);
-
-	Object.assign(c, { direction: cell.direction, state: cell.state });
-	try {
-		await cell.state.get(c);
-		c.mark();
-		await act(c);
-		const record = await c.record(20 * SECOND);
-
-		if (process.env.SHOW) {
-			await new Promise((r) => setTimeout(r, 300));
-			console.log(`${cell.name} | ${c.seen()} | ${record}`);
-			return;
-		}
-		const [wic, core, last] = want.split('|').map((t) => t.trim());
-		await sees(c, `${wic} | ${core}`.trim());
-		assert.equal(record, last);
-	} finally {
-		await c.close();
-	}
-}
-
 for (const direction of ['from', 'to']) {
 	test(`whoever disappears, at every state of a call ${direction} the WIC [REL-01, REL-03, REL-04, REL-05, REL-10, REL-11, CALL-24, CALL-47, CALL-48]`,
 		(env) => all(cellsOf(direction).flatMap((cell) => Object.keys(EVENTS).map((event, i) => ({ ...cell, event, i, want: cell.want[i],
 			name: `${cell.name}: ${event}`, transport: event === 'core gone' ? 'TCP' : 'UDP' }))),
-		(cell, n) => check(env, cell, `u${n}`, EVENTS[cell.event], cell.want)));
+		(cell, n) => follow(env, cell, `u${n}`, EVENTS[cell.event], cell.want)));
 }
 
 /** A gateway of its own for what hits every call at once: all states, then act(gw). */
@@ -412,7 +387,7 @@ async function together(env, { cscf = {}, act, want, killed = false, stays = tru
 
 	own({ close: () => gw.stop({ killed }) });
 	const [status, reason, cause] = want;
-	const each = all(cells, (cell, n) => check({ core, gw }, cell, `u${n}`, (c) => {
+	const each = all(cells, (cell, n) => follow({ core, gw }, cell, `u${n}`, (c) => {
 		c.unregistered = !stays;
 		if (++ready === cells.length)
 			go();

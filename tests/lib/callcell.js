@@ -72,7 +72,10 @@ export class Cell {
 			return msg.method !== 'INVITE';
 		if (msg.method === 'CANCEL') {
 			item.reply(200, 'OK', { toTag: this.tag });
-			(msg.cseq === this.invite?.msg.cseq ? this.invite : this.again)?.reply(487, 'Request Terminated', { toTag: this.tag });
+			if (this.onCancel)
+				this.onCancel();
+			else
+				(msg.cseq === this.invite?.msg.cseq ? this.invite : this.again)?.reply(487, 'Request Terminated', { toTag: this.tag });
 			return true;
 		}
 		if (msg.method === 'BYE') {
@@ -100,6 +103,10 @@ export class Cell {
 			return;
 		if (msg.method === 'CANCEL') {
 			this.wic.send(msg.answer(200, 'OK'));
+			if (this.onCancel) {
+				this.onCancel();
+				return;
+			}
 			const to = msg.cseq === this.call.invite.cseq && this.call.incoming ? this.call.invite : this.againAtWic;
 			this.wic.send(to.answer(487, 'Request Terminated', { toTag: /tag=(\w+)/.exec(this.call.local)[1] }));
 		} else if (msg.method === 'BYE') {
@@ -117,16 +124,16 @@ export class Cell {
 
 	/* ---- what both saw */
 
-	/* A response once more is no other: retransmissions are the clock's. */
+	/* A message once more is no other: retransmissions are the clock's. */
 	#seen(side) {
 		const list = side === 'core' ? this.node.log.map(({ msg }) => msg)
 			: this.wic.frames.filter((f) => f.text.trim()).map((f) => SipMessage.parse(f.text));
 		const known = new Set();
 
 		return list.filter((m) => {
-			const key = `${m.topBranch} ${m.status} ${m.cseqMethod}`;
+			const key = `${m.topBranch} ${m.status ?? m.method} ${m.cseqMethod}`;
 
-			return !m.status || (!known.has(key) && known.add(key));
+			return !known.has(key) && known.add(key);
 		});
 	}
 
@@ -395,4 +402,27 @@ export async function all(list, run) {
 /** Wait until both legs have seen that; throws with what they saw instead. */
 export async function sees(cell, expected, { ms = 10 * SECOND } = {}) {
 	await until(() => cell.seen() === expected, { ms, every: 20, what: () => `${expected}, but saw ${cell.seen()}` });
+}
+
+/**
+ * A call brought to a state, then act(c); want is "what the WIC saw | what the core saw | cause and
+ * status of the record" from there to the end, and nothing else may come.
+ */
+export async function follow(env, { direction, state, transport }, user, act, want) {
+	const c = await Cell.open(env, user, { transport });
+	const [wic, core, last] = want.split('|').map((t) => t.trim());
+
+	Object.assign(c, { direction, state });
+	try {
+		await state.get(c);
+		c.mark();
+		await act(c);
+		const record = await c.record(20 * SECOND);
+
+		await sees(c, `${wic} | ${core}`.trim());
+		if (record !== last)
+			throw new Error(`the record says ${record}, not ${last}`);
+	} finally {
+		await c.close();
+	}
 }

@@ -203,13 +203,15 @@ export class WsCall {
 		return this.send('BYE', { headers });
 	}
 
-	cancel(headers = []) {
-		const msg = new SipMessage(`CANCEL ${this.invite.uri} SIP/2.0`, [['Via', this.invite.get('Via')],
+	cancelMsg(headers = []) {
+		return new SipMessage(`CANCEL ${this.invite.uri} SIP/2.0`, [['Via', this.invite.get('Via')],
 			['Max-Forwards', 70], ...this.invite.all('Route').map((r) => ['Route', r]), ['From', this.local],
 			['To', this.invite.get('To')], ['Call-ID', this.callId], ['CSeq', `${this.invite.cseq} CANCEL`],
 			...headers]);
+	}
 
-		return this.client.request(msg);
+	cancel(headers) {
+		return this.client.request(this.cancelMsg(headers));
 	}
 
 	/** Answer the incoming INVITE (or another request of the dialog). */
