@@ -33,7 +33,7 @@ static enum cscf_sdp_verdict narrow_formats(struct cscf_sdp_session *s, struct s
 	if (!sdp_fmts_read(&fmts, answer, m, &st->offered, st->pub.core_avpf, s->policy))
 		return CSCF_SDP_NOMEM;
 	sdp_fmts_intersect(&fmts, &st->offered);
-	if (!sdp_fmts_has_codec(&fmts) && st->pub.media != CSCF_SDP_TEXT) {
+	if (!sdp_fmts_usable(&fmts, st->pub.media)) {
 		sdp_fmts_free(&fmts);
 		return CSCF_SDP_NO_FORMAT;
 	}

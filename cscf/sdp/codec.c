@@ -146,8 +146,10 @@ static bool is_codec(const struct cscf_sdp_fmt *f)
 	return !is_event(f) && !name_is(f, "CN") && !name_is(f, "red");
 }
 
-bool sdp_fmts_has_codec(const struct sdp_fmts *f)
+bool sdp_fmts_usable(const struct sdp_fmts *f, enum cscf_sdp_media media)
 {
+	if (media == CSCF_SDP_TEXT)
+		return f->n > 0;
 	for (size_t i = 0; i < f->n; i++)
 		if (is_codec(&f->v[i]))
 			return true;

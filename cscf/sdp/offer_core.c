@@ -34,9 +34,9 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 	pub->core_avpf = pub->core_remote.avpf;
 	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
 		return CSCF_SDP_NOMEM;
-	if (pub->media != CSCF_SDP_TEXT &&
-	    (!sdp_fmts_has_codec(&fmts) ||
-	     (s->policy->early_488 && !sdp_filter_browser_can(&fmts, pub->media)))) {
+	if (!sdp_fmts_usable(&fmts, pub->media) ||
+	    (pub->media != CSCF_SDP_TEXT && s->policy->early_488 &&
+	     !sdp_filter_browser_can(&fmts, pub->media))) {
 		sdp_fmts_free(&fmts);
 		return CSCF_SDP_NO_FORMAT;
 	}

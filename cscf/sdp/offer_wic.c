@@ -128,7 +128,7 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 								: false;
 	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
 		return CSCF_SDP_NOMEM;
-	if (!sdp_fmts_has_codec(&fmts) && pub->media != CSCF_SDP_TEXT) {
+	if (!sdp_fmts_usable(&fmts, pub->media)) {
 		sdp_fmts_free(&fmts);
 		return CSCF_SDP_NO_FORMAT;
 	}

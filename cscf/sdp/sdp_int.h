@@ -62,7 +62,7 @@ struct sdp_leg {
 	char *last;      /* owned: last text written, NULL before the first */
 	size_t last_n;
 	bool written;       /* a text in the open round */
-	char *agreed_text; /* owned: last as of the last commit; NULL before the first */
+	char *agreed_text;  /* owned: last as of the last commit; NULL before the first */
 	char seen[128];     /* their "id version" in the committed state, cut; "" before */
 	char seen_now[128]; /* the same of the open round */
 	uint64_t hash;      /* of the whole of their text in the committed state */
@@ -75,7 +75,8 @@ struct cscf_sdp_session {
 	struct sdp_state work;                /* the open round */
 	bool open, from_wic, answered, repeat, max_bundle;
 	bool same_offer; /* word for word the offer of the committed state: dead lines stay dead */
-	bool ours; /* the open round was begun by cscf_sdp_reoffer: there is no offer text of a peer */
+	bool ours; /* the open round was begun by cscf_sdp_reoffer: there is no offer text of a peer
+		    */
 	struct sdp *offer, *answer; /* owned; of the open round */
 	struct sdp_leg wic, core;
 	char *core_said; /* owned; the core's last description that was committed, or NULL */
@@ -96,8 +97,8 @@ void sdp_fmts_free(struct sdp_fmts *f);
 const struct cscf_sdp_fmt *sdp_fmts_find(const struct sdp_fmts *f, unsigned pt);
 /** Keep what the offer had too: same PT and encoding; feedback in both (SDP-25, SDP-41). */
 void sdp_fmts_intersect(struct sdp_fmts *f, const struct sdp_fmts *offered);
-/** Is there a codec, not only telephone-event and comfort noise? */
-bool sdp_fmts_has_codec(const struct sdp_fmts *f);
+/** Is there a codec, not only telephone-event and comfort noise? For text: is there anything? */
+bool sdp_fmts_usable(const struct sdp_fmts *f, enum cscf_sdp_media media);
 /** b=AS in kbit/s for these formats, IP headers included (SDP-30, TS 26.114 6.2.5). */
 uint32_t sdp_fmts_b_as(const struct sdp_fmts *f, enum cscf_sdp_media media, bool v6);
 /** PT at the front of an rtpmap or fmtp value; -1 when there is none. */

@@ -134,7 +134,7 @@ static inline void put_codecs(struct text *t, struct rnd *r, enum line_kind k, u
 	for (size_t i = 0; i < n; i++) {
 		if ((set >> i & 1) == 0)
 			continue;
-		if (c[i].pt > 95 || c[i].pt < 35 || !once_in(r, 3))
+		if (c[i].pt > 95 ? !once_in(r, 20) : c[i].pt < 35 || !once_in(r, 3))
 			put(t, "a=rtpmap:%u %s\r\n", c[i].pt, c[i].map);
 		for (unsigned f = 0; f < 7 && fb && k == LINE_VIDEO; f++)
 			if (once_in(r, 2))

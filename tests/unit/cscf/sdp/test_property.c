@@ -56,6 +56,8 @@ static void check(struct call *c, const struct cscf_sdp_text *t, bool wic, bool 
 	    wic ? (offer ? "offer to the WIC" : "answer to the WIC")
 		: (offer ? "offer to the core" : "answer to the core"),
 	    t->p);
+	if (bad == NULL)
+		bad = ck_allow(t->p, wic);
 	if (bad != NULL)
 		stop(c, bad, t->p);
 	if (leaks(t->p, wic) != NULL)
