@@ -58,6 +58,13 @@ enum gw_err gw_err_from_errno(int errnum);
  * GW_ASSERT: for our own invariants; stays on in release. Nothing that arrives from a peer, a
  * file or a full disk may ever reach one.
  */
+/* A large buffer that is written before it is read: not to be zeroed at each call. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define GW_UNINIT __attribute__((uninitialized))
+#else
+#define GW_UNINIT
+#endif
+
 #define GW_ASSERT(cond) ((cond) ? (void)0 : gw_assert_failed(#cond, __FILE__, __LINE__))
 _Noreturn void gw_assert_failed(const char *cond, const char *file, int line);
 

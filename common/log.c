@@ -4,6 +4,8 @@
  */
 #include "common/log.h"
 
+#include "common/fmt.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -87,33 +89,47 @@ static size_t escape(char *out, size_t room, const char *in, size_t n)
 	return o;
 }
 
-static size_t clamp_printed(int printed, size_t room)
+static size_t clamp_printed(size_t printed, size_t room)
 {
-	if (printed < 0)
-		return 0;
-	return (size_t)printed < room ? (size_t)printed : room - 1;
+	return printed < room ? printed : room - 1;
+}
+
+/* "2026-11-22T10:00:00.123Z"; the calendar is asked once a second. @return octets written */
+static size_t put_time(char *out, size_t room)
+{
+	static _Thread_local time_t second = -1;
+	static _Thread_local char text[24];
+	struct timespec now;
+	struct tm tm;
+	unsigned ms;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != second) {
+		(void)gmtime_r(&now.tv_sec, &tm);
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+		second = now.tv_sec;
+	}
+	ms = (unsigned)(now.tv_nsec / 1000000L);
+	return clamp_printed(gw_fmt(out, room, "%s.%c%c%cZ", text, '0' + (int)(ms / 100),
+				    '0' + (int)(ms / 10 % 10), '0' + (int)(ms % 10)),
+			     room);
 }
 
 void gw_log_write(enum gw_log_level level, const char *mod, const char *event, const char *fmt, ...)
 {
-	char raw[LINE_MAX_OCTETS];
-	char line[LINE_MAX_OCTETS + 256];
-	struct timespec now;
-	struct tm tm;
+	GW_UNINIT char raw[LINE_MAX_OCTETS];
+	GW_UNINIT char line[LINE_MAX_OCTETS + 256];
 	va_list ap;
 	size_t n;
 	size_t raw_n;
 	ssize_t written;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gmtime_r(&now.tv_sec, &tm);
-	n = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
-	n += clamp_printed(
-	    snprintf(line + n, sizeof(line) - n, ".%03ldZ level=%s proc=%s mod=%s event=%s ",
-		     now.tv_nsec / 1000000L, level_names[level], proc_name, mod, event),
-	    sizeof(line) - n);
+	n = put_time(line, sizeof(line));
+	n += clamp_printed(gw_fmt(line + n, sizeof(line) - n, " level=%s proc=%s mod=%s event=%s ",
+				  level_names[level], proc_name, mod, event),
+			   sizeof(line) - n);
 	va_start(ap, fmt);
-	raw_n = clamp_printed(vsnprintf(raw, sizeof(raw), fmt, ap), sizeof(raw));
+	raw_n = clamp_printed(gw_vfmt(raw, sizeof(raw), fmt, ap), sizeof(raw));
 	va_end(ap);
 	n += escape(line + n, sizeof(line) - n - 1, raw, raw_n);
 	line[n++] = '\n';

@@ -4,6 +4,7 @@
  * iq_rules.c at hand. The first thing wrong is reported with its path; nothing is changed.
  * Depth is bounded by the descriptors themselves: no message of iq.proto contains itself.
  */
+#include "common/fmt.h"
 #include "common/sockaddr.h"
 #include "proto/iq_int.h"
 
@@ -12,34 +13,52 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DEPTH_MAX 16
+#define PATH_LEN  128
+
+/* Where we are. Written out only when something is wrong. */
 struct walk {
 	struct iq_fault *fault;
-	char path[128];
-	size_t len;
+	size_t len; /* may pass DEPTH_MAX: what lies deeper goes unnamed */
+	struct step {
+		const char *name;
+		size_t index;
+		bool indexed;
+	} path[DEPTH_MAX];
 };
 
 static void path_push(struct walk *w, const char *name, size_t index, bool indexed)
 {
-	int n = indexed ? snprintf(w->path + w->len, sizeof(w->path) - w->len, "%s%s[%zu]",
-				   w->len > 0 ? "." : "", name, index)
-			: snprintf(w->path + w->len, sizeof(w->path) - w->len, "%s%s",
-				   w->len > 0 ? "." : "", name);
-
-	if (n > 0)
-		w->len += (size_t)n;
-	if (w->len >= sizeof(w->path))
-		w->len = sizeof(w->path) - 1;
+	if (w->len < DEPTH_MAX)
+		w->path[w->len] = (struct step){name, index, indexed};
+	w->len++;
 }
 
-static void path_pop(struct walk *w, size_t len)
+static void path_pop(struct walk *w)
 {
-	w->len = len;
-	w->path[len] = '\0';
+	w->len--;
+}
+
+static void path_print(const struct walk *w, char out[PATH_LEN])
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < w->len && i < DEPTH_MAX && n < PATH_LEN; i++) {
+		const struct step *s = &w->path[i];
+
+		n += gw_fmt(out + n, PATH_LEN - n, "%s%s", i > 0 ? "." : "", s->name);
+		if (s->indexed && n < PATH_LEN)
+			n += gw_fmt(out + n, PATH_LEN - n, "[%llu]", (unsigned long long)s->index);
+	}
 }
 
 static enum gw_err fail(struct walk *w, enum gw_err err, IqErrorCode code, const char *why)
 {
-	iq_fault_set(w->fault, code, w->path, "%s", why);
+	char path[PATH_LEN];
+
+	path_print(w, path);
+	iq_fault_set(w->fault, code, path, "%s", why);
 	return err;
 }
 
@@ -249,7 +268,6 @@ static enum gw_err check_list(struct walk *w, const struct iq_rule *rule,
 	size_t n = *(const size_t *)(const void *)(base + f->quantifier_offset);
 	const char *list = *(const char *const *)(const void *)(base + f->offset);
 	size_t size = element_size(f);
-	size_t len = w->len;
 	enum gw_err err = GW_OK;
 
 	path_push(w, f->name, 0, false);
@@ -257,11 +275,11 @@ static enum gw_err check_list(struct walk *w, const struct iq_rule *rule,
 		err = fail(w, GW_ERR_LIMIT, IQ_V(ERROR_CODE__INVALID_ARGUMENT), "too many");
 	else if (n == 0 && rule->required)
 		err = invalid(w, "required and empty");
-	path_pop(w, len);
+	path_pop(w);
 	for (size_t i = 0; err == GW_OK && size > 0 && i < n; i++) {
 		path_push(w, f->name, i, true);
 		err = check_value(w, rule, f, list + i * size);
-		path_pop(w, len);
+		path_pop(w);
 	}
 	return err;
 }
@@ -271,11 +289,11 @@ static enum gw_err check_message(struct walk *w, const ProtobufCMessage *msg)
 	const char *base = (const char *)msg;
 	const char *why = "";
 	const char *bad = NULL;
-	size_t len = w->len;
+	const struct iq_rule *rows = iq_rules_of(msg->descriptor);
 
 	for (unsigned i = 0; i < msg->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &msg->descriptor->fields[i];
-		const struct iq_rule *rule = iq_rule_find(msg->descriptor, f);
+		const struct iq_rule *rule = iq_rule_find(rows, msg->descriptor, f);
 		enum gw_err err;
 
 		if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
@@ -286,7 +304,7 @@ static enum gw_err check_message(struct walk *w, const ProtobufCMessage *msg)
 		} else {
 			path_push(w, f->name, 0, false);
 			err = check_value(w, rule, f, base + f->offset);
-			path_pop(w, len);
+			path_pop(w);
 		}
 		if (err != GW_OK)
 			return err;
@@ -370,7 +388,7 @@ enum gw_err iq_check(const IqEnvelope *env, struct iq_fault *fault)
 		return GW_ERR_PROTO;
 	}
 	for (size_t i = 0; i < env->n_critical_fields; i++)
-		if (i >= IQ_MAX_CRITICAL || strlen(env->critical_fields[i]) >= sizeof(w.path))
+		if (i >= IQ_MAX_CRITICAL || strlen(env->critical_fields[i]) >= PATH_LEN)
 			return fail(&w, GW_ERR_LIMIT, IQ_V(ERROR_CODE__INVALID_ARGUMENT),
 				    "critical_fields: too many or too long");
 	if (check_critical(env, fault) != GW_OK)

@@ -24,8 +24,11 @@ struct iq_rule {
 	size_t count;
 };
 
+/** First row of a message: where iq_rule_find looks. */
+const struct iq_rule *iq_rules_of(const ProtobufCMessageDescriptor *msg);
 /** The rule of a field, or the default one of its type; never NULL. */
-const struct iq_rule *iq_rule_find(const ProtobufCMessageDescriptor *msg,
+const struct iq_rule *iq_rule_find(const struct iq_rule *rows,
+				   const ProtobufCMessageDescriptor *msg,
 				   const ProtobufCFieldDescriptor *field);
 
 /**

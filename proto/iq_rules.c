@@ -17,6 +17,7 @@
 #define ANY_MAX       INT64_MAX
 
 /* clang-format off */
+/* the rows of a message stand together */
 static const struct iq_rule rules[] = {
 	/* message             field               required charset     min      max           count */
 	{D(error),             "detail",           MAY,  IQ_CS_TEXT,  0,       512,          0},
@@ -97,12 +98,28 @@ static const struct iq_rule any_text = {NULL, NULL, MAY, IQ_CS_TEXT, 0, IQ_MAX_T
 static const struct iq_rule any_number = {NULL,    NULL,    MAY,          IQ_CS_TEXT,
 					  ANY_MIN, ANY_MAX, DEFAULT_COUNT};
 
-const struct iq_rule *iq_rule_find(const ProtobufCMessageDescriptor *msg,
+const struct iq_rule *iq_rules_of(const ProtobufCMessageDescriptor *msg)
+{
+	const struct iq_rule *r = rules, *end = rules + sizeof(rules) / sizeof(rules[0]);
+
+	while (r < end && r->msg != msg)
+		r++;
+	return r;
+}
+
+const struct iq_rule *iq_rule_find(const struct iq_rule *rows,
+				   const ProtobufCMessageDescriptor *msg,
 				   const ProtobufCFieldDescriptor *field)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].msg == msg && strcmp(rules[i].field, field->name) == 0)
-			return &rules[i];
+	const struct iq_rule *end = rules + sizeof(rules) / sizeof(rules[0]);
+
+	for (const struct iq_rule *r = rows; r < end && r->msg == msg; r++)
+		if (strcmp(r->field, field->name) == 0)
+			return r;
+#ifdef GW_DEBUG
+	for (const struct iq_rule *r = rules; r < end; r++)
+		GW_ASSERT(r->msg != msg || strcmp(r->field, field->name) != 0);
+#endif
 	return field->type == PROTOBUF_C_TYPE_STRING ? &any_text : &any_number;
 }
 

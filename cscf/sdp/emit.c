@@ -5,6 +5,7 @@
  * copied as received, because fmtp values are opaque (SDP-40).
  * Thread: the cscf loop.
  */
+#include "common/fmt.h"
 #include "common/rand.h"
 #include "cscf/sdp/sdp_int.h"
 
@@ -37,21 +38,21 @@ static bool reserve(struct sdp_out *o, size_t more)
 void sdp_out_put(struct sdp_out *o, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	size_t n, room = o->cap - o->n;
 
 	if (o->failed)
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = gw_vfmt(o->p != NULL ? o->p + o->n : NULL, room, fmt, ap);
 	va_end(ap);
-	if (n < 0 || !reserve(o, (size_t)n)) {
-		o->failed = true;
-		return;
+	if (n >= room) {
+		if (!reserve(o, n))
+			return;
+		va_start(ap, fmt);
+		(void)gw_vfmt(o->p + o->n, o->cap - o->n, fmt, ap);
+		va_end(ap);
 	}
-	va_start(ap, fmt);
-	vsnprintf(o->p + o->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	o->n += (size_t)n;
+	o->n += n;
 }
 
 void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s)

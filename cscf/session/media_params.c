@@ -53,8 +53,14 @@ struct media_params {
 
 static void fp_print(char *out, const struct cscf_sdp_fp *fp)
 {
-	for (size_t i = 0; i < fp->len && i < 64; i++)
-		snprintf(out + i * 3, 4, "%02X%s", fp->value[i], i + 1 < fp->len ? ":" : "");
+	static const char hex[] = "0123456789ABCDEF";
+	size_t n = fp->len < 64 ? fp->len : 64;
+
+	for (size_t i = 0; i < n; i++) {
+		out[3 * i] = hex[fp->value[i] >> 4];
+		out[3 * i + 1] = hex[fp->value[i] & 15];
+		out[3 * i + 2] = i + 1 < n ? ':' : '\0';
+	}
 }
 
 static Wicgate__Iq__V1__Candidate__Type cand_type(const char *type)
