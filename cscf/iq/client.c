@@ -53,6 +53,8 @@ static void arm(struct event *ev, uint64_t ms)
 
 static void close_connection(struct cscf_iq_link *link)
 {
+	gw_outbox_free(link->out);
+	link->out = NULL;
 	if (link->bev != NULL)
 		bufferevent_free(link->bev);
 	link->bev = NULL;
@@ -99,8 +101,11 @@ enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame, 
 	if (link->state != IQ_LINK_UP && link->state != IQ_LINK_HELLO)
 		return GW_ERR_GONE;
 	out = bufferevent_get_output(link->bev);
-	if (evbuffer_get_length(out) > IQ_LINK_QUEUE_MAX)
+	if (evbuffer_get_length(out) > IQ_LINK_QUEUE_MAX ||
+	    (link->out != NULL && gw_outbox_length(link->out) > IQ_LINK_QUEUE_MAX))
 		return GW_ERR_LIMIT; /* the AGW does not read: the heartbeat will notice */
+	if (link->out != NULL)
+		return gw_outbox_write(link->out, frame, n);
 	return evbuffer_add(out, frame, n) == 0 ? GW_OK : GW_ERR_NOMEM;
 }
 
@@ -285,7 +290,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct cscf_iq_link *link = arg;
 	struct evbuffer *in = bufferevent_get_input(bev);
 	const uint8_t *payload;
-	uint8_t chunk[16384];
+	static uint8_t chunk[16384]; /* one loop; the reader keeps its own */
 	size_t n;
 	int got;
 
@@ -315,6 +320,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		if (link->out != NULL)
+			gw_outbox_connected(link->out);
 		link->state = IQ_LINK_HELLO;
 		link->last_rx_ms = iq_now_ms();
 		arm(link->timer, IQ_HELLO_TIMEOUT_MS);
@@ -388,7 +395,8 @@ void iq_link_start(struct cscf_iq_link *link)
 	arm(link->timer, IQ_CONNECT_TIMEOUT);
 	link->bev = iq->tls != NULL ? iq_tls_bufferevent(iq->tls, iq->base)
 				    : bufferevent_socket_new(iq->base, -1, BEV_OPT_CLOSE_ON_FREE);
-	if (link->bev == NULL || iq_frame_reader_new(&link->reader) != GW_OK) {
+	if (link->bev == NULL || iq_frame_reader_new(&link->reader) != GW_OK ||
+	    (iq->tls == NULL && gw_outbox_new(&link->out, link->bev, NULL, NULL) != GW_OK)) {
 		iq_link_fail(link, "no memory");
 		return;
 	}

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/metric.h"
+#include "common/outbox.h"
 #include "common/sockaddr.h"
 #include "cscf/iq/procedures.h"
 #include "proto/frame.h"
@@ -79,6 +80,7 @@ struct cscf_iq_link {
 	char addr_text[GW_ADDR_STRLEN];
 	enum iq_link_state state;
 	struct bufferevent *bev;        /* owned; NULL while in BACKOFF */
+	struct gw_outbox *out;          /* owned; NULL where bev is, and with TLS */
 	struct iq_frame_reader *reader; /* owned */
 	struct event *timer;            /* owned: connect, hello, back-off, heartbeat */
 	struct event *dead_timer;       /* owned: T_agwdead */

@@ -4,6 +4,7 @@
  * everything to the same address; idle ones are closed. A connection dies in two steps: it is
  * unreachable at once, and freed and reported from the loop, so nobody frees it under himself.
  */
+#include "common/outbox.h"
 #include "cscf/sip/counters.h"
 #include "cscf/sip/mw_int.h"
 #include "cscf/sip/stack_int.h"
@@ -25,6 +26,7 @@ struct cscf_sip_tcp_conn {
 	uint64_t id;
 	struct cscf_sip_flow flow;
 	struct bufferevent *bev;
+	struct gw_outbox *out; /* owned; all output goes through it */
 	struct cscf_sip_tcp_frame frame;
 	struct event *timer; /* connecting, idle, or dying */
 	bool outgoing;
@@ -39,6 +41,7 @@ struct cscf_sip_tcp_conn {
 
 static void conn_free(struct cscf_sip_tcp_conn *c)
 {
+	gw_outbox_free(c->out);
 	if (c->bev != NULL)
 		bufferevent_free(c->bev);
 	if (c->timer != NULL)
@@ -60,8 +63,7 @@ static void conn_kill(struct cscf_sip_tcp_conn *c, bool failed)
 	if (c->dead)
 		return;
 	c->dead = true;
-	c->failed =
-	    failed || !c->connected || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0;
+	c->failed = failed || !c->connected || gw_outbox_length(c->out) > 0;
 	unlink_addr(c);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	cscf_sip_arm(c->timer, 0);
@@ -122,7 +124,8 @@ static bool take_pieces(struct cscf_sip_tcp_conn *c)
 			break;
 		case CSCF_SIP_TCP_PING:
 			cscf_sip_count(CSCF_SIP_N_KEEPALIVE);
-			bufferevent_write(c->bev, "\r\n", 2);
+			if (gw_outbox_write(c->out, "\r\n", 2) != GW_OK)
+				conn_kill(c, true);
 			break;
 		case CSCF_SIP_TCP_BAD_LENGTH:
 			c->mw->cbs->on_message(c->mw->arg, &flow, text.p, text.n, false);
@@ -167,18 +170,24 @@ static void on_read(struct bufferevent *bev, void *arg)
 	}
 	if (c->closing && !c->dead) {
 		bufferevent_disable(bev, EV_READ);
-		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		if (gw_outbox_length(c->out) == 0)
 			conn_kill(c, false);
 	}
 }
 
-static void on_write(struct bufferevent *bev, void *arg)
+static void on_drained(void *arg)
 {
 	struct cscf_sip_tcp_conn *c = arg;
 
 	touch(c);
-	if (c->closing && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+	if (c->closing && gw_outbox_length(c->out) == 0)
 		conn_kill(c, false);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	on_drained(arg);
 }
 
 static void learn_local(struct cscf_sip_tcp_conn *c)
@@ -200,6 +209,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if (what & BEV_EVENT_CONNECTED) {
 		c->connected = true;
+		gw_outbox_connected(c->out);
 		learn_local(c);
 		touch(c);
 		return;
@@ -237,7 +247,7 @@ static struct cscf_sip_tcp_conn *conn_new(struct cscf_sip_mw *mw, int fd,
 	if (c->hh.tbl == NULL)
 		goto fail;
 	c->bev = bufferevent_socket_new(mw->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (c->bev == NULL) {
+	if (c->bev == NULL || gw_outbox_new(&c->out, c->bev, on_drained, c) != GW_OK) {
 		HASH_DELETE(hh, mw->by_id, c);
 		goto fail;
 	}
@@ -270,6 +280,7 @@ void cscf_sip_tcp_accepted(struct cscf_sip_mw *mw, int fd, const struct gw_addr 
 	}
 	c->flow.local = *local;
 	c->connected = true;
+	gw_outbox_connected(c->out);
 	no_delay(c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	touch(c);
@@ -335,12 +346,11 @@ enum gw_err cscf_sip_mw_send_tcp(struct cscf_sip_mw *mw, uint64_t *conn, const s
 	if (c == NULL)
 		return err;
 	*conn = c->id;
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) + n >
-	    (size_t)mw->cfg->tcp_queue_max) {
+	if (gw_outbox_length(c->out) + n > (size_t)mw->cfg->tcp_queue_max) {
 		cscf_sip_count(CSCF_SIP_N_TCP_QUEUE_FULL);
 		return GW_ERR_LIMIT;
 	}
-	return bufferevent_write(c->bev, text, n) == 0 ? GW_OK : GW_ERR_NOMEM;
+	return gw_outbox_write(c->out, text, n);
 }
 
 bool cscf_sip_mw_conn_alive(const struct cscf_sip_mw *mw, uint64_t conn)
