@@ -287,6 +287,16 @@ enum gw_err cscf_sip_machine_request(struct cscf_sip_machine *m)
 	return sip != NULL ? feed(m, types[m->kind], sip) : GW_ERR_NOMEM;
 }
 
+/* The response that the next one replaces, before libosip2 frees it: to be used again. */
+static void reclaim_provisional(struct cscf_sip_machine *m)
+{
+	static const state_t proceeding[] = {ICT_PROCEEDING, IST_PROCEEDING, NICT_PROCEEDING,
+					     NIST_PROCEEDING};
+
+	if (m->tr->state == proceeding[m->kind])
+		cscf_sip_skeleton_give(skeleton_of(m), m->reliable, &m->tr->last_response);
+}
+
 enum gw_err cscf_sip_machine_response(struct cscf_sip_machine *m, int status)
 {
 	type_t type = is_client(m) ? RCV_STATUS_3456XX : SND_STATUS_3456XX;
@@ -298,6 +308,7 @@ enum gw_err cscf_sip_machine_response(struct cscf_sip_machine *m, int status)
 		type = is_client(m) ? RCV_STATUS_1XX : SND_STATUS_1XX;
 	else if (status < 300)
 		type = is_client(m) ? RCV_STATUS_2XX : SND_STATUS_2XX;
+	reclaim_provisional(m);
 	sip = cscf_sip_skeleton_take(skeleton_of(m), m->reliable, status);
 	if (sip == NULL || feed(m, type, sip) != GW_OK)
 		return GW_ERR_NOMEM;

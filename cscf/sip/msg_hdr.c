@@ -20,31 +20,23 @@ bool cscf_sip_text_safe(struct gw_slice s)
 
 bool cscf_sip_hdr_name_eq(struct gw_slice a, struct gw_slice b)
 {
+	if (a.n > 1 && b.n > 1) /* neither is compact */
+		return gw_slice_ieq(a, b);
 	return gw_slice_ieq(cscf_sip_hdr_long_name(a), cscf_sip_hdr_long_name(b));
 }
 
-/* Eight octets at a time, without case; the last ones are looked at twice in a long name. */
+/* Length and three letters without case: names that share them are told apart by comparing. */
 uint32_t cscf_sip_hdr_key(struct gw_slice name)
 {
 	struct gw_slice full = cscf_sip_hdr_long_name(name);
-	uint64_t h = full.n, eight = 0;
-	size_t i = 0;
+	const unsigned char *p = (const unsigned char *)full.p;
+	uint32_t h = (uint32_t)full.n;
 
-	for (; full.n - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, full.p + i, sizeof(eight));
-		h = (h ^ (eight | 0x2020202020202020)) * 0x9e3779b97f4a7c15;
-		h ^= h >> 32;
-	}
-	if (i == full.n)
-		return (uint32_t)h;
-	if (full.n >= sizeof(eight)) {
-		memcpy(&eight, full.p + full.n - sizeof(eight), sizeof(eight));
-	} else {
-		for (eight = 0; i < full.n; i++)
-			eight = eight << 8 | (unsigned char)full.p[i];
-	}
-	h = (h ^ (eight | 0x2020202020202020)) * 0x9e3779b97f4a7c15;
-	return (uint32_t)(h ^ h >> 32);
+	if (full.n > 0)
+		h |= (p[0] | 0x20U) << 8 | (p[full.n / 2] | 0x20U) << 16 |
+		     (uint32_t)(p[full.n - 1] | 0x20U) << 24;
+	h *= 0x9e3779b1U;
+	return h ^ h >> 16;
 }
 
 size_t cscf_sip_hdr_find(const struct cscf_sip_msg *msg, struct gw_slice name, size_t from)
