@@ -91,6 +91,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_TIME("sip.t1", sip.t1_ms, "500ms", 10, 10 * SECOND, "RFC 3261 T1"),
 	K_TIME("sip.t2", sip.t2_ms, "4s", 10, MINUTE, "RFC 3261 T2"),
 	K_TIME("sip.t4", sip.t4_ms, "5s", 10, MINUTE, "RFC 3261 T4"),
+	K_BOOL("sip.local_answer_ice_restart", sip_local_answer, "true", "ICE restarts that tell the core nothing new are answered here"),
 	K_INT("sip.max_server_transactions", sip.max_server_txns, "20000", 10, 10000000, "more: 503"),
 	K_INT("sip.max_client_transactions", sip.max_client_txns, "20000", 10, 10000000, "more: 503"),
 	K_ENUM("identity.route_mismatch", sip_route_mismatch, "replace", mismatch_words, "a WIC's Route differs: replace, or reject (400)"),

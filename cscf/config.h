@@ -71,6 +71,7 @@ struct cscf_config {
 	int interwork_100rel, interwork_precondition;
 	struct gw_conf_list codec_allow, codec_deny, media_types, extmap_allow;
 	bool codec_early_488, sdp_3ge2ae_in_answer, dtls_tls_id_in_offers;
+	bool sip_local_answer; /* sip.local_answer_ice_restart */
 	int sdp_unknown_attributes;
 	int64_t media_max_streams, media_max_kbps_audio, media_max_kbps_video;
 	bool media_inactivity_oneway_release;

@@ -293,6 +293,7 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 	    .local_100rel = cfg->interwork_100rel == 1,
 	    .local_precondition = cfg->interwork_precondition == 1,
 	    .early_uplink = cfg->media_early_uplink == 1,
+	    .local_answer = cfg->sip_local_answer,
 	    .dtls_fail_keep = cfg->dtls_fail_action == 1,
 	    .latch_once = cfg->core_latch == 1,
 	    .source_filter = filter_values[cfg->core_source_filter],

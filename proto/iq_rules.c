@@ -167,11 +167,11 @@ static const char *cross_reserve(const ProtobufCMessage *msg, const char **why)
 static const char *cross_configure(const ProtobufCMessage *msg, const char **why)
 {
 	const IqConfigureRequest *r = (const IqConfigureRequest *)msg;
-	bool ends = r->phase == IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT) ||
-		    r->phase == IQ_V(CONFIGURE_REQUEST__PHASE__ROLLBACK);
+	bool ends = r->phase == IQ_V(CONFIGURE_REQUEST__PHASE__ROLLBACK);
+	bool may = r->phase == IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT); /* the answer */
 
-	if (ends != (r->n_streams == 0)) {
-		*why = ends ? "COMMIT and ROLLBACK carry no streams" : "no streams to configure";
+	if (!may && ends != (r->n_streams == 0)) {
+		*why = ends ? "ROLLBACK carries no streams" : "no streams to configure";
 		return "streams";
 	}
 	*why = "stream_id appears twice";

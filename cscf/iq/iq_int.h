@@ -114,6 +114,8 @@ struct iq_ctx {
 	bool reserving;            /* its first Reserve is not answered yet */
 	uint64_t since_ms;
 	uint32_t audit_gen; /* last audit of its AGW that listed it */
+	uint64_t rev;       /* as the last reply told; 0 = not known */
+	uint64_t last_txn;  /* the last request about it */
 };
 
 enum iq_op {
@@ -224,6 +226,8 @@ void iq_txn_end_link(struct cscf_iq_link *link, const char *why);
 void iq_txn_free_all(struct cscf_iq *iq);
 
 /* procedures.c */
+/** A reply about a context: its revision, if nothing was asked since. */
+void iq_ctx_note_rev(struct iq_ctx *ctx, uint64_t txn, uint64_t rev);
 struct iq_ctx *iq_ctx_find_id(const struct cscf_iq *iq, const char *ctx_id);
 void iq_ctx_move(struct iq_ctx *ctx, struct cscf_iq_link *link);
 void iq_ctx_lost(struct iq_ctx *ctx, const char *why);

@@ -214,6 +214,12 @@ enum gw_err cscf_iq_reserve_more(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 	return start_reserve(iq, ctx, NULL, streams, n, &p);
 }
 
+void iq_ctx_note_rev(struct iq_ctx *ctx, uint64_t txn, uint64_t rev)
+{
+	if (ctx != NULL && ctx->last_txn == txn)
+		ctx->rev = rev;
+}
+
 enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 			      Wicgate__Iq__V1__ConfigureRequest__Phase phase,
 			      IqStreamRequest **streams, size_t n, cscf_iq_done_fn *done)
@@ -229,6 +235,7 @@ enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 	if (env == NULL)
 		return GW_ERR_NOMEM;
 	err = iq_str_set(&env->configure->ctx_id, ctx->id);
+	env->configure->base_rev = ctx->rev;
 	env->configure->phase = phase;
 	env->configure->streams = streams;
 	env->configure->n_streams = n;
@@ -238,6 +245,20 @@ enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 	env->configure->n_streams = 0;
 	iq_envelope_free(env);
 	return err;
+}
+
+void cscf_iq_rollback(struct cscf_iq *iq, gw_handle h)
+{
+	struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, h);
+	enum gw_err err;
+
+	if (ctx == NULL)
+		return;
+	ctx->rev = 0; /* a prepared offer is gone whatever it is built on */
+	err = cscf_iq_configure(iq, h, 0, IQ_V(CONFIGURE_REQUEST__PHASE__ROLLBACK), NULL, 0, NULL);
+	if (err != GW_OK) /* it expires */
+		GW_LOG(GW_LOG_WARN, "iq.rollback_failed", "ctx=%s agw=%s", ctx->id,
+		       ctx->link->agw_id);
 }
 
 static enum gw_err start_release(struct cscf_iq_link *link, const char *ctx_id,

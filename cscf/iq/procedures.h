@@ -114,11 +114,17 @@ enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *out, gw_handle call, 
 enum gw_err cscf_iq_reserve_more(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 				 IqStreamRequest **streams, size_t n,
 				 cscf_iq_done_fn *done) GW_MUST_CHECK;
-/** "Configure AGW Connection Point". @return GW_OK; GW_ERR_GONE; GW_ERR_NOMEM */
+/**
+ * "Configure AGW Connection Point", against the revision known here. Where the AGW has another one
+ * the outcome is REJECTED with REV_CONFLICT, and the next request is against that.
+ * @return GW_OK; GW_ERR_GONE; GW_ERR_NOMEM
+ */
 enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle h, uint32_t tag,
 			      Wicgate__Iq__V1__ConfigureRequest__Phase phase,
 			      IqStreamRequest **streams, size_t n,
 			      cscf_iq_done_fn *done) GW_MUST_CHECK;
+/** Forget a prepared offer; fire and forget. */
+void cscf_iq_rollback(struct cscf_iq *iq, gw_handle h);
 /** Release some streams; fire and forget. */
 void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle h, uint32_t *stream_ids, size_t n,
 			     const char *reason);

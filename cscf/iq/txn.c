@@ -113,6 +113,7 @@ static bool try_other_agw(struct iq_txn *t)
 	t->frame = NULL;
 	HASH_DEL(iq->txns, t);
 	t->id = ++iq->last_txn;
+	ctx->last_txn = t->id;
 	HASH_ADD(hh, iq->txns, id, sizeof(t->id), t);
 	env->txn_id = t->id;
 	if (iq_pack_frame(env, &t->frame, &t->frame_n) != GW_OK) {
@@ -192,6 +193,11 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 		t->ctx = p->ctx->self;
 		t->call = p->ctx->call;
 	}
+	t->id = ++iq->last_txn;
+	if (p->ctx != NULL && p->op != IQ_OP_LOOK) {
+		p->ctx->last_txn = t->id;
+		p->ctx->rev = 0; /* until the reply */
+	}
 	memcpy(t->ctx_id,
 	       p->ctx != NULL      ? p->ctx->id
 	       : p->ctx_id != NULL ? p->ctx_id
@@ -199,7 +205,6 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 	       p->ctx != NULL      ? IQ_CTX_ID_LEN
 	       : p->ctx_id != NULL ? strnlen(p->ctx_id, 32)
 				   : 0);
-	t->id = ++iq->last_txn;
 	t->timer = evtimer_new(iq->base, on_timeout, t);
 	if (t->timer == NULL)
 		goto fail;
@@ -259,6 +264,13 @@ static void finish_look(struct iq_txn *t, struct cscf_iq_outcome *out, const IqA
 	finish(t, out);
 }
 
+static uint64_t rev_of(const IqEnvelope *env)
+{
+	if (env->body_case == IQ_BODY(RESERVE_REPLY))
+		return env->reserve_reply->rev;
+	return env->body_case == IQ_BODY(CONFIGURE_REPLY) ? env->configure_reply->rev : 0;
+}
+
 void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
 {
 	struct cscf_iq *iq = link->iq;
@@ -273,6 +285,7 @@ void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
 	}
 	link->timeouts_in_a_row = 0;
 	link->suspect = false;
+	iq_ctx_note_rev(gw_handle_find(iq->ctx_table, t->ctx), t->id, rev_of(env));
 	if (error != NULL && error->code != IQ_V(ERROR_CODE__OK)) {
 		gw_metric_inc(&cscf_iq_metrics[IQ_M_REJECTED]);
 		if (iq_code_retryable(error->code) && try_other_agw(t))

@@ -131,8 +131,19 @@ struct rseq_seen {
 	enum side to;        /* who gets it and sends the PRACK */
 };
 
+#define BRANCH_TEXT 64 /* an early dialog's name at the AGW, with terminator */
+
+enum early { EARLY_UNSAID, EARLY_OPEN, EARLY_CLOSED }; /* by P-Early-Media (RFC 5009) */
+
 struct dialog {
 	struct dialog *prev, *next;
+	/* media of an early dialog (media_fork.c) */
+	struct cscf_sdp_session *sdp; /* owned; NULL: it has said nothing, or the call has it */
+	char branch[BRANCH_TEXT];
+	bool on_agw;      /* the AGW has a remote end by that name */
+	bool branch_over; /* and is to forget it with the next Configure */
+	enum early early;
+	unsigned spoke;   /* order of the last early description */
 	char *callee_tag; /* owned */
 	char *to;         /* owned: the callee's To value, tag included */
 	struct target target[SIDE_COUNT];
@@ -160,6 +171,8 @@ struct xact {
 	bool initial;
 	bool has_offer;    /* the request carried the offer of the open round */
 	bool server_final; /* a final response was sent */
+	bool here;         /* by us, in place of the other leg: the ACK ends here as well */
+	bool awaits_ack;   /* that ACK has not come yet */
 	bool client_live;  /* callbacks may still come */
 	bool client_final;
 	bool cancelled;
@@ -183,6 +196,13 @@ struct job {
 	bool sdp_done;
 };
 
+/* How much an answer binds. */
+enum media_weight {
+	MEDIA_EARLY, /* before the call is answered: early gates */
+	MEDIA_SHOWN, /* unreliable 18x to a re-INVITE: nothing holds yet */
+	MEDIA_FINAL
+};
+
 /* What an offer/answer step came to. */
 enum media_rc {
 	MEDIA_READY,  /* call->media.text is to replace the body */
@@ -195,16 +215,35 @@ struct told {
 	uint8_t *p; /* owned */
 	size_t n;
 };
+/* Asked of the AGW once in a round. */
+enum media_verb { MEDIA_VERB_RESTART = 1, MEDIA_VERB_NEW_DTLS = 2 };
 
 struct media {
-	struct cscf_sdp_session *sdp; /* owned */
-	gw_handle ctx;                /* handle of the Iq context */
-	uint32_t tag;                 /* of the request awaited; late answers have another */
-	enum { MEDIA_IDLE, MEDIA_RESERVING, MEDIA_CONFIGURING, MEDIA_GATING } doing;
+	struct cscf_sdp_session *root; /* owned: the call's, or of what comes before any answer */
+	struct cscf_sdp_session *sdp;  /* borrowed: in use, root or that of an early dialog */
+	struct dialog *dialog;         /* borrowed: whose it is; incoming calls have one for all */
+	bool settled;                  /* outgoing: root is the winner's */
+	unsigned n_forks, n_spoke;
+	gw_handle ctx; /* handle of the Iq context */
+	uint32_t tag;  /* of the request awaited; late answers have another */
+	enum {
+		MEDIA_IDLE,
+		MEDIA_RESERVING,
+		MEDIA_PREPARING,
+		MEDIA_CONFIGURING,
+		MEDIA_GATING
+	} doing;
 	bool from_wic; /* of the step under way */
 	bool answered; /* a final answer: gates by direction only */
 	bool gates_final;
-	bool early_down, early_up; /* gates before the answer */
+	bool prepared;                    /* the AGW has an offer in its pocket … */
+	const struct dialog *prepared_by; /* … of that dialog's round */
+	bool again;                       /* the round had an answer before this one */
+	bool repeat;      /* the offer says nothing new: no need to ask the AGW (SDP-11) */
+	bool resent;      /* after REV_CONFLICT, once per step */
+	bool here;        /* the offer under way is answered by us (2.5 b) */
+	unsigned verbs_done; /* enum media_verb: in this round */
+	unsigned verbs;      /* … of the step under way */
 	struct cscf_sdp_text text;
 	struct release_order refusal;
 	struct told told, telling; /* to the AGW: last, and with the Configure under way */
@@ -267,6 +306,8 @@ struct call {
 	char *core_offer;  /* owned: its last, while it has preconditions that we answer */
 	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;
+	uint64_t refreshed_ms; /* when both parties agreed to the session interval last */
+	uint32_t interval_s;   /* 0 = none */
 	/* record (REL-18) */
 	enum cause cause;
 	int status;

@@ -153,7 +153,6 @@ static void on_invite(struct xact *x, const struct cscf_sip_msg *rsp,
 	} else if (c->winner == NULL) {
 		if (!rel100_provisional(x, dialog_learn(c, rsp), rsp))
 			return;
-		media_early_gates(c, rsp);
 		relay(x, rsp);
 	}
 }
@@ -187,7 +186,7 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 		if (flow_ask_again(x))
 			return;
 		if (x->has_offer)
-			media_rollback(c);
+			media_rollback_of(c, x->dialog);
 		xact_reply(x, 480, NULL, NULL, NULL);
 		return;
 	}

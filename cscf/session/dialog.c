@@ -60,6 +60,7 @@ void target_refresh(struct target *t, const struct cscf_sip_msg *msg)
 
 static void dialog_free(struct dialog *d)
 {
+	media_fork_free(d);
 	free(d->callee_tag);
 	free(d->to);
 	free(d->early_sdp);

@@ -55,8 +55,10 @@ enum gw_err in_dialog_prepare(struct call *c, struct dialog *d, enum side to,
 }
 
 /* Another INVITE or UPDATE with an offer is still under way (RFC 3261 s14.2, RFC 3311 s5.2). */
-static int find_glare(const struct call *c, enum side from, const struct cscf_sip_msg *msg)
+static int find_glare(const struct call *c, const struct dialog *d, enum side from,
+		      const struct cscf_sip_msg *msg)
 {
+	const struct cscf_sdp_session *sdp = media_sdp_of(c, d);
 	enum cscf_sip_method m = cscf_sip_msg_method(msg);
 	const struct xact *x;
 
@@ -70,7 +72,7 @@ static int find_glare(const struct call *c, enum side from, const struct cscf_si
 		     !(x->method == CSCF_SIP_UPDATE && x->has_offer)))
 			continue;
 		if (m == CSCF_SIP_UPDATE && x->initial &&
-		    (!cscf_sdp_round_open(c->media.sdp) || cscf_sdp_round_answered(c->media.sdp)))
+		    (!cscf_sdp_round_open(sdp) || cscf_sdp_round_answered(sdp)))
 			continue;
 		return x->from == from ? 500 : 491;
 	}
@@ -82,7 +84,7 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 {
 	struct cscf_sip_msg *copy = NULL;
 	struct xact *x = NULL;
-	int glare = find_glare(c, from, msg);
+	int glare = find_glare(c, d, from, msg);
 	enum gw_err err;
 
 	if (glare != 0) {

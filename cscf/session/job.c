@@ -94,15 +94,38 @@ static void refuse(struct call *c, struct job *j)
 	call_release(c, why);
 }
 
-/* @return the method's offer or answer is part of the call's own description */
-static bool is_final(const struct call *c, const struct job *j)
+static enum media_weight weight_of(const struct call *c, const struct job *j)
 {
 	int status = cscf_sip_msg_status(j->msg);
 
 	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
-	if (c->answered_ms != 0 || j->kind == JOB_ACK)
-		return true;
-	return j->kind == JOB_RESPONSE && j->x->initial && status >= 200 && status < 300;
+	if (j->kind == JOB_ACK)
+		return MEDIA_FINAL;
+	if (c->answered_ms == 0)
+		return j->kind == JOB_RESPONSE && j->x->initial && status / 100 == 2 ? MEDIA_FINAL
+										     : MEDIA_EARLY;
+	return j->kind == JOB_RESPONSE && status < 200 &&
+		       !cscf_sip_msg_has_token(j->msg, "Require", "100rel")
+		   ? MEDIA_SHOWN
+		   : MEDIA_FINAL;
+}
+
+/* Does it end a round, also without a description? */
+static bool confirms(const struct job *j, enum media_weight weight)
+{
+	if (j->kind == JOB_RESPONSE && weight == MEDIA_FINAL)
+		return cscf_sip_msg_status(j->msg) / 100 == 2 && (j->x->initial || j->x->has_offer);
+	return j->kind == JOB_ACK;
+}
+
+/* The dialog it is about; NULL for the INVITE that begins them. */
+static struct dialog *dialog_of(struct call *c, const struct job *j)
+{
+	if (j->x == NULL)
+		return NULL;
+	if (j->x->initial)
+		return j->kind == JOB_RESPONSE ? dialog_find(c, cscf_sip_msg_to_tag(j->msg)) : NULL;
+	return j->x->dialog;
 }
 
 /* An offer while another is not answered yet (CALL-28, CALL-30); a PRACK may bring the answer. */
@@ -137,10 +160,17 @@ static bool negotiates(const struct job *j)
 static enum media_rc take_sdp(struct call *c, struct job *j)
 {
 	struct cscf_sip_part part;
-	bool final = is_final(c, j);
+	enum media_weight weight = weight_of(c, j);
+	struct dialog *d = dialog_of(c, j);
 	enum gw_err err = cscf_sip_msg_find_part(j->msg, SDP_TYPE, &part);
+	bool regate;
 
 	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
+	media_at(c, d);
+	if (weight == MEDIA_FINAL && j->kind == JOB_RESPONSE && j->x->initial)
+		media_settle(c, d);
+	regate = j->from == SIDE_CORE && media_note_early(c, j->msg);
+	c->media.here = false;
 	c->media.text = (struct cscf_sdp_text){0};
 	c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .verdict = CSCF_SDP_SYNTAX};
 	if (j->kind == JOB_REQUEST && sealed(j->msg) != 0) {
@@ -148,12 +178,15 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		    (struct release_order){.cause = CAUSE_SDP, .status = sealed(j->msg)};
 		return MEDIA_REFUSED;
 	}
-	if (!negotiates(j)) /* addresses of one side are not for the other */
+	/* addresses of one side are not for the other; a fork that lost negotiates no more */
+	if (!negotiates(j) || media_is_over(c, d))
 		return err != GW_OK || cscf_sip_msg_set_body(j->msg, NULL, "", 0) == GW_OK
 			   ? MEDIA_READY
 			   : MEDIA_REFUSED;
 	if (err == GW_ERR_NOT_FOUND)
-		return final && j->kind != JOB_REQUEST ? media_confirm(c) : MEDIA_READY;
+		return confirms(j, weight) ? media_confirm(c)
+		       : regate            ? media_regate(c)
+					   : MEDIA_READY;
 	if (err != GW_OK)
 		return MEDIA_REFUSED;
 	if (j->kind == JOB_RESPONSE && cscf_sip_msg_status(j->msg) >= 300)
@@ -171,12 +204,12 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		j->x->has_offer = true;
 		precondition_note(c, j->from, part.body);
 	}
-	return media_take(c, j->from, part.body.p, part.body.n, j->kind == JOB_REQUEST, final);
+	return media_take(c, j->from, part.body.p, part.body.n, j->kind == JOB_REQUEST, weight);
 }
 
 static bool put_text(struct call *c, struct job *j)
 {
-	if (c->media.text.p == NULL)
+	if (c->media.text.p == NULL || c->media.here)
 		return true;
 	return cscf_sip_msg_replace_part(j->msg, SDP_TYPE, c->media.text.p, c->media.text.n) ==
 	       GW_OK;
@@ -261,6 +294,7 @@ static void send_response(struct call *c, struct job *j)
 		x->server_final = true;
 	if (status >= 200 && status < 300 && x->method == CSCF_SIP_INVITE)
 		x->answer = clone(msg);
+	local_answer_note(c, msg);
 	err = cscf_sip_respond(c->s->p.stack, x->server, msg);
 	if (err != GW_OK)
 		CALL_LOG(GW_LOG_WARN, "call.respond_failed", c, side_name(x->from),
@@ -285,6 +319,11 @@ static void send_ack(struct call *c, struct job *j)
 	enum gw_err err;
 
 	j->msg = NULL;
+	if (x != NULL && x->here) {
+		x->awaits_ack = false;
+		cscf_sip_msg_free(msg);
+		return;
+	}
 	if (x != NULL && x->ack == NULL)
 		x->ack = clone(msg);
 	err = leg_send_ack(c, other_side(j->from), msg);
@@ -333,7 +372,10 @@ static bool step(struct call *c, struct job *j)
 	}
 	switch (j->kind) {
 	case JOB_REQUEST:
-		send_request(c, j);
+		if (c->media.here)
+			local_answer_send(c, j->x);
+		else
+			send_request(c, j);
 		break;
 	case JOB_RESPONSE:
 		send_response(c, j);

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one place where the SDP layer's typed parameters become Iq messages and back. Nothing is
- * decided here but the gates: what the directions allow, less what the call's state forbids.
- * Everything built lives in one object; strings are borrowed from the SDP session.
- * Thread: the cscf loop. Spec: calls-and-media 5.3 Reserve, Modify; IQ-03..06, DTLS-05.
+ * The one place where the SDP layer's typed parameters become Iq messages (and back:
+ * media_result.c). Nothing is decided here but the gates: what the directions allow, less what the
+ * call's state forbids. Everything built lives in one object; strings are borrowed from the SDP
+ * session. Thread: the cscf loop. Spec: calls-and-media 5.3 Reserve, Modify; IQ-03..06, DTLS-05.
  */
 #include "cscf/session/session_int.h"
 
 #include "proto/iq_codec.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FP_TEXT (64 * 3)
-#define MAX_FB  4
+#define FP_TEXT     (64 * 3)
+#define MAX_FB      4
+
+#define MAX_REMOTES 8 /* one early dialog heard, one just added, the rest forgotten */
 
 struct media_params {
+	const struct call *c;
+	const struct cscf_sdp_session *sdp; /* borrowed: of the dialog that is heard */
+	const struct dialog *heard;         /* borrowed; NULL: there is but one */
+	enum media_ask ask;
+	unsigned verbs;
 	size_t n;
 	IqStreamRequest *list[IQ_MAX_STREAMS];
 	struct params {
@@ -32,8 +38,13 @@ struct media_params {
 		IqFingerprint fp[CSCF_SDP_MAX_FP], *fp_list[CSCF_SDP_MAX_FP];
 		char fp_text[CSCF_SDP_MAX_FP][FP_TEXT];
 		IqPayloadType pt[IQ_MAX_PAYLOAD_TYPES], *pt_list[IQ_MAX_PAYLOAD_TYPES];
-		IqCoreRemote remote, *remote_list[1];
-		IqAddress rtp, rtcp;
+		struct remote {
+			IqCoreRemote msg;
+			IqAddress rtp, rtcp;
+			char rtp_ip[CSCF_SDP_ADDR_LEN], rtcp_ip[CSCF_SDP_ADDR_LEN];
+			char branch[BRANCH_TEXT];
+		} remote[MAX_REMOTES];
+		IqCoreRemote *remote_list[MAX_REMOTES];
 		Wicgate__Iq__V1__Feedback fb[MAX_FB];
 		struct exts {
 			IqHeaderExtension ext[CSCF_SDP_MAX_EXT], *list[CSCF_SDP_MAX_EXT];
@@ -46,7 +57,6 @@ struct media_params {
 		char access_realm[IQ_MAX_ID + 1], core_realm[IQ_MAX_ID + 1];
 		struct cscf_sdp_cand cand_copy[CSCF_SDP_MAX_CAND];
 		struct cscf_sdp_fp fp_copy[CSCF_SDP_MAX_FP];
-		char rtp_ip[CSCF_SDP_ADDR_LEN], rtcp_ip[CSCF_SDP_ADDR_LEN];
 		struct cscf_sdp_fmt fmt_copy[IQ_MAX_PAYLOAD_TYPES];
 	} p[];
 };
@@ -74,7 +84,7 @@ static Wicgate__Iq__V1__Candidate__Type cand_type(const char *type)
 }
 
 /* Only an offerer restarts ICE; new credentials in an answer are just the peer's. */
-static void fill_ice(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+static void fill_ice(struct params *p, struct media_params *all, const struct cscf_sdp_stream *st)
 {
 	const struct cscf_sdp_access_remote *r = &st->access_remote;
 
@@ -86,9 +96,12 @@ static void fill_ice(struct params *p, const struct call *c, const struct cscf_s
 	p->cred.pwd = p->pwd;
 	p->ice.credentials = &p->cred;
 	p->ice.lite = r->ice_lite;
-	/* once per round: the Configure that only opens gates repeats neither of the two verbs */
-	p->ice.restart = st->ice_restart && st->has_local && c->media.doing != MEDIA_GATING &&
-			 cscf_sdp_round_from_wic(c->media.sdp);
+	/* once per round: whatever repeats the parameters repeats neither of the two verbs */
+	p->ice.restart = st->ice_restart && st->has_local &&
+			 (all->c->media.verbs_done & MEDIA_VERB_RESTART) == 0 &&
+			 cscf_sdp_round_from_wic(all->sdp);
+	if (p->ice.restart)
+		all->verbs |= MEDIA_VERB_RESTART;
 	p->ice.candidates = p->cand_list;
 	for (size_t i = 0; i < r->n_cands && i < CSCF_SDP_MAX_CAND; i++) {
 		IqCandidate *cand = &p->cand[i];
@@ -107,7 +120,7 @@ static void fill_ice(struct params *p, const struct call *c, const struct cscf_s
 	}
 }
 
-static void fill_dtls(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+static void fill_dtls(struct params *p, struct media_params *all, const struct cscf_sdp_stream *st)
 {
 	const struct cscf_sdp_access_remote *r = &st->access_remote;
 
@@ -123,7 +136,10 @@ static void fill_dtls(struct params *p, const struct call *c, const struct cscf_
 		p->dtls.role = IQ_V(DTLS_ROLE__DTLS_SERVER);
 		break;
 	}
-	p->dtls.new_association = st->new_dtls && st->has_local && c->media.doing != MEDIA_GATING;
+	p->dtls.new_association =
+	    st->new_dtls && st->has_local && (all->c->media.verbs_done & MEDIA_VERB_NEW_DTLS) == 0;
+	if (p->dtls.new_association)
+		all->verbs |= MEDIA_VERB_NEW_DTLS;
 	snprintf(p->tls_id, sizeof(p->tls_id), "%s", r->tls_id);
 	p->dtls.tls_id = p->tls_id;
 	p->dtls.fingerprints = p->fp_list;
@@ -199,8 +215,10 @@ static Wicgate__Iq__V1__RtcpMode access_rtcp(const struct call *c, const struct 
 	return IQ_V(RTCP_MODE__RTCP_MUX);
 }
 
-static void fill_access(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+static void fill_access(struct params *p, struct media_params *all,
+			const struct cscf_sdp_stream *st)
 {
+	const struct call *c = all->c;
 	const struct cscf_session_config *cfg = c->s->cfg;
 	IqAccessTermination *a = &p->access;
 
@@ -219,8 +237,8 @@ static void fill_access(struct params *p, const struct call *c, const struct csc
 	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
 	if (!st->access_remote.known)
 		return;
-	fill_ice(p, c, st);
-	fill_dtls(p, c, st);
+	fill_ice(p, all, st);
+	fill_dtls(p, all, st);
 	a->ice = &p->ice;
 	a->dtls = &p->dtls;
 }
@@ -235,32 +253,73 @@ static Wicgate__Iq__V1__AddressFamily core_family(const struct call *c,
 					   : IQ_V(ADDRESS_FAMILY__IPV4);
 }
 
-static void fill_core_remote(struct params *p, const struct cscf_sdp_stream *st)
+static struct remote *remote_add(struct params *p, const struct dialog *d)
+{
+	size_t n = p->core.n_remotes;
+	struct remote *r;
+
+	if (n == MAX_REMOTES)
+		return NULL;
+	r = &p->remote[n];
+	wicgate__iq__v1__core_remote__init(&r->msg);
+	snprintf(r->branch, sizeof(r->branch), "%s", d != NULL ? d->branch : "");
+	r->msg.branch = r->branch;
+	p->remote_list[n] = &r->msg;
+	p->core.remotes = p->remote_list;
+	p->core.n_remotes = n + 1;
+	return r;
+}
+
+static void fill_remote(struct params *p, const struct dialog *d, const struct cscf_sdp_stream *st,
+			bool active)
 {
 	const struct cscf_sdp_core_remote *r = &st->core_remote;
+	struct remote *to;
 
 	if (!r->known || r->addr[0] == '\0' || r->port == 0)
 		return;
-	wicgate__iq__v1__core_remote__init(&p->remote);
-	wicgate__iq__v1__address__init(&p->rtp);
-	wicgate__iq__v1__address__init(&p->rtcp);
-	snprintf(p->rtp_ip, sizeof(p->rtp_ip), "%s", r->addr);
-	snprintf(p->rtcp_ip, sizeof(p->rtcp_ip), "%s",
+	to = remote_add(p, d);
+	if (to == NULL)
+		return;
+	wicgate__iq__v1__address__init(&to->rtp);
+	wicgate__iq__v1__address__init(&to->rtcp);
+	snprintf(to->rtp_ip, sizeof(to->rtp_ip), "%s", r->addr);
+	snprintf(to->rtcp_ip, sizeof(to->rtcp_ip), "%s",
 		 r->rtcp_addr[0] != '\0' ? r->rtcp_addr : r->addr);
-	p->rtp.ip = p->rtp_ip;
-	p->rtp.port = r->port;
-	p->rtcp.ip = p->rtcp_ip;
-	p->rtcp.port = r->rtcp_port != 0 ? r->rtcp_port : r->port + 1U;
-	p->remote.rtp = &p->rtp;
-	p->remote.rtcp = p->rtcp.port <= 65535 ? &p->rtcp : NULL;
-	p->remote.active = true;
-	p->remote_list[0] = &p->remote;
-	p->core.remotes = p->remote_list;
-	p->core.n_remotes = 1;
+	to->rtp.ip = to->rtp_ip;
+	to->rtp.port = r->port;
+	to->rtcp.ip = to->rtcp_ip;
+	to->rtcp.port = r->rtcp_port != 0 ? r->rtcp_port : r->port + 1U;
+	to->msg.rtp = &to->rtp;
+	to->msg.rtcp = to->rtcp.port <= 65535 ? &to->rtcp : NULL;
+	to->msg.active = active;
 }
 
-static void fill_core(struct params *p, const struct call *c, const struct cscf_sdp_stream *st)
+/* The dialogs that are over, the one at work (when another is heard), the one that is heard. */
+static void fill_remotes(struct params *p, const struct media_params *all,
+			 const struct cscf_sdp_stream *st)
 {
+	const struct dialog *now = all->c->media.dialog, *d;
+	const struct cscf_sdp_stream *other;
+
+	DL_FOREACH (all->c->dialogs, d)
+		if (d->branch_over && p->core.n_remotes < MAX_REMOTES - 2) {
+			struct remote *r = remote_add(p, d);
+
+			r->msg.drop = true;
+		}
+	if (now != all->heard && now != NULL && all->ask == MEDIA_ASK_CONFIGURE) {
+		other = media_stream_by_id(all->c->media.sdp, st->stream_id);
+		if (other != NULL && other->live)
+			fill_remote(p, now, other, false);
+	}
+	fill_remote(p, all->heard, st, true);
+}
+
+static void fill_core(struct params *p, const struct media_params *all,
+		      const struct cscf_sdp_stream *st)
+{
+	const struct call *c = all->c;
 	const struct cscf_session_config *cfg = c->s->cfg;
 	const struct cscf_sdp_core_remote *r = &st->core_remote;
 	IqCoreTermination *t = &p->core;
@@ -289,24 +348,28 @@ static void fill_core(struct params *p, const struct call *c, const struct cscf_
 		t->rr_bps = (uint32_t)r->b_rr_bps;
 		t->has_rs_rr = true;
 	}
-	fill_core_remote(p, st);
+	fill_remotes(p, all, st);
 }
 
-static void fill_gate(struct params *p, const struct call *c, const struct cscf_sdp_stream *st,
-		      bool configure)
+static void fill_gate(struct params *p, const struct media_params *all,
+		      const struct cscf_sdp_stream *st)
 {
+	bool up, down;
+
 	wicgate__iq__v1__gate__init(&p->gate);
-	if (configure) {
-		p->gate.uplink = st->gate_uplink && (c->media.answered || c->media.early_up);
-		p->gate.downlink = st->gate_downlink && (c->media.answered || c->media.early_down);
+	if (all->ask == MEDIA_ASK_CONFIGURE && st->live) {
+		media_early_gates(all->c, all->heard, &up, &down);
+		p->gate.uplink = st->gate_uplink && up;
+		p->gate.downlink = st->gate_downlink && down;
 	}
-	p->req.gate = &p->gate;
+	if (all->ask != MEDIA_ASK_PREPARE) /* an offer in flight opens and shuts nothing */
+		p->req.gate = &p->gate;
 }
 
-static void fill(struct params *p, const struct call *c, const struct cscf_sdp_stream *st,
-		 bool configure)
+static void fill(struct params *p, struct media_params *all, const struct cscf_sdp_stream *st)
 {
 	const char *word = st->media == CSCF_SDP_VIDEO ? "video" : "audio";
+	int64_t inactivity = all->c->s->cfg->inactivity;
 
 	wicgate__iq__v1__stream_request__init(&p->req);
 	p->req.stream_id = st->stream_id;
@@ -315,43 +378,66 @@ static void fill(struct params *p, const struct call *c, const struct cscf_sdp_s
 						   : IQ_V(MEDIA_KIND__AUDIO);
 	snprintf(p->label, sizeof(p->label), "%s-%u", word, st->stream_id);
 	p->req.label = p->label;
-	fill_gate(p, c, st, configure);
-	fill_access(p, c, st);
-	fill_core(p, c, st);
+	fill_gate(p, all, st);
+	p->req.inactivity_ms = (uint32_t)inactivity;
+	p->req.inactivity_off = inactivity == 0 || (!st->gate_uplink && !st->gate_downlink);
+	if (!st->live) /* refused by the dialog that is heard: another may still want it */
+		return;
+	fill_access(p, all, st);
+	fill_core(p, all, st);
 	p->req.access = &p->access;
 	p->req.core = &p->core;
-	p->req.inactivity_ms = (uint32_t)c->s->cfg->inactivity;
-	p->req.inactivity_off =
-	    c->s->cfg->inactivity == 0 || (!st->gate_uplink && !st->gate_downlink);
 }
 
-enum gw_err media_params_new(struct media_params **out, const struct call *c, bool only_new,
-			     bool configure)
+static bool is_asked_for(const struct media_params *all, const struct cscf_sdp_stream *st)
 {
-	size_t total = cscf_sdp_stream_count(c->media.sdp), n = 0;
+	switch (all->ask) {
+	case MEDIA_ASK_RESERVE:
+		return st->live && !st->has_local;
+	case MEDIA_ASK_PREPARE:
+		return st->live && st->has_local && !st->is_new;
+	case MEDIA_ASK_CONFIGURE:
+		break;
+	}
+	return st->has_local && (st->live || media_is_forked(all->c));
+}
+
+enum gw_err media_params_new(struct media_params **out, const struct call *c, enum media_ask ask)
+{
+	struct media_params key = {
+	    .c = c, .sdp = c->media.sdp, .heard = c->media.dialog, .ask = ask};
+	size_t total, n = 0;
 	struct media_params *p;
 
-	for (size_t i = 0; i < total; i++) {
-		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
-
-		n += st->live && st->has_local != only_new ? 1 : 0;
+	if (ask == MEDIA_ASK_CONFIGURE) {
+		key.heard = media_heard(c);
+		key.sdp = media_sdp_of(c, key.heard);
 	}
+	total = cscf_sdp_stream_count(key.sdp);
+	for (size_t i = 0; i < total; i++)
+		n += is_asked_for(&key, cscf_sdp_stream(key.sdp, i)) ? 1 : 0;
 	if (n > IQ_MAX_STREAMS)
 		return GW_ERR_LIMIT;
 	p = calloc(1, sizeof(*p) + n * sizeof(p->p[0]));
 	if (p == NULL)
 		return GW_ERR_NOMEM;
+	*p = key;
 	for (size_t i = 0; i < total && p->n < n; i++) {
-		const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(key.sdp, i);
 
-		if (!st->live || st->has_local == only_new)
+		if (!is_asked_for(&key, st))
 			continue;
-		fill(&p->p[p->n], c, st, configure);
+		fill(&p->p[p->n], p, st);
 		p->list[p->n] = &p->p[p->n].req;
 		p->n++;
 	}
 	*out = p;
 	return GW_OK;
+}
+
+unsigned media_params_verbs(const struct media_params *p)
+{
+	return p->verbs;
 }
 
 void media_params_free(struct media_params *p)
@@ -367,115 +453,4 @@ IqStreamRequest **media_params_streams(struct media_params *p, size_t *n)
 {
 	*n = p->n;
 	return p->list;
-}
-
-/* ---- what the AGW gave ---- */
-
-static bool fp_parse(struct cscf_sdp_fp *out, const IqFingerprint *f)
-{
-	const char *s = f->value;
-
-	snprintf(out->hash, sizeof(out->hash), "%s", f->hash);
-	for (out->len = 0; out->len < sizeof(out->value); s += 3) {
-		if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1]))
-			return false;
-		out->value[out->len++] = (uint8_t)strtoul((const char[]){s[0], s[1], 0}, NULL, 16);
-		if (s[2] != ':')
-			return s[2] == '\0';
-	}
-	return false;
-}
-
-static const char *cand_word(Wicgate__Iq__V1__Candidate__Type type)
-{
-	switch ((int)type) { /* a wire value: has a default */
-	case IQ_V(CANDIDATE__TYPE__SRFLX):
-		return "srflx";
-	case IQ_V(CANDIDATE__TYPE__PRFLX):
-		return "prflx";
-	case IQ_V(CANDIDATE__TYPE__RELAY):
-		return "relay";
-	default:
-		return "host";
-	}
-}
-
-static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *a)
-{
-	*out = (struct cscf_sdp_access_local){0};
-	if (a->n_candidates == 0 || a->credentials == NULL || a->n_fingerprints == 0)
-		return false;
-	snprintf(out->ufrag, sizeof(out->ufrag), "%s", a->credentials->ufrag);
-	snprintf(out->pwd, sizeof(out->pwd), "%s", a->credentials->pwd);
-	snprintf(out->tls_id, sizeof(out->tls_id), "%s", a->tls_id);
-	for (size_t i = 0; i < a->n_candidates && out->n_cands < CSCF_SDP_MAX_CAND; i++) {
-		const IqCandidate *c = a->candidates[i];
-		struct cscf_sdp_cand *o = &out->cands[out->n_cands];
-
-		if (c->address == NULL || c->tcp)
-			continue;
-		snprintf(o->foundation, sizeof(o->foundation), "%s", c->foundation);
-		snprintf(o->type, sizeof(o->type), "%s", cand_word(c->type));
-		snprintf(o->addr, sizeof(o->addr), "%s", c->address->ip);
-		o->port = (uint16_t)c->address->port;
-		o->component = (uint16_t)c->component;
-		o->priority = c->priority;
-		out->n_cands++;
-		if (o->component == 2)
-			out->rtcp_port = o->port;
-	}
-	if (out->n_cands == 0)
-		return false;
-	snprintf(out->addr, sizeof(out->addr), "%s", out->cands[0].addr);
-	out->port = out->cands[0].port;
-	for (size_t i = 0; i < a->n_fingerprints && out->n_fps < CSCF_SDP_MAX_FP; i++)
-		if (!fp_parse(&out->fps[out->n_fps++], a->fingerprints[i]))
-			return false;
-	return true;
-}
-
-static bool take_core(struct cscf_sdp_core_local *out, const IqCoreLocal *l)
-{
-	*out = (struct cscf_sdp_core_local){0};
-	if (l->rtp == NULL)
-		return false;
-	snprintf(out->addr, sizeof(out->addr), "%s", l->rtp->ip);
-	out->port = (uint16_t)l->rtp->port;
-	out->rtcp_port = l->rtcp != NULL ? (uint16_t)l->rtcp->port : 0;
-	return true;
-}
-
-static enum gw_err take_stream(struct call *c, size_t i, const IqStreamResult *r)
-{
-	struct cscf_sdp_access_local access;
-	struct cscf_sdp_core_local core;
-	const struct cscf_sdp_stream *st = cscf_sdp_stream(c->media.sdp, i);
-	enum gw_err err;
-
-	if (!st->has_local && (r->access == NULL || r->core == NULL))
-		return GW_ERR_PROTO;
-	if ((r->access != NULL && !take_access(&access, r->access)) ||
-	    (r->core != NULL && !take_core(&core, r->core)))
-		return GW_ERR_PROTO;
-	if (r->access == NULL && r->core == NULL)
-		return GW_OK;
-	err = cscf_sdp_set_local(c->media.sdp, i, r->access != NULL ? &access : NULL,
-				 r->core != NULL ? &core : NULL);
-	explicit_bzero(access.pwd, sizeof(access.pwd));
-	return err;
-}
-
-enum gw_err media_params_take(struct call *c, IqStreamResult *const *results, size_t n)
-{
-	enum gw_err err = GW_OK;
-
-	for (size_t k = 0; k < n && err == GW_OK; k++) {
-		size_t total = cscf_sdp_stream_count(c->media.sdp), i = 0;
-
-		while (i < total &&
-		       cscf_sdp_stream(c->media.sdp, i)->stream_id != results[k]->stream_id)
-			i++;
-		err = i < total ? take_stream(c, i, results[k]) : GW_ERR_PROTO;
-	}
-	return err;
 }

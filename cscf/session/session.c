@@ -43,6 +43,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
     M(SM_LIMIT, "cscf_session_limit_total", GW_METRIC_COUNTER, "Calls refused by limits.calls"),
     M(SM_LATE, "cscf_session_late_total", GW_METRIC_COUNTER,
       "Messages and events for what has ended"),
+    M(SM_LOCAL_ANSWER, "cscf_session_local_answers_total", GW_METRIC_COUNTER,
+      "ICE restarts of WICs answered without the core"),
     M(SM_FORK_DROPPED, "cscf_session_fork_dropped_total", GW_METRIC_COUNTER,
       "2xx that lost or came too late"),
     M(SM_PROXIED, "cscf_session_proxied_total", GW_METRIC_COUNTER,
@@ -257,6 +259,11 @@ void cscf_session_on_server_done(struct cscf_session *s, gw_handle server, bool 
 	if (x == NULL)
 		return;
 	x->server_final = true;
+	if (x->awaits_ack && !x->call->released) { /* to our own 2xx, for 64*T1 (CALL-24) */
+		x->awaits_ack = false;
+		call_release_cause(x->call, CAUSE_NO_ACK);
+		return;
+	}
 	xact_check(x);
 }
 

@@ -51,6 +51,7 @@ struct cscf_session_config {
 	bool inactivity_oneway_release;
 	bool route_reject;   /* identity.route_mismatch=reject */
 	bool early_uplink;   /* media.early_uplink=open */
+	bool local_answer;   /* sip.local_answer_ice_restart */
 	bool dtls_fail_keep; /* dtls.fail_action=keep */
 	bool latch_once;     /* core.latch=once */
 	int source_filter;   /* core.source_filter: IqCoreTermination filter */

@@ -52,7 +52,7 @@ void xact_free(struct xact *x)
 
 void xact_check(struct xact *x)
 {
-	if (!x->client_live && x->server_final && x->n_jobs == 0)
+	if (!x->client_live && x->server_final && !x->awaits_ack && x->n_jobs == 0)
 		xact_free(x);
 }
 

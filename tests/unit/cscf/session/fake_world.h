@@ -23,6 +23,8 @@
 
 #include <cmocka.h>
 
+#define W_PREPARE  WICGATE__IQ__V1__CONFIGURE_REQUEST__PHASE__PREPARE
+#define W_COMMIT   WICGATE__IQ__V1__CONFIGURE_REQUEST__PHASE__COMMIT
 #define W_MAX      64
 #define W_CONN     11U
 #define W_OTHER    12U
@@ -51,7 +53,11 @@ struct w_iq {
 	enum { W_RESERVE, W_CONFIGURE, W_RELEASE } op;
 	uint32_t ids[8];
 	size_t n_ids;
-	bool gate_up, gate_down, restart;
+	bool gate_up, gate_down, restart, new_dtls;
+	int phase;
+	char branch[4][64]; /* remotes of the first stream, in order; "-" in front: dropped */
+	size_t n_branches;
+	char active[64];
 	unsigned ext[2][2]; /* first header extension of access and core: id, peer_id */
 };
 
@@ -77,7 +83,7 @@ static struct world {
 	bool no_agw, priority; /* of the context reserved last */
 	struct w_iq iq[W_MAX];
 	size_t n_iq;
-	unsigned reserved, released, streams_released;
+	unsigned reserved, released, streams_released, rollbacks;
 	struct cscf_iq_cbs iq_cbs;
 	void *iq_arg;
 	/* registrar */
@@ -258,17 +264,35 @@ static void w_iq_ext(unsigned *out, IqHeaderExtension *const *list, size_t n)
 	out[1] = list[0]->peer_id;
 }
 
+static void w_iq_remotes(struct w_iq *q, const IqCoreTermination *core)
+{
+	for (size_t i = 0; i < core->n_remotes && i < 4; i++) {
+		const IqCoreRemote *r = core->remotes[i];
+
+		snprintf(q->branch[q->n_branches++], sizeof(q->branch[0]), "%s%.60s",
+			 r->drop ? "-" : "", r->branch);
+		if (r->active)
+			snprintf(q->active, sizeof(q->active), "%.60s %s:%u", r->branch, r->rtp->ip,
+				 r->rtp->port);
+	}
+}
+
 static void w_iq_streams(struct w_iq *q, IqStreamRequest **streams, size_t n)
 {
 	for (size_t i = 0; i < n && i < 8; i++) {
-		q->ids[q->n_ids++] = streams[i]->stream_id;
-		q->gate_up = streams[i]->gate->uplink;
-		q->gate_down = streams[i]->gate->downlink;
-		w_iq_ext(q->ext[0], streams[i]->access->header_extensions,
-			 streams[i]->access->n_header_extensions);
-		w_iq_ext(q->ext[1], streams[i]->core->header_extensions,
-			 streams[i]->core->n_header_extensions);
-		q->restart = streams[i]->access->ice != NULL && streams[i]->access->ice->restart;
+		const IqStreamRequest *s = streams[i];
+
+		q->ids[q->n_ids++] = s->stream_id;
+		q->gate_up = s->gate != NULL && s->gate->uplink;
+		q->gate_down = s->gate != NULL && s->gate->downlink;
+		if (s->access == NULL)
+			continue;
+		q->restart = s->access->ice != NULL && s->access->ice->restart;
+		q->new_dtls = s->access->dtls != NULL && s->access->dtls->new_association;
+		w_iq_ext(q->ext[0], s->access->header_extensions, s->access->n_header_extensions);
+		w_iq_ext(q->ext[1], s->core->header_extensions, s->core->n_header_extensions);
+		if (i == 0)
+			w_iq_remotes(q, s->core);
 	}
 }
 
@@ -300,10 +324,19 @@ enum gw_err cscf_iq_configure(struct cscf_iq *iq, gw_handle ctx, uint32_t tag,
 			      Wicgate__Iq__V1__ConfigureRequest__Phase phase,
 			      IqStreamRequest **streams, size_t n, cscf_iq_done_fn *done)
 {
+	struct w_iq *q = w_iq_add(ctx, tag, done, W_CONFIGURE);
+
 	(void)iq;
-	(void)phase;
-	w_iq_streams(w_iq_add(ctx, tag, done, W_CONFIGURE), streams, n);
+	w_iq_streams(q, streams, n);
+	q->phase = (int)phase;
 	return GW_OK;
+}
+
+void cscf_iq_rollback(struct cscf_iq *iq, gw_handle ctx)
+{
+	(void)iq;
+	(void)ctx;
+	w.rollbacks++;
 }
 
 void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream_ids, size_t n,

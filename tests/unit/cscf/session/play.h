@@ -171,10 +171,13 @@ static inline IqStreamResult *w_result(uint32_t id)
 	return &r;
 }
 
-/* The AGW answers everything that waits; err != OK refuses. */
+/* The AGW answers everything that waits, and then what follows from that; err != OK refuses what
+ * waits now. */
 static inline void w_agw(enum gw_err err)
 {
-	for (size_t i = 0; i < w.n_iq; i++) {
+	size_t now = w.n_iq;
+
+	for (size_t i = 0; i < (err == GW_OK ? w.n_iq : now); i++) {
 		struct w_iq q = w.iq[i];
 		IqStreamResult *result = q.n_ids > 0 ? w_result(q.ids[0]) : NULL;
 		struct cscf_iq_outcome o = {.err = err, .detail = "test"};

@@ -294,6 +294,9 @@ static void test_reinvite_holds_and_a_refused_one_changes_nothing(void **state)
 	memcpy(strstr(hold, "sendrecv"), "sendonly", 8);
 	memcpy(strstr(hold, "- 5 6"), "- 5 7", 5);
 	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "", hold);
+	assert_int_equal(w.n_clients, 1);
+	assert_int_equal(w.iq[w.n_iq - 1].phase, W_PREPARE);
+	w_agw(GW_OK);
 	assert_int_equal(w_method(1), CSCF_SIP_INVITE);
 	assert_true(w_has(w.clients[1].msg, "a=sendonly"));
 	/* glare: the WIC's own re-INVITE meanwhile */
@@ -303,11 +306,14 @@ static void test_reinvite_holds_and_a_refused_one_changes_nothing(void **state)
 	w_response(1, 488, NULL, NULL, CSCF_SIP_CAUSE_NONE);
 	assert_int_equal(w_status(h), 488);
 	assert_int_equal(w.released, 0);
+	assert_int_equal(w.rollbacks, 1);
 	/* and now it is accepted */
 	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", hold);
+	w_agw(GW_OK);
 	w_response(2, 200, NULL, w_wic_sdp(true), CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
+	assert_int_equal(w.iq[w.n_iq - 1].phase, W_COMMIT);
 	assert_false(w.iq[w.n_iq - 1].restart);
 	w_request(&w_core, "ACK", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NULL);
 	assert_int_equal(w.n_acks, 2);

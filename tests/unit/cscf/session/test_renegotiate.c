@@ -84,6 +84,7 @@ static void test_no_room_for_video_leaves_the_audio(void **state)
 	w_mo_call();
 	h = reinvite(2, wic_offer("o=- 1 3", VIDEO_LINE));
 	w_agw(GW_ERR_LIMIT);
+	w_agw(GW_OK);
 	assert_true(w_has(w.clients[1].msg, "m=audio 20000"));
 	assert_false(w_has(w.clients[1].msg, "m=video 2"));
 	w_response(1, 200, NULL, core_answer("o=- 5 7", "m=video 0 RTP/AVPF 96\r\n"),
@@ -122,9 +123,12 @@ static void test_restart_by_the_wic_is_a_restart_at_the_agw(void **state)
 	memcpy(strstr(offer, "ice-ufrag:wicU"), "ice-ufrag:wicX", 14);
 	memcpy(strstr(offer, "ice-pwd:wic"), "ice-pwd:new", 11);
 	h = reinvite(2, offer);
+	assert_int_equal(w.iq[w.n_iq - 1].phase, W_PREPARE);
+	assert_true(w.iq[w.n_iq - 1].restart);
 	w_agw(GW_OK);
 	w_response(1, 200, NULL, core_answer("o=- 5 6", ""), CSCF_SIP_CAUSE_NONE);
-	assert_true(w.iq[w.n_iq - 1].restart);
+	assert_int_equal(w.iq[w.n_iq - 1].phase, W_COMMIT);
+	assert_false(w.iq[w.n_iq - 1].restart); /* once in a round */
 	w_agw(GW_OK);
 	assert_int_equal(w_status(h), 200);
 	end();
