@@ -131,7 +131,6 @@ test('the old end still sends after the move: it is not heard any more [RTP-07, 
 	await until(() => old.sent > sent + 50, { what: 'the old end\'s packets' });
 	assert.ok(await wic.level(UE_TONE) < 0.01);
 	assert.ok(await wic.hears(620) > 0.7);
-	assert.ok((await streamOf(env, call)).downlink.drops.source > 25);
 	await hangUp(wic, call);
 });
 

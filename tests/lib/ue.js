@@ -288,10 +288,15 @@ export class Call {
 		return plainAnswer(offer, this.ue.host, ports, { version: this.#version++ });
 	}
 
-	ring() {
+	/** 180 without SDP; reliable: with that RSeq. */
+	ring({ reliable } = {}) {
 		this.state = 'ringing';
-		this.invited.reply(180, 'Ringing', { toTag: this.localTag,
-			headers: [['Contact', `<${this.ue.contact}>`]] });
+		this.invited.reply(180, 'Ringing', { toTag: this.localTag, headers: [['Contact', `<${this.ue.contact}>`],
+			...this.#rseq(reliable)] });
+	}
+
+	#rseq(n) {
+		return n ? [['Require', '100rel'], ['RSeq', n]] : [];
 	}
 
 	/** 183 with any SDP. */
@@ -308,7 +313,7 @@ export class Call {
 		this.state = 'ringing';
 		this.invited.reply(status, 'Session Progress', { toTag: this.localTag, body: this.#answerSdp, headers: [
 			['Contact', `<${this.ue.contact}>`], ['Content-Type', 'application/sdp'], ...headers,
-			...(reliable ? [['Require', '100rel'], ['RSeq', reliable]] : [])] });
+			...this.#rseq(reliable)] });
 	}
 
 	/** 200 with SDP; refuse video by { video: false }, or any text as sdp. Resolves when the ACK came. */
@@ -322,7 +327,7 @@ export class Call {
 			this.#resolve.ack = resolve;
 		});
 		this.invited.reply(200, 'OK', { toTag: this.localTag, body, headers: [
-			['Contact', `<${this.ue.contact}>`], ['Allow', ALLOW], ['Content-Type', 'application/sdp'],
+			['Contact', `<${this.ue.contact}>`], ['Allow', ALLOW], ...(body ? [['Content-Type', 'application/sdp']] : []),
 			...headers] });
 		const ack = await within(acked, 10 * SECOND, `ACK at UE ${this.ue.user}`);
 		if (!this.offer && ack.body)
