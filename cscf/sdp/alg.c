@@ -114,12 +114,21 @@ void cscf_sdp_session_free(struct cscf_sdp_session *s)
 	free(s);
 }
 
+/* Nothing hangs on it but convenience: FNV-1a, eight octets at a time. */
 static uint64_t hash_of(const char *text, size_t n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a; nothing hangs on it but convenience */
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ n, word;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	for (; n > 0; text += sizeof(word), n -= sizeof(word)) {
+		size_t k = n < sizeof(word) ? n : sizeof(word);
+
+		word = 0;
+		memcpy(&word, text, k);
+		h = (h ^ word) * UINT64_C(0x100000001b3);
+		h ^= h >> 29;
+		if (k < sizeof(word))
+			break;
+	}
 	return h;
 }
 

@@ -104,17 +104,33 @@ static bool parse_rtpmap(struct cscf_sdp_fmt *f, struct gw_slice value)
 	return sdp_copy(f->name, sizeof(f->name), part[0]);
 }
 
-static bool encoding_of(struct cscf_sdp_fmt *f, const struct sdp *sdp, const struct sdp_sect *sect,
+void sdp_pt_index(struct sdp_pt_index *out, const struct sdp *sdp, const struct sdp_sect *sect)
+{
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < sect->n_attrs; i++) {
+		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
+		bool rtpmap = gw_slice_eq_str(a->name, "rtpmap");
+		const struct sdp_attr **slot;
+		int pt;
+
+		if (!rtpmap && !gw_slice_eq_str(a->name, "fmtp"))
+			continue;
+		pt = sdp_attr_pt(a);
+		if (pt < 0)
+			continue;
+		slot = rtpmap ? &out->rtpmap[pt] : &out->fmtp[pt];
+		if (*slot == NULL)
+			*slot = a;
+	}
+}
+
+static bool encoding_of(struct cscf_sdp_fmt *f, const struct sdp_pt_index *index,
 			const struct sdp_fmts *fallback)
 {
 	const struct cscf_sdp_fmt *known;
 
-	for (size_t i = 0; i < sect->n_attrs; i++) {
-		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
-
-		if (gw_slice_eq_str(a->name, "rtpmap") && sdp_attr_pt(a) == (int)f->pt)
-			return parse_rtpmap(f, a->value);
-	}
+	if (index->rtpmap[f->pt] != NULL)
+		return parse_rtpmap(f, index->rtpmap[f->pt]->value);
 	known = fallback != NULL ? sdp_fmts_find(fallback, f->pt) : NULL;
 	if (known != NULL) {
 		*f = *known;
@@ -203,6 +219,7 @@ bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp
 		   const struct sdp_fmts *fallback, bool avpf, const struct cscf_sdp_policy *policy)
 {
 	enum cscf_sdp_media media = sdp_media_kind(sect);
+	struct sdp_pt_index index;
 	struct gw_slice token;
 	size_t cursor = 0;
 	uint64_t pt;
@@ -210,6 +227,7 @@ bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp
 	*out = (struct sdp_fmts){.v = calloc(128, sizeof(*out->v))};
 	if (out->v == NULL)
 		return false;
+	sdp_pt_index(&index, sdp, sect);
 	while (out->n < 128 && sdp_token_next(sect->fmts, &cursor, &token)) {
 		struct cscf_sdp_fmt f = {.channels = 1};
 
@@ -218,7 +236,7 @@ bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp
 		    sdp_fmts_find(out, (unsigned)pt) != NULL)
 			continue;
 		f.pt = (uint8_t)pt;
-		if (encoding_of(&f, sdp, sect, fallback) && sdp_filter_format(&f, media, policy))
+		if (encoding_of(&f, &index, fallback) && sdp_filter_format(&f, media, policy))
 			out->v[out->n++] = f;
 	}
 	sdp_filter_orphans(out, sdp, sect);

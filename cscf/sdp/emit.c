@@ -18,7 +18,7 @@ static const char *const passed[] = {"ptime", "maxptime",  "content",   "label",
 
 static bool reserve(struct sdp_out *o, size_t more)
 {
-	size_t cap = o->cap > 0 ? o->cap : 1024;
+	size_t cap = o->cap > 0 ? o->cap : 4096;
 	char *p;
 
 	while (cap < o->n + more + 1)
@@ -55,6 +55,16 @@ void sdp_out_put(struct sdp_out *o, const char *fmt, ...)
 	o->n += n;
 }
 
+void sdp_out_raw(struct sdp_out *o, const char *p, size_t n)
+{
+	if (o->failed || !reserve(o, n))
+		return;
+	if (n > 0)
+		memcpy(o->p + o->n, p, n);
+	o->n += n;
+	o->p[o->n] = '\0';
+}
+
 void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s)
 {
 	for (size_t i = 0; i < s->fmts.n; i++)
@@ -73,46 +83,40 @@ void sdp_out_dead(struct sdp_out *o, const struct sdp_words *w, const struct sdp
 	sdp_out_put(o, "m=%s 0 %s %.*s\r\n", w->media, w->proto, GW_SLICE_FMT(fmt));
 }
 
-static const struct sdp_attr *attr_of_pt(const struct sdp *sdp, const struct sdp_sect *sect,
-					 const char *name, unsigned pt)
-{
-	for (size_t i = 0; i < sect->n_attrs; i++) {
-		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
-
-		if (gw_slice_eq_str(a->name, name) && sdp_attr_pt(a) == (int)pt)
-			return a;
-	}
-	return NULL;
-}
-
 static void put_attr(struct sdp_out *o, const struct sdp_attr *a)
 {
-	if (a->value.n > 0)
-		sdp_out_put(o, "a=%.*s:%.*s\r\n", GW_SLICE_FMT(a->name), GW_SLICE_FMT(a->value));
-	else
-		sdp_out_put(o, "a=%.*s\r\n", GW_SLICE_FMT(a->name));
+	/* name and value as they stood in their line */
+	size_t n = a->name.n + (a->value.n > 0 ? 1 + a->value.n : 0);
+
+	sdp_out_raw(o, "a=", 2);
+	sdp_out_raw(o, a->name.p, n);
+	sdp_out_raw(o, "\r\n", 2);
 }
 
 /* An answer may leave out rtpmaps that its offer had: the other leg still gets them. */
 static void put_missing_rtpmaps(struct sdp_out *o, const struct sdp_stream *s,
-				const struct sdp *sdp, const struct sdp_sect *sect,
-				const struct sdp *offer, const struct sdp_sect *offer_sect)
+				const struct sdp_pt_index *index, const struct sdp *offer,
+				const struct sdp_sect *offer_sect)
 {
-	for (size_t i = 0; i < s->fmts.n && offer_sect != NULL; i++) {
-		unsigned pt = s->fmts.v[i].pt;
-		const struct sdp_attr *a = attr_of_pt(offer, offer_sect, "rtpmap", pt);
+	struct sdp_pt_index offered;
 
-		if (a != NULL && attr_of_pt(sdp, sect, "rtpmap", pt) == NULL)
-			put_attr(o, a);
+	if (offer_sect == NULL)
+		return;
+	sdp_pt_index(&offered, offer, offer_sect);
+	for (size_t i = 0; i < s->fmts.n; i++) {
+		unsigned pt = s->fmts.v[i].pt;
+
+		if (offered.rtpmap[pt] != NULL && index->rtpmap[pt] == NULL)
+			put_attr(o, offered.rtpmap[pt]);
 	}
 }
 
 /* RFC 4733 s2.4.1: events 0-15 when nothing is said; said by us so that nobody guesses. */
-static void put_event_default(struct sdp_out *o, const struct sdp *sdp, const struct sdp_sect *sect,
+static void put_event_default(struct sdp_out *o, const struct sdp_pt_index *index,
 			      const struct cscf_sdp_fmt *f)
 {
 	if (strcasecmp(f->name, "telephone-event") == 0 && f->clock_hz == 8000 &&
-	    attr_of_pt(sdp, sect, "fmtp", f->pt) == NULL)
+	    index->fmtp[f->pt] == NULL)
 		sdp_out_put(o, "a=fmtp:%u 0-15\r\n", f->pt);
 }
 
@@ -128,7 +132,10 @@ void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct
 		     const struct sdp_sect *sect, const struct sdp *offer,
 		     const struct sdp_sect *offer_sect, const struct cscf_sdp_policy *policy)
 {
-	put_missing_rtpmaps(o, s, sdp, sect, offer, offer_sect);
+	struct sdp_pt_index index;
+
+	sdp_pt_index(&index, sdp, sect);
+	put_missing_rtpmaps(o, s, &index, offer, offer_sect);
 	for (size_t i = 0; i < sect->n_attrs; i++) {
 		const struct sdp_attr *a = &sdp->attrs[sect->first_attr + i];
 		bool rtpmap = gw_slice_eq_str(a->name, "rtpmap");
@@ -143,11 +150,11 @@ void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct
 			continue;
 		pt = sdp_attr_pt(a);
 		f = pt >= 0 ? sdp_fmts_find(&s->fmts, (unsigned)pt) : NULL;
-		if (f == NULL || (rtpmap && attr_of_pt(sdp, sect, "rtpmap", f->pt) != a))
+		if (f == NULL || (rtpmap && index.rtpmap[f->pt] != a))
 			continue;
 		put_attr(o, a);
 		if (rtpmap)
-			put_event_default(o, sdp, sect, f);
+			put_event_default(o, &index, f);
 	}
 }
 
@@ -177,8 +184,11 @@ static char *with_origin(const struct sdp_out *body, const struct sdp_leg *leg, 
 {
 	struct sdp_out full = {0};
 
-	sdp_out_put(&full, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN %s %s\r\ns=-\r\n%s", leg->sess_id,
-		    leg->version, strchr(addr, ':') != NULL ? "IP6" : "IP4", addr, body->p);
+	if (reserve(&full, body->n + 160))
+		sdp_out_put(&full, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN %s %s\r\ns=-\r\n",
+			    leg->sess_id, leg->version, strchr(addr, ':') != NULL ? "IP6" : "IP4",
+			    addr);
+	sdp_out_raw(&full, body->p, body->n);
 	if (full.failed) {
 		free(full.p);
 		return NULL;

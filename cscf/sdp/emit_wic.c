@@ -87,18 +87,29 @@ static void put_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 	sdp_out_put(o, "a=end-of-candidates\r\n");
 }
 
+static void put_fingerprint(struct sdp_out *o, const struct cscf_sdp_fp *fp)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char hex[sizeof(fp->value) * 3];
+
+	for (size_t k = 0; k < fp->len; k++) {
+		hex[k * 3] = digits[fp->value[k] >> 4];
+		hex[k * 3 + 1] = digits[fp->value[k] & 15];
+		hex[k * 3 + 2] = ':';
+	}
+	sdp_out_put(o, "a=fingerprint:%s ", fp->hash);
+	sdp_out_raw(o, hex, fp->len > 0 ? fp->len * 3 - 1 : 0);
+	sdp_out_raw(o, "\r\n", 2);
+}
+
 static void put_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
 		     const struct sdp_stream *st, bool offer)
 {
 	const struct cscf_sdp_stream *pub = &st->pub;
 	const struct cscf_sdp_access_local *l = &pub->access_local;
 
-	for (size_t i = 0; i < l->n_fps; i++) {
-		sdp_out_put(o, "a=fingerprint:%s ", l->fps[i].hash);
-		for (size_t k = 0; k < l->fps[i].len; k++)
-			sdp_out_put(o, "%s%02X", k > 0 ? ":" : "", l->fps[i].value[k]);
-		sdp_out_put(o, "\r\n");
-	}
+	for (size_t i = 0; i < l->n_fps; i++)
+		put_fingerprint(o, &l->fps[i]);
 	sdp_out_put(o, "a=setup:%s\r\n", sdp_dtls_setup_word(pub, offer));
 	/* answered when offered, not sent unasked (DTLS-22) */
 	if (pub->access_remote.tls_id[0] != '\0' || (offer && s->policy->tls_id_in_offers))

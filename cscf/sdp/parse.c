@@ -248,15 +248,17 @@ static enum cscf_sdp_verdict parse_line(struct parser *p, struct gw_slice line)
 	}
 }
 
-/* How many lines begin with this letter: an upper bound for the tables. */
-static size_t count_lines(const char *text, size_t n, char letter)
+/* How many m= and a= lines there are: upper bounds for the tables. */
+static void count_lines(const char *text, size_t n, size_t *n_media, size_t *n_attrs)
 {
-	size_t count = 0;
+	const char *end = text + n, *nl;
 
-	for (size_t i = 0; i + 1 < n; i++)
-		if (text[i] == letter && text[i + 1] == '=' && (i == 0 || text[i - 1] == '\n'))
-			count++;
-	return count;
+	*n_media = *n_attrs = 0;
+	for (const char *at = text; at != NULL && end - at >= 2; at = nl != NULL ? nl + 1 : NULL) {
+		*n_media += at[0] == 'm' && at[1] == '=';
+		*n_attrs += at[0] == 'a' && at[1] == '=';
+		nl = memchr(at, '\n', (size_t)(end - at));
+	}
 }
 
 static enum cscf_sdp_verdict parse_lines(struct parser *p, size_t n)
@@ -289,13 +291,13 @@ enum cscf_sdp_verdict sdp_parse(struct sdp **out, const char *text, size_t n)
 {
 	enum cscf_sdp_verdict v = CSCF_SDP_NOMEM;
 	struct parser p = {0};
-	size_t n_media;
+	size_t n_media, n_attrs;
 
 	if (n > CSCF_SDP_MAX_TEXT)
 		return CSCF_SDP_LIMIT;
 	if (n == 0 || memchr(text, '\0', n) != NULL)
 		return CSCF_SDP_SYNTAX;
-	n_media = count_lines(text, n, 'm');
+	count_lines(text, n, &n_media, &n_attrs);
 	if (n_media > CSCF_SDP_MAX_MEDIA)
 		return CSCF_SDP_LIMIT;
 	p.sdp = calloc(1, sizeof(*p.sdp));
@@ -303,7 +305,7 @@ enum cscf_sdp_verdict sdp_parse(struct sdp **out, const char *text, size_t n)
 		return v;
 	p.sdp->text = gw_slice_dup((struct gw_slice){text, n});
 	p.sdp->media = calloc(n_media + 1, sizeof(*p.sdp->media));
-	p.sdp->attrs = calloc(count_lines(text, n, 'a') + 1, sizeof(*p.sdp->attrs));
+	p.sdp->attrs = calloc(n_attrs + 1, sizeof(*p.sdp->attrs));
 	if (p.sdp->text == NULL || p.sdp->media == NULL || p.sdp->attrs == NULL)
 		goto fail;
 	sect_init(&p.sdp->session, 0);

@@ -84,6 +84,13 @@ struct cscf_sdp_session {
 
 /* ---- codec.c: formats and feedback ------------------------------------------------------- */
 
+/* The first rtpmap and fmtp of each payload type in a section: one walk instead of one a format. */
+struct sdp_pt_index {
+	const struct sdp_attr *rtpmap[128];
+	const struct sdp_attr *fmtp[128];
+};
+void sdp_pt_index(struct sdp_pt_index *out, const struct sdp *sdp, const struct sdp_sect *sect);
+
 /**
  * Read the formats of an m-section: valid PTs with a known encoding, our filters applied
  * (SDP-21, SDP-22, SDP-27). fb is filled when `avpf`.
@@ -221,6 +228,7 @@ struct sdp_out {
 };
 
 void sdp_out_put(struct sdp_out *o, const char *fmt, ...) GW_PRINTF(2, 3);
+void sdp_out_raw(struct sdp_out *o, const char *p, size_t n);
 /** rtpmap and fmtp of the stream's formats and the attributes that may pass, in their order. */
 void sdp_out_formats(struct sdp_out *o, const struct sdp_stream *s, const struct sdp *sdp,
 		     const struct sdp_sect *sect, const struct sdp *offer,
