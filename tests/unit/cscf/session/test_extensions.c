@@ -20,6 +20,7 @@ static void test_agreed_extensions_are_told_to_the_agw(void **state)
 	snprintf(offer, sizeof(offer), "%sa=extmap:4 " ORIENT "\r\n", W_CORE_SDP);
 	memcpy(strstr(offer, "o=- 5 6"), "o=- 5 7", 7);
 	w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "", offer);
+	w_agw(GW_OK);
 	assert_true(w_has(w.clients[1].msg, "a=extmap:4 " ORIENT));
 	snprintf(offer, sizeof(offer), "%sa=extmap:4 " ORIENT "\r\n", w_wic_sdp(true));
 	w_response(1, 200, NULL, offer, CSCF_SIP_CAUSE_NONE);
