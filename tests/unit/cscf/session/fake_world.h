@@ -55,7 +55,7 @@ struct w_iq {
 	size_t n_ids;
 	bool gate_up, gate_down, restart, new_dtls;
 	int phase;
-	char branch[4][64]; /* remotes of the first stream, in order; "-" in front: dropped */
+	char branch[8][64]; /* remotes of the first stream, in order; "-" in front: dropped */
 	size_t n_branches;
 	char active[64];
 	unsigned ext[2][2]; /* first header extension of access and core: id, peer_id */
@@ -266,7 +266,7 @@ static void w_iq_ext(unsigned *out, IqHeaderExtension *const *list, size_t n)
 
 static void w_iq_remotes(struct w_iq *q, const IqCoreTermination *core)
 {
-	for (size_t i = 0; i < core->n_remotes && i < 4; i++) {
+	for (size_t i = 0; i < core->n_remotes && i < 8; i++) {
 		const IqCoreRemote *r = core->remotes[i];
 
 		snprintf(q->branch[q->n_branches++], sizeof(q->branch[0]), "%s%.60s",

@@ -193,6 +193,19 @@ static inline void w_agw(enum gw_err err)
 	}
 }
 
+/* What it was asked last is against a revision it does not have. */
+static inline void w_agw_conflict(void)
+{
+	struct w_iq *q = &w.iq[w.n_iq - 1];
+	struct cscf_iq_outcome o = {.err = GW_ERR_REJECTED,
+				    .code = WICGATE__IQ__V1__ERROR_CODE__REV_CONFLICT,
+				    .detail = "test"};
+	cscf_iq_done_fn *done = q->done;
+
+	q->done = NULL;
+	done(w.iq_arg, q->call, q->tag, &o);
+}
+
 static inline void w_turn(void)
 {
 	event_base_loop(w.base, EVLOOP_NONBLOCK);
