@@ -49,7 +49,7 @@ const FROM = {
 		await FROM['PRACK under way'].get(c);
 		(await c.node.log.findLast(({ msg }) => msg.method === 'PRACK')).reply(200, 'OK');
 		await c.wic.response(c.lastFromWic);
-		await c.fromWic('UPDATE', { body: Cell.browserOffer() });
+		await c.fromWic('UPDATE', { body: Cell.holdOffer() });
 	}, { rings: true }),
 	'200, no ACK yet': state('answered', 'wic', async (c) => {
 		await c.sent();
@@ -94,7 +94,7 @@ const UP = {
 	}),
 	're-INVITE of the WIC': state('up', 'core', async (c) => {
 		await c.up();
-		await c.fromWic('INVITE', { body: Cell.browserOffer() });
+		await c.fromWic('INVITE', { body: Cell.holdOffer() });
 	}),
 	're-INVITE of the core': state('up', 'wic', async (c) => {
 		await c.up();
@@ -102,7 +102,7 @@ const UP = {
 	}),
 	'UPDATE of the WIC': state('up', 'core', async (c) => {
 		await c.up();
-		await c.fromWic('UPDATE', { body: Cell.browserOffer() });
+		await c.fromWic('UPDATE', { body: Cell.holdOffer() });
 	}),
 	'UPDATE of the core': state('up', 'wic', async (c) => {
 		await c.up();

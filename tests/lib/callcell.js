@@ -7,7 +7,7 @@
 import { CoreDialog, ours } from './corecall.js';
 import { credentials, RESPONSE } from './register.js';
 import { Scscf } from './scscf.js';
-import { audioLine, browserAnswer, browserOffer, parseSdp, plainSdp } from './sdp.js';
+import { audioLine, browserAnswer, browserOffer, plainSdp } from './sdp.js';
 import { SipMessage, token, uriOf } from './sip.js';
 import { port } from './ports.js';
 import { WsCall, WsClient } from './wsclient.js';
@@ -131,7 +131,7 @@ export class Cell {
 		const known = new Set();
 
 		return list.filter((m) => {
-			const key = `${m.topBranch} ${m.status ?? m.method} ${m.cseqMethod}`;
+			const key = m.method === 'ACK' ? `ACK ${m.cseq} ${m.toTag}` : `${m.topBranch} ${m.status ?? m.method} ${m.cseqMethod}`;
 
 			return !known.has(key) && known.add(key);
 		});
@@ -219,6 +219,7 @@ export class Cell {
 		this.coreReply(200, 'OK', { sdp: true });
 		const res = await this.wic.response(this.call.invite);
 
+		this.answer = res.body;
 		this.call.target = uriOf(res.get('Contact'));
 		this.call.remote = res.get('To');
 		this.call.routes = res.all('Record-Route').reverse();
@@ -267,7 +268,8 @@ export class Cell {
 
 	/** The WIC answers; resolves when the core has it. */
 	async wicReply(status, { sdp = false, headers = [], to = this.call.invite } = {}) {
-		this.call.reply(status, 'Because', { to, headers, body: sdp ? browserAnswer(to.body) : '' });
+		this.answer = sdp ? browserAnswer(to.body) : '';
+		this.call.reply(status, 'Because', { to, headers, body: this.answer });
 		const sent = to === this.call.invite ? this.inviteSent : this.requestSent;
 		const { msg } = await this.node.responses.next(({ msg: m }) => m.topBranch === sent.topBranch && m.status === status,
 			{ what: `${status} at the core` });
@@ -345,8 +347,8 @@ export class Cell {
 	static answerOf = (c) => browserAnswer(c.call.invite.body);
 	static coreSdp = coreSdp;
 	static reliable = RELIABLE;
-	static browserOffer = browserOffer;
-	static parseSdp = parseSdp;
+	/** An offer that the core has to see: no mere ICE restart. */
+	static holdOffer = () => browserOffer().replace('a=sendrecv', 'a=sendonly');
 
 	/* ---- the end */
 
