@@ -230,6 +230,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	(void)client;
 	if (status >= 200)
 		x->client_final = true;
+	if (info->local)
+		story_feed_local(x, info->cause);
 	if (x->is_own)
 		own_on_response(x, rsp, info);
 	if (!c->released) {

@@ -163,6 +163,8 @@ void session_refuse_tell(struct cscf_story *story);
 /* ---- story_feed.c */
 /** The streams as they are now into the story of the call. */
 void story_feed_streams(struct call *c);
+/** No peer answered a request: why the stack did in its place. */
+void story_feed_local(const struct xact *x, enum cscf_sip_cause cause);
 void story_feed_release(struct call *c, const struct release_order *order);
 void story_feed_iq(void *arg, gw_handle call, const struct cscf_iq_trace *t);
 

@@ -28,6 +28,9 @@ static void on_expired(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	const struct call *c = arg;
+
+	cscf_story_timer(c->story, "session timer: no refresh came");
 	call_release_cause(arg, CAUSE_SESSION_EXPIRED);
 }
 

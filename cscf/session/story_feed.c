@@ -113,6 +113,22 @@ void story_feed_iq(void *arg, gw_handle call, const struct cscf_iq_trace *t)
 		cscf_story_iq(c->story, t);
 }
 
+void story_feed_local(const struct xact *x, enum cscf_sip_cause cause)
+{
+	static const char *const words[] = {
+	    [CSCF_SIP_CAUSE_NONE] = "answered by the gateway itself",
+	    [CSCF_SIP_CAUSE_TIMEOUT] = "timer B or F: no answer at all",
+	    [CSCF_SIP_CAUSE_TRANSPORT] = "not to be sent, or its connection is lost",
+	    [CSCF_SIP_CAUSE_NO_TARGET] = "no address to send it to",
+	    [CSCF_SIP_CAUSE_TIMER_C] = "timer C: no final answer",
+	    [CSCF_SIP_CAUSE_CANCELLED] = "no final answer after the CANCEL",
+	    [CSCF_SIP_CAUSE_LIMIT] = "too many transactions",
+	};
+
+	cscf_story_note(x->call->story, who_is(other_side(x->from)), words[cause],
+			cscf_sip_method_name(x->method));
+}
+
 /* ---- before a live story is read ---------------------------------------------------------------
  */
 

@@ -208,7 +208,9 @@ enum gw_err cscf_sip_msg_values_set(struct cscf_sip_msg *msg, const char *name, 
 
 /** The i-th field in order, whatever it is. @return false: there are not so many */
 bool cscf_sip_msg_field(const struct cscf_sip_msg *msg, size_t i, struct gw_slice *name,
-			struct gw_slice *value);
+			struct gw_slice *value, uint32_t *key);
+/** The key of a field of that name: equal for equal names, whatever their case and form. */
+uint32_t cscf_sip_field_key(struct gw_slice name);
 /** First Contact, parsed. @return false when absent or malformed */
 bool cscf_sip_msg_contact(const struct cscf_sip_msg *msg, struct cscf_sip_name_addr *out);
 /** URI of the top Route, else the Request-URI: where the request goes next (RFC 3261 s12.2.1.1). */

@@ -330,12 +330,18 @@ enum gw_err cscf_sip_msg_add_to_tag(struct cscf_sip_msg *msg, const char *tag)
 	return err;
 }
 
+uint32_t cscf_sip_field_key(struct gw_slice name)
+{
+	return cscf_sip_hdr_key(name);
+}
+
 bool cscf_sip_msg_field(const struct cscf_sip_msg *msg, size_t i, struct gw_slice *name,
-			struct gw_slice *value)
+			struct gw_slice *value, uint32_t *key)
 {
 	if (i >= msg->n_hdr)
 		return false;
 	*name = (struct gw_slice){msg->hdr[i].name, msg->hdr[i].name_n};
 	*value = (struct gw_slice){msg->hdr[i].value, msg->hdr[i].value_n};
+	*key = msg->hdr[i].key;
 	return true;
 }

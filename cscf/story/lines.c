@@ -107,18 +107,11 @@ static struct story_line *line_new(struct gw_slice a, struct gw_slice b)
 	return l;
 }
 
-struct story_line *story_line_get(struct story_lines *t, struct gw_slice a, struct gw_slice b)
+static struct story_line *get(struct story_lines *t, struct gw_slice a, struct gw_slice b,
+			      uint64_t h)
 {
 	struct story_line *l, **bucket;
-	uint64_t h;
 
-	if (a.p == NULL || a.n > STORY_LINE_MAX)
-		a = (struct gw_slice){a.p != NULL ? a.p : "", a.p != NULL ? STORY_LINE_MAX : 0};
-	if (b.n > STORY_LINE_MAX)
-		b.n = STORY_LINE_MAX;
-	h = mix(t->key[0], t->key[1], a);
-	if (b.p != NULL)
-		h = mix(h, t->key[1], b);
 	bucket = &t->buckets[h & (t->n_buckets - 1)];
 	for (l = *bucket; l != NULL; l = l->next)
 		if (l->hash == h && is_same(l, a, b)) {
@@ -137,11 +130,30 @@ struct story_line *story_line_get(struct story_lines *t, struct gw_slice a, stru
 	return l;
 }
 
+static struct gw_slice clip(struct gw_slice s)
+{
+	if (s.p == NULL)
+		return (struct gw_slice){"", 0};
+	return (struct gw_slice){s.p, s.n < STORY_LINE_MAX ? s.n : STORY_LINE_MAX};
+}
+
+struct story_line *story_line_get(struct story_lines *t, struct gw_slice text)
+{
+	text = clip(text);
+	return get(t, text, GW_SLICE_NONE, mix(t->key[0], t->key[1], text));
+}
+
+struct story_line *story_line_field(struct story_lines *t, struct gw_slice name, uint32_t key,
+				    struct gw_slice value)
+{
+	name = clip(name);
+	value = clip(value);
+	return get(t, name, value, mix(t->key[0] ^ key, t->key[1], value));
+}
+
 struct story_line *story_line_str(struct story_lines *t, const char *text)
 {
-	return text != NULL && text[0] != '\0'
-		   ? story_line_get(t, gw_slice_str(text), GW_SLICE_NONE)
-		   : NULL;
+	return text != NULL && text[0] != '\0' ? story_line_get(t, gw_slice_str(text)) : NULL;
 }
 
 void story_line_put(struct story_lines *t, struct story_line *l)

@@ -25,45 +25,75 @@ static struct gw_slice branch_of(const struct cscf_sip_msg *msg)
  */
 
 struct clues {
-	struct gw_slice call_id, from_tag, to_tag;
-	uint64_t branch;
+	const struct cscf_story *st;
+	const struct cscf_sip_msg *msg;
+	struct gw_slice method, call_id, from, to; /* from, to: whole values */
 	bool outwards; /* W2 in or Mw out: seen from a call of a WIC, towards the callee */
 	bool request;
 	uint64_t conn; /* W2; 0 on Mw */
 };
 
-static bool has_tag(const struct cscf_story_call *c, struct gw_slice tag)
+/* Does that From or To have that tag? Nearly always it stands at the end, without a question. */
+static bool tag_is(struct gw_slice value, struct gw_slice tag, const struct clues *k, bool from)
 {
-	for (size_t i = 0; i < STORY_TAGS && tag.n > 0; i++)
-		if (c->tag[i] != NULL && gw_slice_eq(story_line_slice(c->tag[i]), tag))
+	if (tag.n == 0 || value.n < tag.n + 5)
+		return false;
+	if (memcmp(value.p + value.n - tag.n, tag.p, tag.n) == 0 &&
+	    memcmp(value.p + value.n - tag.n - 5, ";tag=", 5) == 0)
+		return true;
+	return memmem(value.p, value.n, tag.p, tag.n) != NULL &&
+	       gw_slice_eq(from ? cscf_sip_msg_from_tag(k->msg) : cscf_sip_msg_to_tag(k->msg), tag);
+}
+
+static bool has_tag(const struct cscf_story_call *c, struct gw_slice value, const struct clues *k,
+		    bool from)
+{
+	for (size_t i = 0; i < STORY_TAGS && c->tag[i] != NULL; i++)
+		if (tag_is(value, story_line_slice(c->tag[i]), k, from))
 			return true;
 	return false;
 }
 
-/* 0 = not that call; more = more of what tells calls apart speaks for it. */
-static unsigned fits(const struct cscf_story_call *c, const struct clues *k)
+static uint64_t branch_hash(const struct clues *k)
 {
-	bool by_caller = gw_slice_eq(story_line_slice(c->caller_tag), k->from_tag);
-	struct gw_slice callee = by_caller ? k->to_tag : k->from_tag;
+	return story_hash(&k->st->lines, branch_of(k->msg));
+}
+
+/* Is it a message of that call, by what all its messages have? */
+static bool may_be(const struct cscf_story_call *c, const struct clues *k, bool *by_caller)
+{
+	struct gw_slice tag = story_line_slice(c->caller_tag);
 
 	if (!gw_slice_eq(story_line_slice(c->call_id), k->call_id))
-		return 0;
-	if (!by_caller && !gw_slice_eq(story_line_slice(c->caller_tag), k->to_tag))
-		return 0;
-	if (c->from_wic != (k->outwards == (k->request == by_caller)))
-		return 0;
-	return 1U + (k->branch == c->branch ? 4U : 0U) + (has_tag(c, callee) ? 2U : 0U) +
+		return false;
+	*by_caller = tag_is(k->from, tag, k, true);
+	if (!*by_caller && !tag_is(k->to, tag, k, false))
+		return false;
+	return c->from_wic == (k->outwards == (k->request == *by_caller));
+}
+
+/* More = more of what tells calls of one Call-ID apart speaks for it. */
+static unsigned fits(const struct cscf_story_call *c, const struct clues *k, bool by_caller)
+{
+	return 1U + (branch_hash(k) == c->branch ? 4U : 0U) +
+	       (has_tag(c, by_caller ? k->to : k->from, k, !by_caller) ? 2U : 0U) +
 	       (k->conn != 0 && k->conn == c->conn ? 2U : 0U);
 }
 
-static struct cscf_story_call *owner_of(const struct cscf_story *st, const struct clues *k)
+static struct cscf_story_call *owner_of(const struct clues *k)
 {
-	struct cscf_story_call *best = NULL;
+	struct cscf_story_call *first = story_by_call_id(k->st, k->call_id), *best = NULL;
 	unsigned most = 0;
+	bool by_caller;
 
-	for (struct cscf_story_call *c = story_by_call_id(st, k->call_id); c != NULL; c = c->same) {
-		unsigned n = fits(c, k);
+	for (struct cscf_story_call *c = first; c != NULL; c = c->same) {
+		unsigned n;
 
+		if (!may_be(c, k, &by_caller))
+			continue;
+		if (c == first && c->same == NULL)
+			return c; /* the usual case: there is no other */
+		n = fits(c, k, by_caller);
 		if (n > most) {
 			most = n;
 			best = c;
@@ -74,11 +104,14 @@ static struct cscf_story_call *owner_of(const struct cscf_story *st, const struc
 
 static void learn_tag(struct cscf_story_call *c, const struct clues *k)
 {
-	if (k->to_tag.n == 0 || has_tag(c, k->to_tag))
+	struct gw_slice tag;
+
+	if (has_tag(c, k->to, k, false))
 		return;
-	for (size_t i = 0; i < STORY_TAGS; i++)
+	tag = cscf_sip_msg_to_tag(k->msg);
+	for (size_t i = 0; i < STORY_TAGS && tag.n > 0; i++)
 		if (c->tag[i] == NULL) {
-			c->tag[i] = story_line_get(&c->st->lines, k->to_tag, GW_SLICE_NONE);
+			c->tag[i] = story_line_get(&c->st->lines, tag);
 			return;
 		}
 }
@@ -86,21 +119,40 @@ static void learn_tag(struct cscf_story_call *c, const struct clues *k)
 /* ---- lines ------------------------------------------------------------------------------------
  */
 
-static struct story_line *first_line(struct story_lines *t, const struct cscf_sip_msg *msg)
-{
-	char text[512];
-	int status = cscf_sip_msg_status(msg);
-	struct gw_slice safe;
+struct text {
+	char p[512];
+	size_t n;
+};
 
-	if (status != 0)
-		snprintf(text, sizeof(text), "SIP/2.0 %d %.*s", status,
-			 GW_SLICE_FMT(cscf_sip_msg_reason(msg)));
-	else
-		snprintf(text, sizeof(text), "%.*s %.*s SIP/2.0",
-			 GW_SLICE_FMT(cscf_sip_msg_method_text(msg)),
-			 GW_SLICE_FMT(cscf_sip_msg_uri(msg)));
-	safe = story_safe_value(GW_SLICE_NONE, gw_slice_str(text));
-	return story_line_get(t, safe, GW_SLICE_NONE);
+static void put(struct text *t, struct gw_slice s)
+{
+	if (s.n > sizeof(t->p) - t->n)
+		s.n = sizeof(t->p) - t->n;
+	if (s.n > 0)
+		memcpy(t->p + t->n, s.p, s.n);
+	t->n += s.n;
+}
+
+static struct story_line *first_line(struct story_lines *t, const struct cscf_sip_msg *msg,
+				     struct gw_slice method)
+{
+	unsigned status = (unsigned)cscf_sip_msg_status(msg) % 1000;
+	char code[4] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+			(char)('0' + status % 10), ' '};
+	struct text text;
+
+	text.n = 0;
+	if (status != 0) {
+		put(&text, GW_SLICE_LIT("SIP/2.0 "));
+		put(&text, (struct gw_slice){code, sizeof(code)});
+		put(&text, cscf_sip_msg_reason(msg));
+	} else {
+		put(&text, method);
+		put(&text, GW_SLICE_LIT(" "));
+		put(&text, story_safe_value(0, cscf_sip_msg_uri(msg)));
+		put(&text, GW_SLICE_LIT(" SIP/2.0"));
+	}
+	return story_line_get(t, (struct gw_slice){text.p, text.n});
 }
 
 /* The SDP of the message, if it has one; all other bodies are only counted. */
@@ -129,14 +181,15 @@ static struct gw_slice next_line(struct gw_slice *rest)
 }
 
 static size_t add_head(struct story_lines *t, const struct cscf_sip_msg *msg,
-		       struct story_line **to, size_t room)
+		       struct gw_slice method, struct story_line **to, size_t room)
 {
 	struct gw_slice name, value;
+	uint32_t key;
 	size_t n = 0;
 
-	to[n++] = first_line(t, msg);
-	for (size_t i = 0; n < room && cscf_sip_msg_field(msg, i, &name, &value); i++)
-		to[n++] = story_line_get(t, name, story_safe_value(name, value));
+	to[n++] = first_line(t, msg, method);
+	for (size_t i = 0; n < room && cscf_sip_msg_field(msg, i, &name, &value, &key); i++)
+		to[n++] = story_line_field(t, name, key, story_safe_value(key, value));
 	return n;
 }
 
@@ -157,7 +210,7 @@ static size_t add_sdp(struct story_lines *t, struct gw_slice sdp, struct story_l
 			snprintf(said, sizeof(said), "%.*s(removed)", GW_SLICE_FMT(line));
 			line = gw_slice_str(said);
 		}
-		to[n++] = story_line_get(t, line, GW_SLICE_NONE);
+		to[n++] = story_line_get(t, line);
 	}
 	return n;
 }
@@ -173,11 +226,12 @@ static uint64_t print_of(struct story_line *const *lines, size_t n)
 }
 
 /* @return NULL: no memory */
-static struct story_msg *msg_new(struct cscf_story *st, const struct cscf_sip_msg *msg)
+static struct story_msg *msg_new(struct cscf_story *st, const struct cscf_sip_msg *msg,
+				 struct gw_slice method)
 {
 	static struct story_line *lines[STORY_LINES_MAX];
 	struct gw_slice sdp = sdp_of(msg);
-	size_t head = add_head(&st->lines, msg, lines, STORY_LINES_MAX);
+	size_t head = add_head(&st->lines, msg, method, lines, STORY_LINES_MAX);
 	size_t body = add_sdp(&st->lines, sdp, lines + head, STORY_LINES_MAX - head);
 	struct story_msg *m = malloc(sizeof(*m) + (head + body) * sizeof(m->line[0]));
 
@@ -194,7 +248,7 @@ static struct story_msg *msg_new(struct cscf_story *st, const struct cscf_sip_ms
 	if (body == 0)
 		m->body_n = (uint32_t)cscf_sip_msg_body(msg).n;
 	memcpy(m->line, lines, (head + body) * sizeof(lines[0]));
-	m->method = story_line_get(&st->lines, cscf_sip_msg_method_text(msg), GW_SLICE_NONE);
+	m->method = story_line_get(&st->lines, method);
 	m->print = print_of(lines, head + body);
 	st->octets += sizeof(*m) + (head + body) * sizeof(m->line[0]) + 16;
 	return m;
@@ -230,9 +284,8 @@ static struct story_msg *find_same(const struct cscf_story_call *c, const struct
 }
 
 /* An answer of ours goes out once more: only its request and status are known. */
-static void again(struct cscf_story_call *c, const struct cscf_sip_wire *w)
+static void again(struct cscf_story_call *c, const struct cscf_sip_wire *w, const struct clues *k)
 {
-	struct gw_slice method = cscf_sip_msg_method_text(w->msg);
 	size_t n = story_held(c);
 
 	for (size_t i = 0; i < n && i < LOOK_BACK; i++) {
@@ -241,20 +294,20 @@ static void again(struct cscf_story_call *c, const struct cscf_sip_wire *w)
 		if (e->kind == STORY_SIP && e->msg != NULL && !e->in && e->side == w->flow->side &&
 		    e->msg->status == w->again_status &&
 		    e->msg->cseq == cscf_sip_msg_cseq(w->msg) &&
-		    gw_slice_eq(story_line_slice(e->msg->method), method)) {
+		    gw_slice_eq(story_line_slice(e->msg->method), k->method)) {
 			e->msg->repeats++;
 			return;
 		}
 	}
 }
 
-static void note_final(struct cscf_story_call *c, const struct cscf_sip_wire *w)
+static void note_final(struct cscf_story_call *c, const struct cscf_sip_wire *w,
+		       const struct clues *k)
 {
 	int status = cscf_sip_msg_status(w->msg);
 	bool to_caller = !w->in && (w->flow->side == CSCF_SIP_W2) == c->from_wic;
 
-	if (!to_caller || status < 200 || cscf_sip_msg_method(w->msg) != CSCF_SIP_INVITE ||
-	    c->status >= 200)
+	if (!to_caller || status < 200 || !gw_slice_eq_str(k->method, "INVITE") || c->status >= 200)
 		return;
 	c->status = status;
 	if (status < 300)
@@ -263,9 +316,9 @@ static void note_final(struct cscf_story_call *c, const struct cscf_sip_wire *w)
 		c->ended_ms = (uint32_t)(story_now_ms(c->st) - c->began_ms) + 1;
 }
 
-static void keep(struct cscf_story_call *c, const struct cscf_sip_wire *w)
+static void keep(struct cscf_story_call *c, const struct cscf_sip_wire *w, const struct clues *k)
 {
-	struct story_msg *m = msg_new(c->st, w->msg), *same;
+	struct story_msg *m = msg_new(c->st, w->msg, k->method), *same;
 	struct story_entry *e;
 
 	if (m == NULL) {
@@ -290,35 +343,45 @@ static void keep(struct cscf_story_call *c, const struct cscf_sip_wire *w)
 
 static bool begins_call(const struct cscf_sip_wire *w, const struct clues *k)
 {
-	return w->in && k->request && cscf_sip_msg_method(w->msg) == CSCF_SIP_INVITE &&
-	       k->to_tag.n == 0;
+	return w->in && k->request && gw_slice_eq_str(k->method, "INVITE") &&
+	       cscf_sip_msg_to_tag(w->msg).n == 0;
+}
+
+static struct cscf_story_call *begin(struct cscf_story *st, const struct clues *k,
+				     struct cscf_story_call *known)
+{
+	uint64_t branch = branch_hash(k);
+	struct cscf_story_call *c;
+
+	if (known != NULL && known->branch == branch)
+		return known; /* once more */
+	c = story_call_new(st, k->msg, k->outwards);
+	if (c == NULL)
+		return NULL;
+	c->branch = branch;
+	c->conn = k->conn;
+	c->had_flow = k->conn != 0;
+	return c;
 }
 
 void cscf_story_wire(struct cscf_story *st, const struct cscf_sip_wire *w)
 {
+	struct clues k = {.st = st, .msg = w->msg};
 	struct cscf_story_call *c;
-	struct clues k;
 
-	if (st == NULL || cscf_sip_msg_method(w->msg) == CSCF_SIP_REGISTER)
+	if (st == NULL)
 		return;
-	k = (struct clues){
-	    .call_id = cscf_sip_msg_call_id(w->msg),
-	    .from_tag = cscf_sip_msg_from_tag(w->msg),
-	    .to_tag = cscf_sip_msg_to_tag(w->msg),
-	    .branch = story_hash(&st->lines, branch_of(w->msg)),
-	    .outwards = (w->flow->side == CSCF_SIP_W2) == w->in,
-	    .request = cscf_sip_msg_status(w->msg) == 0 && (w->again_status == 0 || w->why != NULL),
-	    .conn = w->flow->side == CSCF_SIP_W2 ? w->flow->conn : 0,
-	};
-	c = owner_of(st, &k);
-	if (begins_call(w, &k) && (c == NULL || c->branch != k.branch)) {
-		c = story_call_new(st, w->msg, w->flow->side == CSCF_SIP_W2);
-		if (c == NULL)
-			return;
-		c->branch = k.branch;
-		c->conn = k.conn;
-		c->had_flow = k.conn != 0;
-	}
+	k.method = cscf_sip_msg_method_text(w->msg);
+	if (gw_slice_eq_str(k.method, "REGISTER") || !cscf_sip_msg_hdr(w->msg, "From", &k.from) ||
+	    !cscf_sip_msg_hdr(w->msg, "To", &k.to))
+		return;
+	k.call_id = cscf_sip_msg_call_id(w->msg);
+	k.outwards = (w->flow->side == CSCF_SIP_W2) == w->in;
+	k.request = cscf_sip_msg_status(w->msg) == 0 && (w->again_status == 0 || w->why != NULL);
+	k.conn = w->flow->side == CSCF_SIP_W2 ? w->flow->conn : 0;
+	c = owner_of(&k);
+	if (begins_call(w, &k))
+		c = begin(st, &k, c);
 	if (c == NULL)
 		return;
 	if (w->why != NULL) {
@@ -326,11 +389,11 @@ void cscf_story_wire(struct cscf_story *st, const struct cscf_sip_wire *w)
 		return;
 	}
 	if (w->again_status != 0) {
-		again(c, w);
+		again(c, w, &k);
 		return;
 	}
 	if (!k.request)
 		learn_tag(c, &k);
-	keep(c, w);
-	note_final(c, w);
+	keep(c, w, &k);
+	note_final(c, w, &k);
 }

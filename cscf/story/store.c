@@ -232,8 +232,8 @@ struct cscf_story_call *story_call_new(struct cscf_story *st, const struct cscf_
 	c->serial = ++st->serial;
 	c->began_ms = story_now_ms(st);
 	c->began_wall_ms = wall_ms(st);
-	c->call_id = story_line_get(&st->lines, id, GW_SLICE_NONE);
-	c->caller_tag = story_line_get(&st->lines, cscf_sip_msg_from_tag(invite), GW_SLICE_NONE);
+	c->call_id = story_line_get(&st->lines, id);
+	c->caller_tag = story_line_get(&st->lines, cscf_sip_msg_from_tag(invite));
 	c->id_hash = story_hash(&st->lines, id);
 	bucket = bucket_of(st, c->id_hash);
 	c->same = *bucket;

@@ -42,8 +42,11 @@ struct story_lines {
 
 enum gw_err story_lines_init(struct story_lines *t, size_t n_buckets) GW_MUST_CHECK;
 void story_lines_fini(struct story_lines *t);
-/** `a`, or "a: b" when b.p is not NULL. One reference for the caller; NULL: no memory. */
-struct story_line *story_line_get(struct story_lines *t, struct gw_slice a, struct gw_slice b);
+/** One reference for the caller; NULL: no memory. */
+struct story_line *story_line_get(struct story_lines *t, struct gw_slice text);
+/** "name: value". @param key  of the name (cscf_sip_field_key) */
+struct story_line *story_line_field(struct story_lines *t, struct gw_slice name, uint32_t key,
+				    struct gw_slice value);
 struct story_line *story_line_str(struct story_lines *t, const char *text);
 /** Give a reference back. NULL is legal. */
 void story_line_put(struct story_lines *t, struct story_line *l);
@@ -190,7 +193,7 @@ size_t story_head(const struct cscf_story_call *c);
 
 /* ---- secret.c */
 /** What of a header field may be kept: its value, or the words that stand for it. */
-struct gw_slice story_safe_value(struct gw_slice name, struct gw_slice value);
+struct gw_slice story_safe_value(uint32_t key, struct gw_slice value);
 /** The same for a line of SDP: how much of it stays, and whether something was taken away. */
 struct gw_slice story_safe_sdp(struct gw_slice line, bool *cut);
 
