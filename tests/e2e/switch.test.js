@@ -3,6 +3,8 @@
 // Media that moves in mid-call: the browser restarts ICE; the core's end moves to another address
 // with another SSRC and lower sequence numbers (a transfer, an announcement). What is heard goes on.
 import assert from 'node:assert/strict';
+import { Gateway } from '../lib/gateway.js';
+import { SPARE } from '../lib/ports.js';
 import { audioLine, parseSdp, plainSdp } from '../lib/sdp.js';
 import { RtpPort } from '../lib/rtp.js';
 import { until } from '../lib/wait.js';
@@ -63,9 +65,30 @@ for (const video of [false, true]) {
 				assert.equal(after[what], before[what], what);
 			assert.ok(!(await names(wic)).includes('ice.failed'));
 			assert.equal((await names(wic)).filter((n) => n === 'pc.connecting').length, 1);
+			// The core has nothing to know of it (2.5).
+			assert.ok(!call.requests.some((m) => m.method === 'INVITE'));
 			await hangUp(wic, call);
 		});
 }
+
+test('sip.local_answer_ice_restart=false: the restart is offered to the core with the same o= line, media goes on [ICE-17, SDP-10]', async (env) => {
+	const gw = env.own(await Gateway.start({ core: env.core, origins: env.origins, ...SPARE,
+		cscf: { sip: { local_answer_ice_restart: false } } }));
+	const [wic, bob] = [await page({ ...env, gw }, 'alice'), await env.ue('bob')];
+	const call = await callOut(wic, bob);
+	const origin = (msg) => /^o=.*$/m.exec(msg.body)[0];
+
+	call.audio.tone(UE_TONE);
+	await wic.heard(UE_TONE);
+	const before = ufrag(await wic.do('remoteDescription'));
+	await wic.do('renegotiate', { iceRestart: true });
+	await wic.event('renegotiated');
+	assert.equal(origin(await call.request('INVITE')), origin(call.invited.msg));
+	assert.notEqual(ufrag(await wic.do('remoteDescription')), before);
+	await heardAtUe(call);
+	await wic.heard(UE_TONE);
+	await hangUp(wic, call);
+});
 
 test('the core moves to another address, SSRC and lower sequence numbers: the page hears on, nothing is made up for long [SRTP-09, RTP-06, RTP-09]',
 	async (env) => {

@@ -4,10 +4,12 @@
 // leaves the browser's connection alone, and that a call nobody refreshes ends on both legs. The
 // page's clock is put on where it would have to wait for its own refresh.
 import assert from 'node:assert/strict';
+import { Gateway } from '../lib/gateway.js';
+import { SPARE } from '../lib/ports.js';
 import { SECOND, until } from '../lib/wait.js';
-import { browserSuite, callIn, callOut, hangUp, page, talk } from './talk.js';
+import { UE_TONE, browserSuite, callIn, callOut, hangUp, heardAtUe, page, talk } from './talk.js';
 
-const test = browserSuite();
+const test = browserSuite({ gateway: { cscf: { sip: { min_se: '2s' } } } });
 
 const timer = (value) => [['Supported', 'timer'], ['Require', 'timer'], ['Session-Expires', value]];
 /** What the page's connection went through so far: offers and answers applied, ICE and DTLS. */
@@ -80,6 +82,24 @@ test('the UE refreshes the page\'s call, by UPDATE and by re-INVITE: the same co
 		await hangUp(wic, call);
 	});
 
+test('a re-INVITE of the UE that repeats its description: the page is offered what it has, the AGW is told nothing [SDP-11, SDP-10, CALL-33]',
+	async (env) => {
+		const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
+		const call = await callIn(wic, bob);
+		const told = () => env.gw.cscf.log('iq.tx').filter((l) => l.msg === 'configure').length;
+		const offers = async () => (await wic.events()).filter((e) => e.name === 'sdp' && e.type === 'offer').map((e) => e.sdp);
+
+		await talk(wic, call);
+		const before = told();
+		for (const again of [call.inviteMsg.body, call.inviteMsg.body])
+			assert.equal((await call.reinvite('', { sdp: again })).status, 200);
+		const [first, ...others] = await offers();
+		assert.deepEqual(others, [first, first]);
+		assert.equal(told(), before);
+		await talk(wic, call);
+		await hangUp(wic, call);
+	});
+
 test('a page without session timers, a UE with: the UE is told to refresh, and its UPDATE leaves the page\'s connection alone [CALL-33]',
 	async (env) => {
 		const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
@@ -99,12 +119,12 @@ test('a page without session timers, a UE with: the UE is told to refresh, and i
 
 test('nobody refreshes: BYE both ways before the session is over, and the page hears why [CALL-34]', async (env) => {
 	const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
-	const call = await callOut(wic, bob, { answer: { headers: timer('6;refresher=uas') } });
+	const call = await callOut(wic, bob, { answer: { headers: timer('4;refresher=uas') } });
 	const up = Date.now();
 
 	await talk(wic, call);
 	const end = await wic.event('ended');
-	assert.ok(Date.now() - up < 6 * SECOND);
+	assert.ok(Date.now() - up < 4 * SECOND);
 	assert.equal(end.originator, 'remote');
 	assert.match(end.reason, /SIP;cause=/);
 	assert.match((await call.request('BYE')).get('Reason'), /SIP;cause=/);
@@ -113,24 +133,48 @@ test('nobody refreshes: BYE both ways before the session is over, and the page h
 
 test('a refreshed short session lives on past its first end [CALL-34]', async (env) => {
 	const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
-	const call = await callOut(wic, bob, { answer: { headers: timer('6;refresher=uas') } });
+	const call = await callOut(wic, bob, { answer: { headers: timer('4;refresher=uas') } });
 
 	await talk(wic, call);
 	const begun = Date.now();
 	let refreshed = Date.now();
 	await until(async () => {
 		if (Date.now() - refreshed > SECOND) {
-			const res = await call.send('UPDATE', { headers: [['Supported', 'timer'], ['Session-Expires', '6;refresher=uac']] });
+			const res = await call.send('UPDATE', { headers: [['Supported', 'timer'], ['Session-Expires', '4;refresher=uac']] });
 
 			assert.equal(res.status, 200);
 			refreshed = Date.now();
 		}
-		return call.why || Date.now() - begun > 6 * SECOND;
+		return call.why || Date.now() - begun > 4 * SECOND;
 	}, { what: 'the end of the first interval' });
 	assert.equal(call.why, undefined);
 	await talk(wic, call);
 	await hangUp(wic, call);
 });
+
+test('neither side knows of session timers: the gateway refreshes towards the core, the page never hears of it; CSeqs go on rising [CALL-33, CALL-05]',
+	async (env) => {
+		const gw = env.own(await Gateway.start({ core: env.core, origins: env.origins, ...SPARE,
+			cscf: { sip: { session_expires: '4s', min_se: '2s' } } }));
+		const [wic, bob] = [await page({ ...env, gw }, 'alice'), await env.ue('bob')];
+		const call = await callOut(wic, bob);
+
+		call.audio.tone(UE_TONE);
+		await wic.heard(UE_TONE);
+		const before = await turns(wic);
+		const refreshes = [await call.request('UPDATE'), await call.request('UPDATE'), await call.request('UPDATE')];
+		for (const { body } of refreshes)
+			assert.equal(body, '');
+		assert.equal(await turns(wic), before);
+		await wic.do('hold');
+		const held = await call.request('INVITE');
+		assert.ok(held.cseq > refreshes.at(-1).cseq);
+		await wic.do('unhold');
+		assert.ok((await call.request('INVITE')).cseq > held.cseq);
+		await wic.heard(UE_TONE);
+		await heardAtUe(call);
+		await hangUp(wic, call);
+	});
 
 test('a session interval that the UE finds too small: 422 and Min-SE reach the page [CALL-33]', async (env) => {
 	const [wic, bob] = [await page(env, 'alice', { timers: true }), await env.ue('bob')];
