@@ -4,6 +4,8 @@
 // is there where the directions let it, and is not where they forbid it, whoever still sends;
 // ICE and DTLS never notice.
 import assert from 'node:assert/strict';
+import { Baresip } from '../lib/baresip.js';
+import { UE_RANGE, port } from '../lib/ports.js';
 import { audioLine, parseSdp, plainSdp } from '../lib/sdp.js';
 import { MIC_TONE, UE_TONE, browserSuite, callIn, callOut, hangUp, heardAtUe, mutedAtUe, nothingAtUe, page, streamOf, talk,
 	unheardAtPage } from './talk.js';
@@ -127,6 +129,32 @@ test('both hold, and let go one after the other [SDP-28, RTP-04]', async (env) =
 	await wic.heard(UE_TONE);
 	await heardAtUe(call, MIC_TONE);
 	await hangUp(wic, call);
+});
+
+test('baresip holds and resumes: it may play to the page but gets nothing of it, then both tones again [SDP-28, CALL-03]', async (env) => {
+	const wic = await page(env, 'alice');
+	const bob = env.own(await Baresip.start({ user: 'bob', control: await port(), port: await port(), core: env.core, dir: env.dir,
+		tone: 520, rtp: [UE_RANGE[1] - 40, UE_RANGE[1] - 1] }));
+
+	await wic.do('call', 'sip:bob@ims.test');
+	await wic.event('confirmed');
+	await wic.heard(520);
+	await bob.heard(MIC_TONE);
+	await bob.command('hold');
+	assert.equal((await wic.event('hold')).originator, 'remote');
+	const gates = async () => {
+		const [{ call_id: callId }] = await env.gw.agws[0].ctl('context list');
+		const { gate_up: up, gate_down: down } = await streamOf(env, { callId });
+		return { up, down };
+	};
+	assert.deepEqual(await gates(), { up: false, down: true });
+	await bob.command('resume');
+	await wic.event('unhold');
+	assert.deepEqual(await gates(), { up: true, down: true });
+	await wic.heard(520);
+	await bob.heard(MIC_TONE);
+	await wic.do('hangup');
+	await bob.event('closed');
 });
 
 test.end();

@@ -4,6 +4,8 @@
 // transfers, it is transferred, it is what a call is transferred to. The call that comes of it has
 // media both ways, and the transferor is told how it went.
 import assert from 'node:assert/strict';
+import { Baresip } from '../lib/baresip.js';
+import { UE_RANGE, port } from '../lib/ports.js';
 import { parseUri } from '../lib/sip.js';
 import { MIC_TONE, UE_TONE, browserSuite, callIn, callOut, heardAtUe, page, talk } from './talk.js';
 
@@ -143,6 +145,28 @@ test('attended by the UE: the browser calls the third with the Replaces that it 
 	await call.bye();
 	await talk(alice, second, { tone: UE_TONE });
 	await heardAtUe(second);
+	assert.equal((await second.bye()).status, 200);
+	await alice.event('ended');
+});
+
+test('baresip transfers the browser to a UE: they hear each other, baresip is done [CALL-38, CALL-39]', async (env) => {
+	const [alice, carol] = [await page(env, 'alice'), await env.ue('carol')];
+	const bob = env.own(await Baresip.start({ user: 'bob', control: await port(), port: await port(), core: env.core, dir: env.dir,
+		tone: 520, rtp: [UE_RANGE[1] - 40, UE_RANGE[1] - 1] }));
+
+	await alice.do('call', 'sip:bob@ims.test');
+	await alice.event('confirmed');
+	await alice.heard(520);
+	await bob.command('transfer', 'sip:carol@ims.test');
+	assert.match((await alice.event('refer')).to, /carol@ims\.test/);
+	await alice.do('agree');
+	const second = await carol.incoming();
+	second.ring();
+	await second.answer();
+	await alice.event('confirmed');
+	// Told 200 by NOTIFY, baresip hangs up.
+	await bob.event('closed');
+	await talk(alice, second, { tone: 620 });
 	assert.equal((await second.bye()).status, 200);
 	await alice.event('ended');
 });

@@ -2,23 +2,29 @@
 //
 // baresip as an IMS UE: registers at the core, answers automatically, sends a sine tone and
 // records what it hears, so that a test can look for the browser's tone in the recording.
-// It only answers; a UE that calls, rejects or cancels is ue.js.
+// It answers, and does what its own commands can (hold, transfer …) when it is given a control
+// port; a UE that calls, rejects or cancels is ue.js.
+import net from 'node:net';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Process } from './proc.js';
 import { goertzel, readWav, toneWav } from './rtp.js';
-import { SECOND, until } from './wait.js';
+import { SECOND, until, within } from './wait.js';
 
 const MODULES = ['/usr/lib/baresip/modules', '/usr/lib/x86_64-linux-gnu/baresip/modules'];
 
 export class Baresip {
 	#seen = 0;
 
-	/** tone: Hz of its sine. rtp: [low, high] of its RTP ports. */
+	/**
+	 * tone: Hz of its sine. rtp: [low, high] of its RTP ports. control: TCP port for command(), not the
+	 * one after port, where it listens for TLS.
+	 */
 	static async start({ user, password = user, domain = 'ims.test', host = '127.0.0.1', port, core,
-		dir, tone = 440, rtp }) {
+		dir, tone = 440, rtp, control }) {
 		const self = new Baresip();
 
+		self.control = control && { host, port: control };
 		self.dir = join(dir, `baresip-${user}`);
 		mkdirSync(self.dir, { recursive: true });
 		const wav = join(self.dir, 'tone.wav');
@@ -40,7 +46,7 @@ module aubridge.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so
-snd_path ${self.dir}
+${control ? `module_app ctrl_tcp.so\nctrl_tcp_listen ${host}:${control}\n` : ''}snd_path ${self.dir}
 `);
 		writeFileSync(join(self.dir, 'accounts'), `<sip:${user}@${domain}>;auth_user=${user};auth_pass=${
 			password};outbound="sip:${core.host}:${core.port};transport=udp";sipnat=;answermode=auto;` +
@@ -53,7 +59,7 @@ snd_path ${self.dir}
 
 	/** Wait for something that happens from now on: "established" or "closed". */
 	async event(what, ms = 20 * SECOND) {
-		const line = await this.process.line({ established: /Call established/, closed: /session closed/ }[what],
+		const line = await this.process.line({ established: /Call established/, closed: /session closed|terminated \(duration/ }[what],
 			{ ms, since: this.#seen });
 
 		this.#seen = this.process.lines.indexOf(line, this.#seen) + 1;
@@ -76,6 +82,31 @@ snd_path ${self.dir}
 
 	heard(freq, ms = 15 * SECOND) {
 		return until(() => this.hears(freq) > 0.7, { ms, every: 100, what: `${freq} Hz at baresip` });
+	}
+
+	/** One of baresip's own commands, as a netstring on its control port; its answer. */
+	async command(command, params) {
+		const json = JSON.stringify({ command, ...(params && { params }) });
+		const sock = net.connect(this.control);
+		let text = '';
+
+		sock.setEncoding('utf8');
+		try {
+			return await within(new Promise((resolve, reject) => {
+				sock.on('error', reject);
+				sock.on('data', (d) => {
+					text += d;
+					// Events of the call come on the same line.
+					const answer = text.split(/\d+:(?=\{)/).find((part) => /"response":true/.test(part) && part.endsWith('},'));
+
+					if (answer)
+						resolve(JSON.parse(answer.slice(0, -1)));
+				});
+				sock.write(`${json.length}:${json},`);
+			}), 5 * SECOND, `baresip's answer to ${command}`);
+		} finally {
+			sock.destroy();
+		}
 	}
 
 	stop() {
