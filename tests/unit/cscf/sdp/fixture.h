@@ -18,6 +18,7 @@
 
 #define FX_ACCESS "203.0.113.10"
 #define FX_CORE   "10.20.0.5"
+#define FX_CORE6  "2001:db8:20::5"
 
 #define FX_FP                                                                                      \
 	"BE:7D:A4:DB:D4:C3:7F:4F:35:AB:AE:64:0E:8F:E3:9D:9B:0C:D5:3D:69:85:E7:D7:0D:9E:A4:58:"     \
@@ -71,24 +72,27 @@ static inline void fx_local(struct cscf_sdp_session *s, size_t i)
 	unsigned n = (unsigned)i;
 
 	a.port = (uint16_t)(40000 + 2 * n);
-	snprintf(a.ufrag, sizeof(a.ufrag), "agw%u", n);
+	assert_non_null(st);
+	if (strchr(st->core_remote.addr, ':') != NULL)
+		snprintf(c.addr, sizeof(c.addr), FX_CORE6);
+	snprintf(a.ufrag, sizeof(a.ufrag), st->ice_restart ? "agw%ur" : "agw%u", n);
 	snprintf(a.pwd, sizeof(a.pwd), "4kX0uH8dQmB2wPz7sYt1Lr%02u", n);
 	snprintf(a.fps[0].hash, sizeof(a.fps[0].hash), "sha-256");
 	a.fps[0].len = 32;
 	for (unsigned k = 0; k < 32; k++)
 		a.fps[0].value[k] = (uint8_t)(k * 7);
 	c.port = (uint16_t)(30000 + 2 * n);
-	assert_non_null(st);
 	assert_int_equal(cscf_sdp_set_local(s, i, &a, &c), GW_OK);
 }
 
-/* As the session layer does it: resources for every live stream that has none. */
+/* As the session layer does it: resources for every live stream that has none,
+ * new credentials for one whose ICE starts anew. */
 static inline void fx_locals(struct cscf_sdp_session *s)
 {
 	for (size_t i = 0; i < cscf_sdp_stream_count(s); i++) {
 		const struct cscf_sdp_stream *st = cscf_sdp_stream(s, i);
 
-		if (st->live && !st->has_local)
+		if (st->live && (!st->has_local || st->ice_restart))
 			fx_local(s, i);
 	}
 }
