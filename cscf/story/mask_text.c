@@ -93,7 +93,8 @@ static bool is_sdp_person(const char *line)
 void story_mask_line(const char *line, char *to, size_t n)
 {
 	struct out o = {to, n - 1};
-	bool names = has_names(line);
+	/* what stands in a body may look like a field and be none */
+	bool names = has_names(line) && strchr(line, ':') != NULL;
 	const char *at = line, *value;
 
 	if (is_sdp_person(line)) {

@@ -110,6 +110,9 @@ static void test_users_become_pseudonyms_wherever_they_stand(void **state)
 	     "Warning: 399 gw \"call <A> now\""},
 	    {"X-Strange: gossip:alice@ims.example", "X-Strange: gossip:alice@ims.example"},
 	    {"v=0", "v=0"},
+	    {"Diversion", "Diversion"}, /* a line of a body */
+	    {"Diversion:", "Diversion: "},
+	    {"o=alice", "o=(masked)"},
 	    {"o=alice 1 1 IN IP4 192.0.2.1", "o=(masked) 1 1 IN IP4 192.0.2.1"},
 	    {"o=- 1 1 IN IP4 192.0.2.1", "o=- 1 1 IN IP4 192.0.2.1"},
 	    {"s=-", "s=-"},
