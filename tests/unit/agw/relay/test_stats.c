@@ -33,6 +33,19 @@ static void test_loss_is_what_the_sequence_says_is_missing(void **state)
 	assert_int_equal(lost(&d), 0);
 }
 
+static void test_the_first_packet_taken_in_is_timed_once(void **state)
+{
+	struct agw_reception r = {0};
+	struct agw_dir_counters d = {0};
+
+	(void)state;
+	assert_int_equal(atomic_load(&d.first_in_ms), 0);
+	(void)agw_reception_update(&r, &d, 7, 1, 0, 8000, 5000000);
+	(void)agw_reception_update(&r, &d, 7, 2, 0, 8000, 6000000);
+	(void)agw_reception_update(&r, &d, 8, 1, 0, 8000, 7000000); /* another SSRC */
+	assert_int_equal(atomic_load(&d.first_in_ms), 5000);
+}
+
 static void test_an_even_stream_has_no_jitter_an_uneven_one_has(void **state)
 {
 	struct agw_reception r = {0};
@@ -70,6 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_loss_is_what_the_sequence_says_is_missing),
+	    cmocka_unit_test(test_the_first_packet_taken_in_is_timed_once),
 	    cmocka_unit_test(test_an_even_stream_has_no_jitter_an_uneven_one_has),
 	    cmocka_unit_test(test_a_new_ssrc_starts_anew_and_is_told),
 	};
