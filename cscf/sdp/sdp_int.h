@@ -24,7 +24,7 @@ struct sdp_words {
 
 /* A recycled m-line is a new stream to the AGW; id modulo this stays its place in the table. */
 #define SDP_STREAM_ID_STEP 64U
-#define SDP_FORK_ID_STEP   65536U
+#define SDP_FORK_ID_STEP   4096U /* ids are 16 bits on the control channel */
 
 struct sdp_out;
 

@@ -48,7 +48,7 @@ static void test_each_early_dialog_answers_for_itself(void **state)
 			 "a=mid:2\r\na=rtcp-mux\r\n" FX_AUDIO_CODECS,
 			 "8982095 2 IN", "8982095 3 IN");
 	assert_int_equal(fx_wic_offer(one, update, &offer), CSCF_SDP_OK);
-	assert_int_equal(cscf_sdp_stream(one, 2)->stream_id, 65536 + 2);
+	assert_int_equal(cscf_sdp_stream(one, 2)->stream_id, 4096 + 2);
 	free(update);
 	free(other);
 	cscf_sdp_session_free(one);
