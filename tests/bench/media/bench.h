@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define BENCH_CALLS_MAX 4000
-#define BENCH_SOCKETS   8 /* per side: calls share them, told apart by the relay's port */
+#define BENCH_SOCKETS   8 /* per side: calls share them */
 #define BENCH_PACKET    1500
 #define BENCH_TEXT      64
 
@@ -70,7 +70,7 @@ struct bench_options {
 	const struct bench_target *target;
 	const char *where; /* control address of the target */
 	const char *profile;
-	const char *local_ip; /* ours, both sides */
+	const char *local_ip; /* ours, towards the core */
 	unsigned calls, rounds, payload, interval_ms;
 	unsigned warm_s, window_s;
 	int pid; /* of the relay; 0 = not measured */
@@ -94,11 +94,14 @@ int64_t bench_now_ms(void); /* monotonic */
 
 /* ---- wire.c: sockets and batches */
 struct bench_wire;
-typedef void (*bench_on_packet)(void *arg, enum bench_side side, uint16_t relay_port, uint8_t *p,
-				size_t n, int64_t at_ns);
+/* `call`: whose address it came to, on the WIC's side */
+typedef void (*bench_on_packet)(void *arg, enum bench_side side, uint32_t call, uint16_t relay_port,
+				uint8_t *p, size_t n, int64_t at_ns);
 struct bench_wire *bench_wire_new(const char *ip, bench_on_packet cb, void *arg);
 void bench_wire_free(struct bench_wire *w);
 uint16_t bench_wire_port(const struct bench_wire *w, enum bench_side side, unsigned call);
+/** The source address of a WIC. */
+void bench_wire_wic_ip(unsigned call, char *buf, size_t n);
 /** Queue one datagram; sent with its batch. The octets are copied. */
 void bench_wire_send(struct bench_wire *w, enum bench_side side, unsigned call,
 		     const struct gw_addr *to, const uint8_t *p, size_t n);
@@ -126,15 +129,15 @@ struct bench {
 	struct agw_dtls_ctx *dtls;
 	struct agw_fingerprint fp;
 	struct bench_call *calls;
-	struct bench_call *by_port[BENCH_SIDES][65536]; /* the relay's port */
+	struct bench_call *by_port[65536]; /* the relay's port towards the core */
 	struct bench_hist *latency[BENCH_SIDES];
 	bool counting;
 	int64_t window_from, window_to; /* ns */
 	uint64_t late_ticks;            /* of our own pace */
 	uint16_t profiles[2];
 };
-void bench_on_wire(void *arg, enum bench_side side, uint16_t relay_port, uint8_t *p, size_t n,
-		   int64_t at_ns);
+void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t relay_port, uint8_t *p,
+		   size_t n, int64_t at_ns);
 /** Send for so long; packets are counted while `count`. */
 void bench_run_media(struct bench *b, unsigned seconds, bool count);
 

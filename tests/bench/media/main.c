@@ -24,7 +24,7 @@ static void usage(FILE *to)
 	      "  --interval MS   between packets of one call and direction (20)\n"
 	      "  --warm S --window S   media before, and while counting (2, 8)\n"
 	      "  --profile NAME  aes128-gcm or aes128-cm-sha1-80 (aes128-gcm)\n"
-	      "  --local IP      our address, both sides (127.0.0.1)\n"
+	      "  --local IP      our address towards the core (127.0.0.1)\n"
 	      "  --pid N         the relay's process: CPU and memory are read\n",
 	      to);
 }
@@ -126,8 +126,7 @@ static bool set_up(struct bench *b, void *t, struct result *r)
 			fprintf(stderr, "call %u: %s\n", i, why);
 			return false;
 		}
-		for (unsigned s = 0; s < BENCH_SIDES; s++)
-			b->by_port[s][gw_addr_port(&c->relay[s])] = c;
+		b->by_port[gw_addr_port(&c->relay[BENCH_CORE])] = c;
 	}
 	r->up = bench_calls_connect(b);
 	r->setup_s = (double)(bench_now_ms() - begin) / 1000.0;

@@ -5,8 +5,10 @@
 // other in each round, rounds repeated; one table, the ratios last, curves as a PNG.
 //
 //   run.mjs [--calls 10,100,300,500,900] [--rounds 3] [--window 8] [--payload 160] [--interval 20]
-//           [--profile aes128-gcm] [--out build/bench]
+//           [--profile aes128-gcm] [--out build/bench] [--relays wicgate,rtpengine,relay]
+//           [--also NAME=PROGRAM[,key=value…]]   another wicgate-agw beside, say of an older build
 //
+// BENCH_PORTS: the first of two ports of the control channels (47070).
 // Each relay is a fresh process with one media thread, alone on CPU 0; the generator has CPU 1
 // (where the machine has two). Medians over the rounds; min and max show how quiet the machine was.
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,13 +23,15 @@ const { values: opt } = parseArgs({ options: {
 	window: { type: 'string', default: '8' }, payload: { type: 'string', default: '160' },
 	interval: { type: 'string', default: '20' }, profile: { type: 'string', default: 'aes128-gcm' },
 	out: { type: 'string', default: 'build/bench' }, bin: { type: 'string', default: 'build/release/bin' },
+	relays: { type: 'string', default: 'wicgate,rtpengine,relay' }, also: { type: 'string', multiple: true, default: [] },
 } });
 const levels = opt.calls.split(',').map(Number);
 const dir = mkdtempSync(join(tmpdir(), 'wicgate-bench-'));
 const two = cpus().length > 1;
 const pin = (cpu, cmd) => two ? ['taskset', '-c', String(cpu), ...cmd] : cmd;
 const IP = '127.0.0.1';
-const PORT = { iq: 47070, ng: 47080, relay: 20000 };
+const base = Number(process.env.BENCH_PORTS ?? 47070);
+const PORT = { iq: base, ng: base + 1, relay: 20000 };
 
 const agwConf = join(dir, 'agw.yaml');
 writeFileSync(agwConf, `iq: { listen: "${IP}:${PORT.iq}" }
@@ -48,6 +52,16 @@ const relays = {
 	relay: { where: `${IP}:${PORT.relay}`, ready: 'line',
 		command: (calls) => [join(opt.bin, 'wicgate-bench-relay'), `${IP}:${PORT.relay}`, String(calls)] },
 };
+const shown = opt.relays.split(',');
+for (const also of opt.also) {
+	const [name, rest] = also.split(/=(.*)/s);
+	const [program, ...sets] = rest.split(',');
+
+	relays[name] = { where: relays.wicgate.where, ready: 'tcp', target: 'wicgate',
+		command: () => [program, '--config', agwConf, ...sets.flatMap((s) => ['--set', s])] };
+	shown.push(name);
+}
+const targetOf = (name) => relays[name].target ?? name;
 
 /** Wait until the relay takes a set-up of one call: the only readiness that all three have. */
 async function started(name, calls) {
@@ -70,7 +84,7 @@ async function started(name, calls) {
 }
 
 const probe = (name) => new Promise((resolve) => {
-	const p = spawn(join(opt.bin, 'wicgate-bench-media'), ['--target', name, '--where', relays[name].where, '--calls', '1',
+	const p = spawn(join(opt.bin, 'wicgate-bench-media'), ['--target', targetOf(name), '--where', relays[name].where, '--calls', '1',
 		'--warm', '0', '--window', '1'], { stdio: 'ignore' });
 
 	p.once('exit', (code) => resolve(code === 0));
@@ -78,7 +92,7 @@ const probe = (name) => new Promise((resolve) => {
 
 async function measure(name, calls) {
 	const relay = await started(name, calls);
-	const [cmd, ...args] = pin(1, [join(opt.bin, 'wicgate-bench-media'), '--target', name, '--where', relays[name].where,
+	const [cmd, ...args] = pin(1, [join(opt.bin, 'wicgate-bench-media'), '--target', targetOf(name), '--where', relays[name].where,
 		'--calls', calls, '--window', opt.window, '--warm', '2', '--payload', opt.payload, '--interval', opt.interval,
 		'--profile', opt.profile, '--pid', relay.child.pid].map(String));
 	const load = spawn(cmd, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -132,21 +146,22 @@ function table(rows) {
 
 function ratios(rows) {
 	const of = (name, calls) => rows.find((r) => r.name === name && r.calls === calls);
+	const others = shown.filter((n) => n !== 'wicgate');
 
-	return levels.map((calls) => {
-		const [us, them, floor] = ['wicgate', 'rtpengine', 'relay'].map((n) => of(n, calls));
+	return levels.map((calls) => `${cell(calls, 5)} calls: ${others.map((n) => {
+		const [us, them] = [of('wicgate', calls), of(n, calls)];
+		const more = n === 'rtpengine' ? ` (set-up CPU ${(us.setup.mid / them.setup.mid).toFixed(2)}, memory ${
+			(us.mem.mid / them.mem.mid).toFixed(2)})` : '';
 
-		return `${cell(calls, 5)} calls: wicgate / rtpengine ${(us.pps.mid / them.pps.mid).toFixed(2)}, wicgate / bare relay ${
-			(us.pps.mid / floor.pps.mid).toFixed(2)}, set-up CPU ${(us.setup.mid / them.setup.mid).toFixed(2)}, memory ${
-			(us.mem.mid / them.mem.mid).toFixed(2)}`;
-	}).join('\n');
+		return `wicgate / ${n} ${(us.pps.mid / them.pps.mid).toFixed(2)}${more}`;
+	}).join(', ')}`).join('\n');
 }
 
 function draw(rows) {
 	if (spawnSync('gnuplot', ['--version']).status !== 0)
 		return;
 	const data = join(opt.out, 'media.dat'), png = join(opt.out, 'media.png');
-	const names = ['wicgate', 'rtpengine', 'relay'];
+	const names = shown;
 
 	writeFileSync(data, names.map((n) => rows.filter((r) => r.name === n)
 		.map((r) => `${r.calls} ${r.pps.mid} ${r.p50.mid} ${r.p99.mid}`).join('\n')).join('\n\n\n'));
@@ -165,7 +180,7 @@ const runs = new Map();
 try {
 	for (let round = 0; round < Number(opt.rounds); round++)
 		for (const calls of levels)
-			for (const name of Object.keys(relays)) {
+			for (const name of shown) {
 				const r = await measure(name, calls);
 				const key = `${name} ${calls}`;
 
@@ -176,10 +191,11 @@ try {
 } finally {
 	rmSync(dir, { recursive: true, force: true });
 }
-const rows = levels.flatMap((calls) => Object.keys(relays).map((name) => row(name, calls, runs.get(`${name} ${calls}`))));
+const rows = levels.flatMap((calls) => shown.map((name) => row(name, calls, runs.get(`${name} ${calls}`))));
 writeFileSync(join(opt.out, 'media.json'), JSON.stringify({ options: opt, rows }, null, '\t'));
 console.log(`G.711-sized audio: ${opt.payload} octets every ${opt.interval} ms, ${opt.profile}, medians of ${opt.rounds} rounds of ${
 	opt.window} s`);
 console.log(table(rows));
-console.log(ratios(rows));
+if (shown.includes('wicgate'))
+	console.log(ratios(rows));
 draw(rows);

@@ -101,6 +101,9 @@ static void wic_sdp(char *out, size_t n, const struct bench *b, const struct ben
 	char fp[200] = "";
 	size_t at = 0;
 	unsigned port = bench_wire_port(b->wire, BENCH_WIC, c->id);
+	char ip[GW_ADDR_STRLEN];
+
+	bench_wire_wic_ip(c->id, ip, sizeof(ip));
 
 	for (unsigned i = 0; i < b->fp.len; i++)
 		at += (size_t)snprintf(fp + at, sizeof(fp) - at, "%s%02X", i > 0 ? ":" : "",
@@ -112,8 +115,7 @@ static void wic_sdp(char *out, size_t n, const struct bench *b, const struct ben
 		 "a=fingerprint:sha-256 %s\r\n"
 		 "a=candidate:1 1 udp 2130706431 %s %u typ host\r\na=end-of-candidates\r\n"
 		 "a=sendrecv\r\n",
-		 b->o.local_ip, b->o.local_ip, port, b->o.pt, b->o.pt, c->ufrag, c->pwd, fp,
-		 b->o.local_ip, port);
+		 ip, ip, port, b->o.pt, b->o.pt, c->ufrag, c->pwd, fp, ip, port);
 }
 
 static bool sdp_text(const char *sdp, const char *prefix, char *out, size_t n)

@@ -91,11 +91,13 @@ static void verify(struct bench *b, struct bench_call *c, enum bench_side at, co
 	bench_hist_add(b->latency[from], at_ns - sent);
 }
 
-void bench_on_wire(void *arg, enum bench_side side, uint16_t relay_port, uint8_t *p, size_t n,
-		   int64_t at_ns)
+void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t relay_port, uint8_t *p,
+		   size_t n, int64_t at_ns)
 {
 	struct bench *b = arg;
-	struct bench_call *c = b->by_port[side][relay_port];
+	struct bench_call *c = side == BENCH_CORE  ? b->by_port[relay_port]
+			       : call < b->o.calls ? &b->calls[call]
+						   : NULL;
 
 	if (c == NULL)
 		return;

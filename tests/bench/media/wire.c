@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Our sockets: a few per side, shared by all calls, which are told apart by the relay's port.
+ * Our sockets: a few per side, shared by all calls. Towards the core calls are told apart by the
+ * relay's port. Each WIC has an address of its own in 127.64.0.0/10, put into what it sends and
+ * read from what it gets: a relay may have one port for all WICs.
  * Sending and receiving in batches, so that the generator costs little beside the relay; received
  * packets carry the kernel's time, so that our own delay is not in the latency.
  */
 #include "tests/bench/media/bench.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,8 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH  64
-#define BUFFER (8 << 20)
+#define BATCH   64
+#define BUFFER  (8 << 20)
+
+#define WIC_NET UINT32_C(0x7f400000)
 
 struct out {
 	int fd;
@@ -24,6 +29,7 @@ struct out {
 	struct iovec iov[BATCH];
 	struct gw_addr to[BATCH];
 	uint8_t data[BATCH][BENCH_PACKET + AGW_SRTP_TRAILER_MAX];
+	_Alignas(struct cmsghdr) char from[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
 };
 
 struct bench_wire {
@@ -37,10 +43,10 @@ struct bench_wire {
 	struct iovec iov[BATCH];
 	struct gw_addr from[BATCH];
 	_Alignas(8) uint8_t data[BATCH][BENCH_PACKET + AGW_SRTP_TRAILER_MAX];
-	char control[BATCH][128];
+	_Alignas(struct cmsghdr) char control[BATCH][192];
 };
 
-static int open_socket(const char *ip)
+static int open_socket(const char *ip, enum bench_side side)
 {
 	struct gw_addr a;
 	int on = 1, size = BUFFER;
@@ -53,7 +59,12 @@ static int open_socket(const char *ip)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (gw_addr_parse_ip(&a, ip, 0) != GW_OK || bind(fd, &a.u.sa, a.len) != 0) {
+	if (side == BENCH_WIC && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) {
+		close(fd);
+		return -1;
+	}
+	if (gw_addr_parse_ip(&a, side == BENCH_WIC ? "0.0.0.0" : ip, 0) != GW_OK ||
+	    bind(fd, &a.u.sa, a.len) != 0) {
 		close(fd);
 		return -1;
 	}
@@ -70,7 +81,7 @@ struct bench_wire *bench_wire_new(const char *ip, bench_on_packet cb, void *arg)
 	w->arg = arg;
 	for (unsigned s = 0; s < BENCH_SIDES; s++)
 		for (unsigned i = 0; i < BENCH_SOCKETS; i++) {
-			w->out[s][i].fd = open_socket(ip);
+			w->out[s][i].fd = open_socket(ip, (enum bench_side)s);
 			if (w->out[s][i].fd < 0) {
 				perror("socket");
 				exit(EXIT_FAILURE);
@@ -97,6 +108,13 @@ uint16_t bench_wire_port(const struct bench_wire *w, enum bench_side side, unsig
 	return gw_addr_port(&a);
 }
 
+void bench_wire_wic_ip(unsigned call, char *buf, size_t n)
+{
+	const struct in_addr a = {.s_addr = htonl(WIC_NET + call + 1)};
+
+	(void)inet_ntop(AF_INET, &a, buf, (socklen_t)n);
+}
+
 static void flush_one(struct bench_wire *w, struct out *o)
 {
 	unsigned done = 0;
@@ -118,6 +136,21 @@ static void flush_one(struct bench_wire *w, struct out *o)
 	o->n = 0;
 }
 
+/* The call's own source address. */
+static void from_wic(struct msghdr *h, char *control, unsigned call)
+{
+	struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(WIC_NET + call + 1)};
+	struct cmsghdr *c;
+
+	h->msg_control = control;
+	h->msg_controllen = CMSG_SPACE(sizeof(info));
+	c = CMSG_FIRSTHDR(h);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+}
+
 void bench_wire_send(struct bench_wire *w, enum bench_side side, unsigned call,
 		     const struct gw_addr *to, const uint8_t *p, size_t n)
 {
@@ -131,6 +164,8 @@ void bench_wire_send(struct bench_wire *w, enum bench_side side, unsigned call,
 					    .msg_namelen = o->to[i].len,
 					    .msg_iov = &o->iov[i],
 					    .msg_iovlen = 1};
+	if (side == BENCH_WIC)
+		from_wic(&o->msg[i].msg_hdr, o->from[i], call);
 	if (++o->n == BATCH)
 		flush_one(w, o);
 }
@@ -142,12 +177,19 @@ void bench_wire_flush(struct bench_wire *w)
 			flush_one(w, &w->out[s][i]);
 }
 
-/* The kernel's time of arrival; its count of what our full buffer cost. */
-static int64_t read_control(struct bench_wire *w, struct msghdr *h, enum bench_side s, unsigned i)
+/* The kernel's time of arrival; its count of what our full buffer cost; the WIC's address. */
+static int64_t read_control(struct bench_wire *w, struct msghdr *h, enum bench_side s, unsigned i,
+			    uint32_t *call)
 {
 	int64_t at = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			*call = ntohl(info.ipi_addr.s_addr) - WIC_NET - 1;
+		}
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SO_TIMESTAMPNS) {
@@ -183,9 +225,12 @@ static void drain(struct bench_wire *w, enum bench_side s, unsigned i)
 		}
 		n = recvmmsg(w->out[s][i].fd, w->msg, BATCH, MSG_DONTWAIT, NULL);
 		for (int k = 0; k < n; k++) {
+			uint32_t call = UINT32_MAX;
+			int64_t at = read_control(w, &w->msg[k].msg_hdr, s, i, &call);
+
 			w->from[k].len = w->msg[k].msg_hdr.msg_namelen;
-			w->cb(w->arg, s, gw_addr_port(&w->from[k]), w->data[k], w->msg[k].msg_len,
-			      read_control(w, &w->msg[k].msg_hdr, s, i));
+			w->cb(w->arg, s, call, gw_addr_port(&w->from[k]), w->data[k],
+			      w->msg[k].msg_len, at);
 		}
 	} while (n == BATCH);
 }
