@@ -16,6 +16,7 @@ struct agw_realm_conf {
 	struct gw_conf_list listen_ip;
 	struct gw_conf_list advertise_ip;
 	struct gw_conf_range ports;
+	int64_t shared_ports;
 };
 
 struct agw_config {

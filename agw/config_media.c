@@ -70,6 +70,7 @@ static enum gw_err make_realm(struct agw_realm_cfg *r, const char *name,
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	r->port_min = (uint16_t)conf->ports.first;
 	r->port_max = (uint16_t)conf->ports.last;
+	r->shared_ports = (uint16_t)conf->shared_ports;
 	err = parse_ips(r->bind, &conf->listen_ip, name, "listen_ip", errbuf, errlen);
 	if (err == GW_OK)
 		err = parse_ips(r->advertise, &conf->advertise_ip, name, "advertise_ip", errbuf,

@@ -63,6 +63,11 @@ void agw_ice_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
 	ice->ops->restart(ice, local);
 }
 
+unsigned agw_ice_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS])
+{
+	return ice->ops->local_ufrags(ice, out);
+}
+
 void agw_ice_expect(struct agw_ice *ice, uint64_t now_ms)
 {
 	ice->ops->expect(ice, now_ms);

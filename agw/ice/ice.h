@@ -29,6 +29,8 @@
 #define AGW_ICE_LOCAL_UFRAG 8  /* characters of ours: 48 bit (ICE-05 asks for 24) */
 #define AGW_ICE_LOCAL_PWD   24 /* 144 bit (ICE-05 asks for 128) */
 
+#define AGW_ICE_UFRAGS      3 /* local ones valid at once, at most */
+
 struct agw_ice;
 struct agw_ice_env;
 
@@ -91,8 +93,19 @@ void agw_ice_free(struct agw_ice *ice);
 void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd);
 /** Start the next generation with these local credentials; remote ones are unknown again. */
 void agw_ice_restart(struct agw_ice *ice, const struct agw_ice_creds *local);
+/**
+ * The local ufrags that checks may come for: of the current generation and those before it that
+ * still count. @return how many
+ */
+unsigned agw_ice_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS]);
 /** Offer and answer are exchanged: expect a nomination within the timeout from now on (ICE-25). */
 void agw_ice_expect(struct agw_ice *ice, uint64_t now_ms);
+
+/**
+ * Whom is this STUN message for? Looks at its shape and at USERNAME; proves nothing.
+ * @return the USERNAME's octets before the colon, *n of them; NULL: malformed, or it has none
+ */
+const uint8_t *agw_ice_peek_ufrag(const uint8_t *data, size_t len, size_t *n);
 
 /** A datagram the demultiplexer took for STUN. */
 enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,

@@ -293,6 +293,18 @@ static void lite_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
 	l->deadline_ms = 0;
 }
 
+static unsigned lite_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS])
+{
+	const struct lite *l = lite_of_const(ice);
+	const struct generation *gens[AGW_ICE_UFRAGS] = {&l->cur, &l->prev, &l->used};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < AGW_ICE_UFRAGS; i++)
+		if (gens[i]->valid)
+			out[n++] = gens[i]->local.ufrag;
+	return n;
+}
+
 static void lite_expect(struct agw_ice *ice, uint64_t now_ms)
 {
 	struct lite *l = lite_of(ice);
@@ -352,6 +364,7 @@ static const struct agw_ice_provider lite_provider = {
     .free = lite_free,
     .set_remote = lite_set_remote,
     .restart = lite_restart,
+    .local_ufrags = lite_local_ufrags,
     .expect = lite_expect,
     .input = lite_input,
     .tick = lite_tick,

@@ -7,6 +7,7 @@
  */
 #include "agw/ice/ice_int.h"
 
+#include <string.h>
 #include <stun/constants.h>
 
 static uint16_t be16(const uint8_t *p)
@@ -45,4 +46,24 @@ bool agw_stun_is_wellformed(const uint8_t *data, size_t len)
 		at += 4 + padded;
 	}
 	return true;
+}
+
+const uint8_t *agw_ice_peek_ufrag(const uint8_t *data, size_t len, size_t *n)
+{
+	size_t at = STUN_MESSAGE_HEADER_LENGTH;
+
+	if (!agw_stun_is_wellformed(data, len))
+		return NULL;
+	while (at < len) {
+		size_t value = be16(data + at + 2);
+		const uint8_t *colon;
+
+		if (be16(data + at) == STUN_ATTRIBUTE_USERNAME) {
+			colon = memchr(data + at + 4, ':', value);
+			*n = colon != NULL ? (size_t)(colon - (data + at + 4)) : 0;
+			return colon != NULL ? data + at + 4 : NULL;
+		}
+		at += 4 + ((value + 3U) & ~(size_t)3U);
+	}
+	return NULL;
 }

@@ -27,6 +27,9 @@ struct agw_realm_cfg {
 	struct gw_addr advertise[AGW_FAMILY_COUNT]; /* len 0 = same as bind */
 	uint16_t port_min;                          /* first and last port, inclusive */
 	uint16_t port_max;
+	/* Access side: ports of each media worker that all its streams share; 0 = every stream has
+	 * a port of its own. */
+	uint16_t shared_ports;
 };
 
 /**

@@ -15,7 +15,11 @@
 #define RCVBUF_OCTETS (256 * 1024) /* a burst of video key frame */
 _Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT, "one value for both families");
 
+/* What one socket of many streams should hold: a tenth of a second at 100 000 packets/s. */
+#define SHARED_BUF_OCTETS (8 * 1024 * 1024)
+
 struct agw_udp_in {
+	size_t n; /* filled */
 	struct mmsghdr msgs[AGW_UDP_BATCH];
 	struct iovec iov[AGW_UDP_BATCH];
 	struct gw_addr from[AGW_UDP_BATCH];
@@ -23,13 +27,20 @@ struct agw_udp_in {
 };
 _Static_assert(AGW_UDP_BUF % 8 == 0 && AGW_UDP_HEAD % 8 == 0, "packets are 8-aligned");
 
+struct mark { /* one control message: IP_TOS or IPV6_TCLASS */
+	_Alignas(struct cmsghdr) char octets[CMSG_SPACE(sizeof(int))];
+};
+
 struct agw_udp_out {
 	int fd;
 	unsigned n;
-	size_t failed;
+	agw_udp_failed_fn *on_failed;
+	void *arg;
+	void *tags[AGW_UDP_BATCH];
 	struct mmsghdr msgs[AGW_UDP_BATCH];
 	struct iovec iov[AGW_UDP_BATCH];
 	struct gw_addr to[AGW_UDP_BATCH];
+	struct mark marks[AGW_UDP_BATCH];
 };
 
 static enum gw_err open_error(int err)
@@ -82,6 +93,27 @@ void agw_udp_set_dscp(int fd, bool v6, int dscp)
 		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 }
 
+static void grow(int fd, int force, int plain)
+{
+	int octets = SHARED_BUF_OCTETS;
+
+	/* The forced one needs CAP_NET_ADMIN; the other stops at net.core.[rw]mem_max. */
+	if (setsockopt(fd, SOL_SOCKET, force, &octets, sizeof(octets)) != 0)
+		(void)setsockopt(fd, SOL_SOCKET, plain, &octets, sizeof(octets));
+}
+
+size_t agw_udp_set_buffers(int fd)
+{
+	int octets = 0;
+	socklen_t n = sizeof(octets);
+
+	grow(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	grow(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets, &n) != 0 || octets < 0)
+		return 0;
+	return (size_t)octets;
+}
+
 enum gw_err agw_udp_connect(int fd, const struct gw_addr *to)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -132,20 +164,46 @@ void agw_udp_in_free(struct agw_udp_in *in)
 	free(in);
 }
 
-size_t agw_udp_recv(struct agw_udp_in *in, int fd)
+size_t agw_udp_in_room(const struct agw_udp_in *in)
 {
-	int n;
+	return AGW_UDP_BATCH - in->n;
+}
 
-	for (unsigned i = 0; i < AGW_UDP_BATCH; i++)
-		in->msgs[i].msg_hdr.msg_namelen = sizeof(in->from[i].u);
-	n = recvmmsg(fd, in->msgs, AGW_UDP_BATCH, MSG_DONTWAIT, NULL);
+void agw_udp_in_reset(struct agw_udp_in *in)
+{
+	in->n = 0;
+}
+
+size_t agw_udp_recv(struct agw_udp_in *in, int fd, size_t most, size_t *first)
+{
+	struct mmsghdr *m = in->msgs + in->n;
+	size_t got;
+
+	*first = in->n;
+	if (most > AGW_UDP_BATCH - in->n)
+		most = AGW_UDP_BATCH - in->n;
+	if (most == 0)
+		return 0;
+	for (size_t i = 0; i < most; i++)
+		m[i].msg_hdr.msg_namelen = sizeof(in->from[i].u);
 	/* An error here is EAGAIN, or an ICMP answer to an earlier packet: nothing to read. */
-	return n > 0 ? (size_t)n : 0;
+	if (most == 1) {
+		ssize_t n = recvmsg(fd, &m->msg_hdr, MSG_DONTWAIT);
+
+		m->msg_len = n > 0 ? (unsigned)n : 0;
+		got = n >= 0 ? 1 : 0;
+	} else {
+		int n = recvmmsg(fd, m, (unsigned)most, MSG_DONTWAIT, NULL);
+
+		got = n > 0 ? (size_t)n : 0;
+	}
+	in->n += got;
+	return got;
 }
 
 void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out)
 {
-	GW_ASSERT(i < AGW_UDP_BATCH);
+	GW_ASSERT(i < in->n);
 	in->from[i].len = in->msgs[i].msg_hdr.msg_namelen;
 	out->data = in->buf[i] + AGW_UDP_HEAD;
 	out->len = in->msgs[i].msg_len;
@@ -153,7 +211,7 @@ void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out)
 	out->truncated = (in->msgs[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
 }
 
-enum gw_err agw_udp_out_new(struct agw_udp_out **out)
+enum gw_err agw_udp_out_new(struct agw_udp_out **out, agw_udp_failed_fn *failed, void *arg)
 {
 	struct agw_udp_out *o = calloc(1, sizeof(*o));
 
@@ -164,6 +222,8 @@ enum gw_err agw_udp_out_new(struct agw_udp_out **out)
 		o->msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 	o->fd = -1;
+	o->on_failed = failed;
+	o->arg = arg;
 	*out = o;
 	return GW_OK;
 }
@@ -173,27 +233,47 @@ void agw_udp_out_free(struct agw_udp_out *out)
 	free(out);
 }
 
-void agw_udp_out_add(struct agw_udp_out *out, int fd, const struct gw_addr *to, const void *data,
-		     size_t len)
+static void set_mark(struct msghdr *h, struct mark *m, bool v6, int dscp)
+{
+	struct cmsghdr *c;
+	int tos;
+
+	h->msg_control = NULL;
+	h->msg_controllen = 0;
+	if (dscp < 0)
+		return;
+	tos = dscp << 2; /* Not-ECT (RTP-16) */
+	h->msg_control = m->octets;
+	h->msg_controllen = sizeof(m->octets);
+	c = CMSG_FIRSTHDR(h);
+	c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	c->cmsg_type = v6 ? IPV6_TCLASS : IP_TOS;
+	c->cmsg_len = CMSG_LEN(sizeof(tos));
+	memcpy(CMSG_DATA(c), &tos, sizeof(tos));
+}
+
+void agw_udp_out_add(struct agw_udp_out *out, const struct agw_udp_dgram *d, void *tag)
 {
 	struct msghdr *h;
+	unsigned i;
 
-	if (out->n == AGW_UDP_BATCH || (out->n > 0 && out->fd != fd))
+	if (out->n == AGW_UDP_BATCH || (out->n > 0 && out->fd != d->fd))
 		agw_udp_out_flush(out);
-	out->fd = fd;
-	h = &out->msgs[out->n].msg_hdr;
+	out->fd = d->fd;
+	i = out->n++;
+	h = &out->msgs[i].msg_hdr;
+	out->tags[i] = tag;
 	/* iovec has no const; the kernel only reads it. */
-	memcpy(&out->iov[out->n].iov_base, &data, sizeof(data));
-	out->iov[out->n].iov_len = len;
-	if (to != NULL) {
-		out->to[out->n] = *to;
-		h->msg_name = &out->to[out->n].u;
-		h->msg_namelen = to->len;
-	} else {
-		h->msg_name = NULL;
-		h->msg_namelen = 0;
+	memcpy(&out->iov[i].iov_base, &d->data, sizeof(d->data));
+	out->iov[i].iov_len = d->len;
+	h->msg_name = NULL;
+	h->msg_namelen = 0;
+	if (d->to != NULL) {
+		out->to[i] = *d->to;
+		h->msg_name = &out->to[i].u;
+		h->msg_namelen = d->to->len;
 	}
-	out->n++;
+	set_mark(h, &out->marks[i], d->to != NULL && gw_addr_is_v6(d->to), d->dscp);
 }
 
 void agw_udp_out_flush(struct agw_udp_out *out)
@@ -217,18 +297,10 @@ void agw_udp_out_flush(struct agw_udp_out *out)
 			done++;
 			continue;
 		}
-		out->failed++;
+		out->on_failed(out->arg, out->tags[done]);
 		done++;
 	}
 	out->n = 0;
-}
-
-size_t agw_udp_out_failed(struct agw_udp_out *out)
-{
-	size_t n = out->failed;
-
-	out->failed = 0;
-	return n;
 }
 
 bool agw_udp_send(int fd, const struct gw_addr *to, const void *data, size_t len)
@@ -240,4 +312,23 @@ bool agw_udp_send(int fd, const struct gw_addr *to, const void *data, size_t len
 		n = sendto(fd, data, len, MSG_DONTWAIT, to != NULL ? &to->u.sa : NULL,
 			   to != NULL ? to->len : 0);
 	return n >= 0;
+}
+
+bool agw_udp_send_dgram(const struct agw_udp_dgram *d)
+{
+	struct iovec iov = {.iov_len = d->len};
+	struct gw_addr to = {.len = 0};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct mark mark;
+
+	if (d->dscp < 0)
+		return agw_udp_send(d->fd, d->to, d->data, d->len);
+	memcpy(&iov.iov_base, &d->data, sizeof(d->data));
+	if (d->to != NULL) {
+		to = *d->to;
+		h.msg_name = &to.u;
+		h.msg_namelen = to.len;
+	}
+	set_mark(&h, &mark, gw_addr_is_v6(&to), d->dscp);
+	return sendmsg(d->fd, &h, MSG_DONTWAIT) >= 0;
 }

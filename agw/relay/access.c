@@ -9,6 +9,7 @@
  *
  * At most max_handshakes run at once on a worker; the others wait for a tick (DTLS-25).
  */
+#include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
 
 #include <stdlib.h>
@@ -17,6 +18,18 @@
 #define DTLS_RECORD_HEAD 13U
 #define OLD_KEYS_MS      2000 /* SRTP-11 */
 
+bool agw_leg_send(struct agw_leg *l, unsigned local, const struct gw_addr *to, const void *data,
+		  size_t len)
+{
+	const struct agw_udp_dgram d = {.fd = agw_leg_fd(l, local),
+					.to = to,
+					.dscp = l->share != NULL ? l->share->mark[local] : -1,
+					.data = data,
+					.len = len};
+
+	return agw_udp_send_dgram(&d);
+}
+
 /* --- ICE ------------------------------------------------------------------------------------ */
 
 static void ice_send(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
@@ -24,7 +37,7 @@ static void ice_send(void *arg, unsigned local, const struct gw_addr *to, const 
 {
 	struct agw_leg *l = arg;
 
-	if (!agw_udp_send(agw_leg_fd(l, local), to, data, len))
+	if (!agw_leg_send(l, local, to, data, len))
 		agw_drop(l->stream, &l->stream->counters.down, AGW_DROP_SEND);
 }
 
@@ -74,6 +87,8 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 	case AGW_ICE_GOOD:
 		agw_mark(&s->counters.ice_first_check_ms, s->env->now_ms, false);
 		agw_count(&s->counters.stun_requests, 1);
+		if (l->share != NULL)
+			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
 		agw_leg_kick(l);
 		break;
 	case AGW_ICE_IGNORED:
@@ -97,7 +112,7 @@ static void dtls_send(void *arg, const uint8_t *data, size_t len)
 
 	if (pair == NULL)
 		return; /* the retransmission timer tries again */
-	if (!agw_udp_send(agw_leg_fd(l, pair->local), &pair->remote, data, len))
+	if (!agw_leg_send(l, pair->local, &pair->remote, data, len))
 		agw_drop(l->stream, &l->stream->counters.down, AGW_DROP_SEND);
 }
 
@@ -203,6 +218,8 @@ void agw_leg_free(struct agw_leg *l)
 	agw_dtls_sess_free(l->dtls);
 	agw_leg_wipe(l);
 	drop_early(l);
+	free(l->share);
+	l->share = NULL;
 	l->ice = NULL;
 	l->dtls = NULL;
 }

@@ -9,6 +9,7 @@
 #include "agw/relay/forward.h"
 
 #include "agw/relay/rtcp.h"
+#include "agw/relay/share.h"
 
 #include <string.h>
 
@@ -135,8 +136,10 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 		drop_up(s, AGW_DROP_NO_DEST);
 	else {
 		p = agw_rtp_filter_ext(p, &n, &v, &s->p.core.exts);
-		agw_udp_out_add(s->env->out, core->fd, core->connected ? NULL : &s->core_rtp_to, p,
-				n);
+		agw_udp_out_add(s->env->out,
+				&(struct agw_udp_dgram){
+				    core->fd, core->connected ? NULL : &s->core_rtp_to, -1, p, n},
+				d);
 		count_rtp(s, d, v.payload);
 	}
 }
@@ -203,7 +206,11 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, drop_of(err));
 		return;
 	}
-	agw_udp_out_add(s->env->out, agw_leg_fd(l, pair->local), &pair->remote, p, n);
+	agw_udp_out_add(s->env->out,
+			&(struct agw_udp_dgram){agw_leg_fd(l, pair->local), &pair->remote,
+						l->share != NULL ? l->share->mark[pair->local] : -1,
+						p, n},
+			d);
 	count_rtp(s, d, v.payload);
 }
 
@@ -309,7 +316,7 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 	err = agw_srtp_protect_rtcp(l->srtp, s->env->scratch, &n);
 	if (err != GW_OK)
 		agw_drop(s, d, drop_of(err));
-	else if (agw_udp_send(agw_leg_fd(l, pair->local), &pair->remote, s->env->scratch, n))
+	else if (agw_leg_send(l, pair->local, &pair->remote, s->env->scratch, n))
 		agw_count(&d->rtcp_packets, 1);
 	else
 		agw_drop(s, d, AGW_DROP_SEND);

@@ -174,7 +174,7 @@ static void tell_wic(struct agw_stream *s)
 	n = make(s, AGW_RTCP_DOWN, sender, p);
 	s->reports.sent_ms[AGW_RTCP_DOWN] = s->env->now_ms;
 	if (agw_srtp_protect_rtcp(l->srtp, p, &n) == GW_OK &&
-	    agw_udp_send(agw_leg_fd(l, pair->local), &pair->remote, p, n))
+	    agw_leg_send(l, pair->local, &pair->remote, p, n))
 		count_made(&s->counters.down.made_rtcp);
 }
 

@@ -4,8 +4,8 @@
  */
 #include "agw/relay/stream.h"
 
-#include "agw/net/demux.h"
-#include "agw/relay/forward.h"
+#include "agw/relay/share.h"
+#include "agw/relay/stream_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +68,24 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 	s->p = *a->params;
 	memcpy(s->cname, a->cname, sizeof(s->cname));
 	for (int i = 0; i < AGW_SOCK_COUNT; i++)
-		s->socks[i] =
-		    (struct agw_sock){.stream = s, .fd = fds[i], .kind = (enum agw_sock_kind)i};
+		s->socks[i] = (struct agw_sock){.stream = s,
+						.fd = fds[i],
+						.kind = (enum agw_sock_kind)i,
+						.burst = 1,
+						.shared = a->shared && i < AGW_FAMILY_COUNT};
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		s->legs[i] = (struct agw_leg){.stream = s, .index = (enum agw_leg_index)i};
+	if (a->shared) {
+		struct agw_share_nodes *n = calloc(1, sizeof(*n));
+
+		if (n == NULL) {
+			free(s);
+			return GW_ERR_NOMEM;
+		}
+		n->port = a->shared_port;
+		n->mark[AGW_FAMILY_V4] = n->mark[AGW_FAMILY_V6] = -1;
+		s->legs[AGW_LEG_RTP].share = n;
+	}
 	err = build(s, a);
 	if (err != GW_OK) {
 		agw_stream_free(s);
@@ -117,7 +131,13 @@ static void set_dscp(struct agw_stream *s)
 		bool v6 = i < AGW_SOCK_CORE_RTP ? (i % AGW_FAMILY_COUNT) == AGW_FAMILY_V6
 						: s->p.core.family == AGW_FAMILY_V6;
 
-		if (s->socks[i].fd >= 0)
+		if (s->socks[i].fd < 0)
+			continue;
+		if (s->socks[i].shared)
+			s->legs[AGW_LEG_RTP].share->mark[i] =
+			    agw_share_mark(s->env->share, s->legs[AGW_LEG_RTP].share->port,
+					   (enum agw_family)i, dscp);
+		else
 			agw_udp_set_dscp(s->socks[i].fd, v6, dscp);
 	}
 }
@@ -145,6 +165,8 @@ static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
 
 	if (patch != NULL && patch->ice_restart)
 		agw_ice_restart(l->ice, &patch->creds);
+	if (l->share != NULL && (old == NULL || (patch != NULL && patch->ice_restart)))
+		agw_share_enter(l->stream->env->share, l);
 	if (peer_new)
 		agw_ice_set_remote(l->ice, a->remote_ufrag, a->remote_pwd);
 	/* The time for a nomination begins when the peer has ours and we have its credentials, not
@@ -253,6 +275,8 @@ void agw_stream_detach(struct agw_stream *s)
 	for (int i = 0; i < AGW_LEG_COUNT; i++) {
 		struct agw_leg *l = &s->legs[i];
 
+		if (l->share != NULL)
+			agw_share_leave(s->env->share, l);
 		if (l->dtls == NULL)
 			continue;
 		agw_dtls_close(l->dtls);
@@ -260,75 +284,6 @@ void agw_stream_detach(struct agw_stream *s)
 		agw_leg_wipe(l);
 	}
 	s->env = NULL;
-}
-
-static void access_pkt(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
-{
-	struct agw_stream *s = l->stream;
-
-	if (l->ice == NULL) { /* the WIC muxes: nobody is at home on its second port */
-		agw_drop(s, &s->counters.up, AGW_DROP_SOURCE);
-		return;
-	}
-	switch (agw_demux(pkt->data, pkt->len)) {
-	case AGW_PROTO_RTP:
-		if (l->index == AGW_LEG_RTP)
-			agw_forward_up_rtp(s, local, pkt);
-		else
-			agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
-		break;
-	case AGW_PROTO_RTCP:
-		agw_forward_up_rtcp(l, local, pkt);
-		break;
-	case AGW_PROTO_STUN:
-		agw_leg_stun(l, local, pkt);
-		break;
-	case AGW_PROTO_DTLS:
-		agw_leg_dtls(l, local, pkt);
-		break;
-	case AGW_PROTO_OTHER:
-		agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
-		break;
-	}
-}
-
-static void core_pkt(struct agw_stream *s, enum agw_sock_kind kind, struct agw_udp_pkt *pkt)
-{
-	enum agw_proto proto = agw_demux(pkt->data, pkt->len);
-
-	/* RTCP on the RTP port is taken too: muxed, or a broken peer (RTCP-04). */
-	if (proto == AGW_PROTO_RTCP)
-		agw_forward_down_rtcp(s, pkt);
-	else if (proto == AGW_PROTO_RTP && kind == AGW_SOCK_CORE_RTP)
-		agw_forward_down_rtp(s, pkt);
-	else
-		agw_drop(s, &s->counters.down, AGW_DROP_DEMUX);
-}
-
-void agw_stream_readable(struct agw_sock *sock)
-{
-	struct agw_stream *s = sock->stream;
-	struct agw_relay_env *env = s->env;
-	bool access = sock->kind < AGW_SOCK_CORE_RTP;
-	size_t n = agw_udp_recv(env->in, sock->fd);
-	size_t failed;
-
-	for (size_t i = 0; i < n; i++) {
-		struct agw_udp_pkt pkt;
-
-		agw_udp_in_pkt(env->in, i, &pkt);
-		if (pkt.truncated)
-			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
-		else if (access)
-			access_pkt(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
-				   (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
-		else
-			core_pkt(s, sock->kind, &pkt);
-	}
-	agw_udp_out_flush(env->out);
-	failed = agw_udp_out_failed(env->out);
-	while (failed-- > 0)
-		agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_SEND);
 }
 
 bool agw_stream_tick(struct agw_stream *s)

@@ -27,7 +27,10 @@
 
 #include <stdatomic.h>
 
+#define AGW_SHARE_PORTS 16 /* shared access ports of one worker, at most */
+
 struct agw_stream;
+struct agw_share; /* share.h */
 
 /* Components of the access side (RFC 8445): RTP, with RTCP muxed; RTCP alone. */
 enum agw_leg_index { AGW_LEG_RTP, AGW_LEG_RTCP, AGW_LEG_COUNT };
@@ -44,10 +47,13 @@ enum agw_sock_kind {
 
 /* What a worker's poll gives back. */
 struct agw_sock {
-	struct agw_stream *stream;
-	int fd; /* borrowed from the port lease; -1 = none */
+	struct agw_stream *stream; /* NULL: a shared port's */
+	int fd;                    /* borrowed from the port lease; -1 = none */
 	enum agw_sock_kind kind;
 	bool connected;
+	bool shared;   /* polled once for all, not by this stream */
+	uint8_t burst; /* datagrams to ask for */
+	unsigned port; /* which shared one */
 };
 
 /* Times and switches, the same for all streams; const while workers run. */
@@ -69,13 +75,16 @@ struct agw_relay_env {
 	struct agw_ice_env *ice;
 	struct agw_udp_in *in;
 	struct agw_udp_out *out;
-	uint8_t *scratch; /* AGW_UDP_BUF octets, 8-aligned */
-	uint64_t now_us;  /* monotonic, taken once per turn */
+	struct agw_share *share; /* NULL: no shared ports */
+	uint8_t *scratch;        /* AGW_UDP_BUF octets, 8-aligned */
+	uint64_t now_us;         /* monotonic, taken once per turn */
 	uint64_t now_ms;
 	unsigned max_handshakes;
 	_Atomic uint32_t handshakes; /* running; written by the worker alone */
 	_Atomic uint64_t rtp_packets;
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
+	uint32_t strangers; /* datagrams at shared ports that are nobody's; the worker tells and
+			       clears */
 	void (*on_event)(void *arg, struct agw_stream *s, const struct agw_stream_event *ev);
 	/** `n` datagrams from that side were bad in a way worth a log line; from agw_stream_sweep,
 	 * at most once in 10 s and stream for each reason. */
@@ -91,6 +100,8 @@ struct agw_stream_args {
 	/* borrowed: outlive the stream; -1 = none */
 	int access_fds[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
 	int core_fds[2]; /* RTP, RTCP */
+	bool shared;     /* access_fds of RTP are those of the worker's port `shared_port` */
+	unsigned shared_port;
 	struct agw_ice_creds creds;
 	char cname[AGW_CNAME_LEN];       /* of reports of ours: one for all streams of a call */
 	struct agw_dtls_ctx *dtls;       /* used while building only */
@@ -128,8 +139,12 @@ void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch);
 /** Say close_notify, wipe keys, send nothing any more. */
 void agw_stream_detach(struct agw_stream *s);
 
-/** A socket is readable: take one batch. */
-void agw_stream_readable(struct agw_sock *sock);
+/** A socket is readable: take what there is, within bounds. @return true when there is more */
+bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock);
+/** Send what was queued; after the last socket of a turn, before anything else. */
+void agw_relay_flush(struct agw_relay_env *env);
+/** For agw_udp_out_new, with the env as its argument. */
+void agw_relay_failed(void *arg, void *tag);
 /** Set-up timers. @return false when the stream needs no more ticks until on_setup */
 bool agw_stream_tick(struct agw_stream *s);
 /** Consent, inactivity, connecting of sockets; once a second. */

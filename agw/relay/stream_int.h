@@ -5,6 +5,7 @@
  *   stream.c   construction, patches, timers        access.c  STUN, DTLS, keys
  *   forward.c  the hot path                         gate.c    the core's source and destination
  *   report.c   what we send of our own              quality.c how the far end fares
+ *   input.c    who gets what was read               share.c   shared ports: whose is a datagram?
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
@@ -33,6 +34,7 @@ struct agw_watch {         /* inactivity of one side (RTP-17) */
 /* One component of the access side: its own pair and its own association. */
 struct agw_leg {
 	struct agw_stream *stream;
+	struct agw_share_nodes *share;  /* owned; NULL: its port is its own */
 	struct agw_ice *ice;            /* owned; NULL: there is no such leg */
 	struct agw_srtp_sess *srtp;     /* owned; NULL until keyed and verified */
 	struct agw_srtp_sess *srtp_old; /* owned; received with for a moment after a rekey */
@@ -90,6 +92,10 @@ static inline int agw_leg_fd(const struct agw_leg *l, unsigned family)
 {
 	return l->stream->socks[(unsigned)l->index * AGW_FAMILY_COUNT + family].fd;
 }
+
+/** Send to the WIC now. */
+bool agw_leg_send(struct agw_leg *l, unsigned local, const struct gw_addr *to, const void *data,
+		  size_t len);
 
 /* A packet not relayed: counted for the stream and for its worker. */
 static inline void agw_drop(struct agw_stream *s, struct agw_dir_counters *d, enum agw_drop why)

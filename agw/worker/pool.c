@@ -91,7 +91,10 @@ static enum gw_err start_workers(struct agw_pool *p)
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct agw_worker *w = &p->workers[i];
 		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = w};
-		enum gw_err err = agw_worker_start(w, p, i);
+		enum gw_err err = agw_shared_lease(p, w);
+
+		if (err == GW_OK)
+			err = agw_worker_start(w, p, i);
 
 		if (err != GW_OK)
 			return err;
@@ -182,8 +185,10 @@ void agw_pool_free(struct agw_pool *p)
 		empty_rings(&p->workers[i]);
 	DL_FOREACH_SAFE (p->medias, m, tmp)
 		agw_media_destroy(m);
-	for (unsigned i = 0; i < p->n_workers; i++)
+	for (unsigned i = 0; i < p->n_workers; i++) {
 		agw_worker_fini(&p->workers[i]);
+		agw_shared_release(p, &p->workers[i]);
+	}
 	free(p->workers);
 	if (p->epfd >= 0)
 		(void)close(p->epfd);
@@ -275,5 +280,9 @@ bool agw_pool_ports(const struct agw_pool *p, const char *realm, struct agw_port
 	agw_port_pool_load(p->ports[r - p->realms], agw_now_us() / 1000, &load);
 	*out = (struct agw_ports_load){
 	    .total = load.total, .used = load.used, .resting = load.resting};
+	for (unsigned i = 0; i < p->n_workers; i++)
+		out->shared += agw_shared_count(&p->workers[i], (size_t)(r - p->realms));
+	out->total -= out->shared;
+	out->used -= out->shared;
 	return true;
 }

@@ -77,6 +77,11 @@ void agw_media_on_event(struct agw_slot *s, const struct agw_stream_event *ev)
 
 void agw_media_on_bad(const struct agw_slot *s, const struct agw_report *r)
 {
+	if (s == NULL) {
+		GW_LOG_LIMITED(GW_LOG_WARN, "strangers", "side=access reason=%s packets=%u",
+			       agw_drop_name(r->why), r->ev.value);
+		return;
+	}
 	if (s->going)
 		return;
 	GW_LOG_LIMITED(GW_LOG_WARN, "bad-input", "%s stream=%u side=%s reason=%s packets=%u",

@@ -29,24 +29,53 @@ static struct agw_port_pool *ports_of(struct agw_pool *p, const char *realm)
 	return r != NULL ? p->ports[r - p->realms] : NULL;
 }
 
+/* One of the worker's own for all streams; only the families asked for. */
+static enum gw_err borrow_access(const struct agw_shared_port *from, struct agw_slot *s)
+{
+	s->shared = true;
+	s->shared_port = (unsigned)(from - s->media->worker->shared);
+	s->access_lease = from->lease;
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		if ((s->params.access.families & AGW_FAMILY_BIT(f)) == 0)
+			s->access_lease.fds[f] = -1;
+		else if (s->access_lease.fds[f] < 0)
+			return GW_ERR_UNSUPPORTED;
+	}
+	return GW_OK;
+}
+
+static void return_access(struct agw_port_pool *access, struct agw_slot *s)
+{
+	if (!s->shared)
+		agw_port_pool_undo(access, &s->access_lease);
+}
+
 /* A port for RTP, and another for RTCP where that is not muxed (DTLS-26). */
-static enum gw_err lease_access(struct agw_port_pool *access, struct agw_slot *s)
+static enum gw_err lease_access(struct agw_pool *p, struct agw_port_pool *access,
+				struct agw_slot *s)
 {
 	unsigned families = s->params.access.families;
-	enum gw_err err = agw_port_pool_single(access, families, now_ms(), &s->access_lease);
+	size_t realm = 0;
+	const struct agw_shared_port *shared;
+	enum gw_err err;
 
+	while (p->ports[realm] != access)
+		realm++;
+	shared = agw_shared_pick(s->media->worker, realm);
+	err = shared != NULL ? borrow_access(shared, s)
+			     : agw_port_pool_single(access, families, now_ms(), &s->access_lease);
 	if (err != GW_OK || !s->params.access.rtcp_separate)
 		return err;
 	err = agw_port_pool_single(access, families, now_ms(), &s->rtcp_lease);
 	s->rtcp_leased = err == GW_OK;
 	if (err != GW_OK)
-		agw_port_pool_undo(access, &s->access_lease);
+		return_access(access, s);
 	return err;
 }
 
 static void undo_access(struct agw_port_pool *access, struct agw_slot *s)
 {
-	agw_port_pool_undo(access, &s->access_lease);
+	return_access(access, s);
 	if (s->rtcp_leased)
 		agw_port_pool_undo(access, &s->rtcp_lease);
 }
@@ -62,7 +91,7 @@ static enum gw_err lease_ports(struct agw_pool *p, struct agw_slot *s, const cha
 		agw_set_field(field, access == NULL ? "access.realm" : "core.realm");
 		return GW_ERR_NOT_FOUND;
 	}
-	err = lease_access(access, s);
+	err = lease_access(p, access, s);
 	if (err != GW_OK) {
 		agw_set_field(field,
 			      err == GW_ERR_UNSUPPORTED ? "access.families" : "access.ports");
@@ -82,7 +111,8 @@ static void give_ports(struct agw_pool *p, struct agw_slot *s, bool rest)
 	struct agw_port_pool *core = ports_of(p, s->params.core.realm);
 
 	if (rest) {
-		agw_port_pool_release(access, &s->access_lease, now_ms());
+		if (!s->shared)
+			agw_port_pool_release(access, &s->access_lease, now_ms());
 		if (s->rtcp_leased)
 			agw_port_pool_release(access, &s->rtcp_lease, now_ms());
 		agw_port_pool_release(core, &s->core_lease, now_ms());
@@ -183,6 +213,8 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	agw_ice_creds_new(&args.creds);
 	args.params = &s->params;
 	memcpy(args.cname, m->cname, sizeof(args.cname));
+	args.shared = s->shared;
+	args.shared_port = s->shared_port;
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
 		args.access_fds[AGW_LEG_RTP][f] = s->access_lease.fds[f];
 		args.access_fds[AGW_LEG_RTCP][f] = s->rtcp_leased ? s->rtcp_lease.fds[f] : -1;

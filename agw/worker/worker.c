@@ -12,6 +12,8 @@
  */
 #include "agw/worker/worker_int.h"
 
+#include "agw/relay/share.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +23,14 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define EVENTS_MAX     256
-#define TICK_MS        20
-#define SLICE_MS       (1000 / SWEEP_PHASES)
-#define TIMER_SLACK_NS 5000UL
-#define NAP_FROM_PPS   2000U  /* below: no nap */
-#define NAP_FULL_PPS   10000U /* from here: the configured bound */
-#define STACK_OCTETS   (1024U * 1024U)
+#define EVENTS_MAX         256
+#define TICK_MS            20
+#define STRANGERS_QUIET_MS 10000
+#define SLICE_MS           (1000 / SWEEP_PHASES)
+#define TIMER_SLACK_NS     5000UL
+#define NAP_FROM_PPS       2000U  /* below: no nap */
+#define NAP_FULL_PPS       10000U /* from here: the configured bound */
+#define STACK_OCTETS       (1024U * 1024U)
 
 uint64_t agw_now_us(void)
 {
@@ -76,7 +79,7 @@ static void poll_sockets(struct agw_worker *w, struct agw_slot *slot, bool on)
 		struct agw_sock *k = agw_stream_sock(slot->stream, (enum agw_sock_kind)i);
 		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = k};
 
-		if (k->fd < 0)
+		if (k->fd < 0 || k->shared)
 			continue;
 		/* Out of kernel memory: the stream stays deaf and ICE's time limit reports it. */
 		(void)epoll_ctl(w->epfd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, k->fd, &ev);
@@ -172,6 +175,11 @@ static void sweep_slice(struct agw_worker *w)
 	w->sweep_phase = (w->sweep_phase + 1) % SWEEP_PHASES;
 	DL_FOREACH2(w->all[w->sweep_phase], slot, w_next)
 	agw_stream_sweep(slot->stream);
+	if (w->env.strangers > 0 && w->env.now_ms >= w->strangers_quiet_ms) {
+		agw_report_bad(w, NULL, AGW_SIDE_ACCESS, AGW_DROP_SOURCE, w->env.strangers);
+		w->env.strangers = 0;
+		w->strangers_quiet_ms = w->env.now_ms + STRANGERS_QUIET_MS;
+	}
 	w->next_sweep_ms = w->env.now_ms + SLICE_MS;
 }
 
@@ -207,15 +215,16 @@ static void *loop(void *arg)
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		int n = epoll_wait(w->epfd, evs, EVENTS_MAX, wait_ms(w));
-		bool mail = false;
+		bool mail = false, more = false;
 
 		take_clock(w);
 		for (int i = 0; i < n; i++) {
 			if (evs[i].data.ptr == NULL)
 				mail = true;
 			else
-				agw_stream_readable(evs[i].data.ptr);
+				more |= agw_relay_readable(&w->env, evs[i].data.ptr);
 		}
+		agw_relay_flush(&w->env);
 		if (mail)
 			read_mailbox(w);
 		if (w->setup != NULL && w->env.now_ms >= w->next_tick_ms)
@@ -223,7 +232,7 @@ static void *loop(void *arg)
 		if (w->env.now_ms >= w->next_sweep_ms)
 			sweep_slice(w);
 		agw_report_retry(w);
-		if (w->nap_us > 0 && n > 0 && n < EVENTS_MAX)
+		if (w->nap_us > 0 && n > 0 && n < EVENTS_MAX && !more)
 			nap(w->nap_us);
 	}
 	return NULL;
@@ -231,6 +240,19 @@ static void *loop(void *arg)
 
 /* --- start and stop
  * -------------------------------------------------------------------------------- */
+
+/* The shared ports were leased by the pool. */
+static enum gw_err open_shared(struct agw_worker *w, uint32_t max_streams)
+{
+	enum gw_err err = agw_share_new(&w->env.share, max_streams);
+
+	for (unsigned i = 0; err == GW_OK && i < w->n_shared; i++)
+		for (int f = 0; f < AGW_FAMILY_COUNT; f++)
+			if (w->shared[i].lease.fds[f] >= 0)
+				agw_share_open(w->env.share, i, (enum agw_family)f,
+					       w->shared[i].lease.fds[f]);
+	return err;
+}
 
 static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 {
@@ -252,8 +274,24 @@ static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 	if (err == GW_OK)
 		err = agw_udp_in_new(&e->in);
 	if (err == GW_OK)
-		err = agw_udp_out_new(&e->out);
+		err = agw_udp_out_new(&e->out, agw_relay_failed, e);
+	if (err == GW_OK && w->n_shared > 0)
+		err = open_shared(w, pool->cfg.max_streams);
 	return err;
+}
+
+static enum gw_err poll_shared(struct agw_worker *w)
+{
+	struct agw_sock *k;
+
+	for (unsigned i = 0; w->env.share != NULL && (k = agw_share_sock(w->env.share, i)) != NULL;
+	     i++) {
+		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = k};
+
+		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, k->fd, &ev) != 0)
+			return gw_err_from_errno(errno);
+	}
+	return GW_OK;
 }
 
 static enum gw_err make_loop(struct agw_worker *w)
@@ -267,6 +305,8 @@ static enum gw_err make_loop(struct agw_worker *w)
 		return gw_err_from_errno(errno);
 	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, gw_ring_fd(w->cmds), &ev) != 0)
 		return gw_err_from_errno(errno);
+	if (poll_shared(w) != GW_OK)
+		return GW_ERR_IO;
 	if (pthread_attr_init(&attr) != 0)
 		return GW_ERR_NOMEM;
 	(void)pthread_attr_setstacksize(&attr, STACK_OCTETS);
@@ -315,6 +355,7 @@ void agw_worker_fini(struct agw_worker *w)
 	agw_ice_env_free(w->env.ice);
 	agw_udp_in_free(w->env.in);
 	agw_udp_out_free(w->env.out);
+	agw_share_free(w->env.share);
 	free(w->env.scratch);
 	gw_ring_free(w->cmds);
 	gw_ring_free(w->reports);

@@ -103,8 +103,9 @@ struct agw_pool_load {
 void agw_pool_load(const struct agw_pool *pool, struct agw_pool_load *out);
 
 struct agw_ports_load {
-	uint32_t total; /* ports of the realm's range and families */
+	uint32_t total; /* ports of the realm's range and families, without the shared ones */
 	uint32_t used;
+	uint32_t shared;  /* held by the workers for all streams */
 	uint32_t resting; /* in quarantine */
 };
 /** @return false for an unknown realm */

@@ -5,6 +5,7 @@
  *   pool.c     start, stop, dispatch, load          control thread
  *   media.c    streams of one context               control thread
  *   slot.c     one stream of them                control thread
+ *   shared.c   access ports for all streams      control thread
  *   report.c   what comes back                   control thread
  *   metrics.c  counters for /metrics               control thread
  *   mailbox.c  commands down, reports up            both, each its own end
@@ -42,6 +43,8 @@ struct agw_slot {
 	struct agw_port_lease access_lease;
 	struct agw_port_lease rtcp_lease; /* of the access side, where RTCP is not muxed */
 	bool rtcp_leased;
+	bool shared; /* access_lease is a copy of the worker's */
+	unsigned shared_port;
 	struct agw_port_lease core_lease;
 	struct gw_addr remote; /* as the events told */
 	struct gw_addr core_latched;
@@ -90,7 +93,7 @@ struct agw_cmd {
 
 enum agw_report_kind {
 	AGW_REPORT_EVENT, /* ptr = slot */
-	AGW_REPORT_BAD,   /* ptr = slot; for the log alone: may be lost */
+	AGW_REPORT_BAD,   /* ptr = slot, NULL = no stream's; for the log alone: may be lost */
 	AGW_REPORT_DONE,  /* ptr = command, owned again by control */
 	AGW_REPORT_BACK   /* ptr = slot, owned again by control */
 };
@@ -100,6 +103,12 @@ struct agw_report {
 	void *ptr;
 	struct agw_stream_event ev;
 	enum agw_drop why; /* BAD: ev.side and ev.value (how many) say the rest */
+};
+
+/* An access port of all streams of a worker. */
+struct agw_shared_port {
+	struct agw_port_lease lease; /* owned, for the worker's life */
+	size_t realm;
 };
 
 struct agw_worker {
@@ -112,6 +121,9 @@ struct agw_worker {
 
 	/* control thread */
 	size_t n_streams;
+	struct agw_shared_port shared[AGW_SHARE_PORTS];
+	unsigned n_shared;
+	unsigned next_shared;    /* streams take them in turn */
 	struct agw_cmd *waiting; /* DEL commands the ring had no room for */
 	uint64_t lost_told;
 
@@ -126,6 +138,7 @@ struct agw_worker {
 	struct agw_cmd *done;  /* neither */
 	uint64_t next_tick_ms;
 	uint64_t next_sweep_ms;
+	uint64_t strangers_quiet_ms;
 	uint64_t rate_packets; /* at the last sweep slice */
 	uint32_t nap_us;
 	size_t n_slots;
@@ -178,6 +191,14 @@ void agw_report_bad(struct agw_worker *w, struct agw_slot *slot, enum agw_side f
 void agw_report_back(struct agw_worker *w, struct agw_slot *slot);
 void agw_report_done(struct agw_worker *w, struct agw_cmd *c);
 void agw_report_retry(struct agw_worker *w);
+
+/* shared.c */
+/** Lease the shared ports of a worker, before it starts. @return as agw_port_pool_single */
+enum gw_err agw_shared_lease(struct agw_pool *p, struct agw_worker *w) GW_MUST_CHECK;
+void agw_shared_release(struct agw_pool *p, struct agw_worker *w);
+unsigned agw_shared_count(const struct agw_worker *w, size_t realm);
+/** A shared port of that realm, or NULL: the realm has none. */
+const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm);
 
 /* slot.c */
 void agw_set_field(const char **field, const char *name);

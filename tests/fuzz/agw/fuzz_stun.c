@@ -88,8 +88,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			memcpy(pkt, data + 1, len);
 		pkt = realloc(pkt, len > 0 ? len : 1); /* exact: reading past it is found */
 	}
-	if (pkt != NULL)
+	if (pkt != NULL) {
+		size_t k = 0;
+		const uint8_t *ufrag = agw_ice_peek_ufrag(pkt, len, &k);
+
+		if (ufrag != NULL && (ufrag < pkt || k > len || ufrag + k > pkt + len))
+			abort();
 		(void)agw_ice_input(ice, env, 0, &from, pkt, len, 1);
+	}
 	agw_ice_tick(ice, 5000);
 	free(pkt);
 	agw_ice_free(ice);

@@ -48,6 +48,8 @@ static void test_defaults_make_a_gateway(void **state)
 	assert_int_equal(l->make, GW_OK);
 	assert_int_equal(l->parts.realms[0].port_min, 30000);
 	assert_int_equal(l->parts.realms[0].port_max, 39999);
+	assert_int_equal(l->parts.realms[0].shared_ports, 1);
+	assert_int_equal(l->parts.realms[1].shared_ports, 0);
 	assert_int_equal(l->parts.realms[1].port_min, 20000);
 	assert_int_equal(l->parts.realms[1].port_max, 29999);
 	assert_int_equal(gw_addr_port(&l->parts.iq.listen), 7070);
@@ -123,6 +125,7 @@ static void test_mistakes_name_their_key(void **state)
 	} cases[] = {
 	    {"nonsense=1", "nonsense"},
 	    {"access.ports=1-2", "access.ports"},
+	    {"access.shared_ports=17", "access.shared_ports"},
 	    {"access.ports=40000-39999", "access.ports"},
 	    {"media.workers=65", "media.workers"},
 	    {"iq.heartbeat=1ms", "iq.heartbeat"},

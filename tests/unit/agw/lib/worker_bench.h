@@ -14,6 +14,9 @@
 
 #define OWNER 4711U
 
+/* Shared access ports of each worker (access.shared_ports); most tests run with none and one. */
+static uint16_t shared_ports;
+
 struct peer { /* the core's RTP endpoint */
 	int rtp;
 	int rtcp;
@@ -149,6 +152,7 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	cfg.realms = realms;
 	cfg.n_realms = 2;
 	realm(&realms[0], "access", 43000, 43099);
+	realms[0].shared_ports = shared_ports;
 	realm(&realms[1], "core", 43100, 43199);
 	if (has_v6())
 		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
@@ -177,6 +181,24 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+/* One datagram of a stranger, or more, was dropped; at a shared port it is no stream's. */
+static inline void await_stranger(struct bench *b)
+{
+	uint64_t until = wic_now_ms() + WIC_LIMIT_MS;
+	struct agw_pool_load load = {0};
+	struct agw_stream_stats st = {0};
+
+	if (shared_ports == 0)
+		AWAIT_STAT(b, up.drops[AGW_DROP_SOURCE], 1);
+	while (load.rtp_drops == 0 && wic_now_ms() < until) {
+		agw_pool_load(b->pool, &load);
+		(void)poll(NULL, 0, 2);
+	}
+	assert_int_equal(load.rtp_drops, 1);
+	assert_true(agw_media_stats(b->media, 1, &st));
+	assert_int_equal(st.up.drops[AGW_DROP_SOURCE], shared_ports == 0 ? 1 : 0);
+}
+
 /* b->params is there already. */
 static inline void reserve_with(struct bench *b)
 {
@@ -192,6 +214,8 @@ static inline void reserve_with(struct bench *b)
 	assert_int_equal(seq, 1);
 	assert_int_equal(gw_addr_port(&b->local.core_rtp) & 1, 0);
 	assert_int_equal(gw_addr_port(&b->local.core_rtcp), gw_addr_port(&b->local.core_rtp) + 1);
+	if (shared_ports > 0) /* no socket keeps what comes before the worker knows the stream */
+		assert_true(await(b, &b->applied, 1));
 }
 
 static inline void reserve(struct bench *b)
@@ -296,17 +320,31 @@ static inline void release(struct bench *b)
 {
 	const uint32_t id = 1;
 	struct agw_ports_load load;
+	struct agw_pool_load all;
 
 	agw_media_del(b->media, &id, 1);
 	assert_true(await(b, &b->released, 1));
 	assert_int_equal(agw_media_count(b->media), 0);
 	assert_true(agw_pool_ports(b->pool, "access", &load));
 	assert_int_equal(load.used, 0);
-	assert_int_equal(load.resting, 1);
+	agw_pool_load(b->pool, &all);
+	assert_int_equal(load.shared, all.workers * shared_ports);
+	assert_int_equal(load.total + load.shared, 100);
+	assert_int_equal(load.resting, shared_ports > 0 ? 0 : 1);
 	assert_true(agw_pool_ports(b->pool, "core", &load));
 	assert_int_equal(load.used, 0);
 	assert_int_equal(load.resting, 2);
 	agw_media_free(b->media);
 }
+
+/* All of it with a port for each stream, and again with one for all streams of a worker. */
+static inline int run_both_ways(const struct CMUnitTest *tests, size_t n)
+{
+	int failed = _cmocka_run_group_tests("own ports", tests, n, NULL, NULL);
+
+	shared_ports = 1;
+	return failed + _cmocka_run_group_tests("shared port", tests, n, NULL, NULL);
+}
+#define RUN_BOTH_WAYS(tests) run_both_ways(tests, sizeof(tests) / sizeof((tests)[0]))
 
 #endif

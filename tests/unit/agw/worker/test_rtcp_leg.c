@@ -99,7 +99,7 @@ static void test_each_component_has_a_port_a_pair_and_an_association(void **stat
 	assert_true(await(b, &b->released, 1));
 	assert_true(agw_pool_ports(b->pool, "access", &load));
 	assert_int_equal(load.used, 0);
-	assert_int_equal(load.resting, 2);
+	assert_int_equal(load.resting, shared_ports > 0 ? 1 : 2); /* RTCP's is its own */
 	agw_media_free(b->media);
 }
 
@@ -231,5 +231,5 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_new_association_renews_both, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH_WAYS(tests);
 }

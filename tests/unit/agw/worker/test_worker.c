@@ -63,5 +63,5 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_call_with_gcm_256, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH_WAYS(tests);
 }

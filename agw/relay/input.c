@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was read from a socket, to whom it goes: by the socket, or on a shared one by the tables of
+ * share.c; then by protocol (demux.h).
+ *
+ *   core sockets, own access sockets ── few datagrams each ─┐
+ *   shared access socket ── 64 at a time ── whose? ─────────┴─> STUN, DTLS, RTP, RTCP
+ *
+ * Datagrams of many sockets are read into one batch of buffers before what follows from them is
+ * sent, so that the way to the WICs, one socket for all, is one sendmmsg.
+ */
+#include "agw/net/demux.h"
+#include "agw/relay/forward.h"
+#include "agw/relay/share.h"
+#include "agw/relay/stream_int.h"
+
+#define BURST_MAX    16 /* datagrams of one socket in one turn */
+#define SHARED_ROUND 4  /* batches of a shared one */
+
+static void access_pkt(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
+{
+	struct agw_stream *s = l->stream;
+
+	if (l->ice == NULL) { /* the WIC muxes: nobody is at home on its second port */
+		agw_drop(s, &s->counters.up, AGW_DROP_SOURCE);
+		return;
+	}
+	switch (agw_demux(pkt->data, pkt->len)) {
+	case AGW_PROTO_RTP:
+		if (l->index == AGW_LEG_RTP)
+			agw_forward_up_rtp(s, local, pkt);
+		else
+			agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
+		break;
+	case AGW_PROTO_RTCP:
+		agw_forward_up_rtcp(l, local, pkt);
+		break;
+	case AGW_PROTO_STUN:
+		agw_leg_stun(l, local, pkt);
+		break;
+	case AGW_PROTO_DTLS:
+		agw_leg_dtls(l, local, pkt);
+		break;
+	case AGW_PROTO_OTHER:
+		agw_drop(s, &s->counters.up, AGW_DROP_DEMUX);
+		break;
+	}
+}
+
+static void core_pkt(struct agw_stream *s, enum agw_sock_kind kind, struct agw_udp_pkt *pkt)
+{
+	enum agw_proto proto = agw_demux(pkt->data, pkt->len);
+
+	/* RTCP on the RTP port is taken too: muxed, or a broken peer (RTCP-04). */
+	if (proto == AGW_PROTO_RTCP)
+		agw_forward_down_rtcp(s, pkt);
+	else if (proto == AGW_PROTO_RTP && kind == AGW_SOCK_CORE_RTP)
+		agw_forward_down_rtp(s, pkt);
+	else
+		agw_drop(s, &s->counters.down, AGW_DROP_DEMUX);
+}
+
+static void make_room(struct agw_relay_env *env, size_t n)
+{
+	if (agw_udp_in_room(env->in) < n)
+		agw_relay_flush(env);
+}
+
+void agw_relay_flush(struct agw_relay_env *env)
+{
+	agw_udp_out_flush(env->out);
+	agw_udp_in_reset(env->in);
+}
+
+void agw_relay_failed(void *arg, void *tag)
+{
+	struct agw_relay_env *env = arg;
+	struct agw_dir_counters *d = tag;
+
+	agw_count(&d->drops[AGW_DROP_SEND], 1);
+	agw_count(&env->drops[AGW_DROP_SEND], 1);
+}
+
+static void own_readable(struct agw_relay_env *env, struct agw_sock *sock)
+{
+	struct agw_stream *s = sock->stream;
+	bool access = sock->kind < AGW_SOCK_CORE_RTP;
+	size_t first, n, most = sock->burst;
+
+	make_room(env, most);
+	n = agw_udp_recv(env->in, sock->fd, most, &first);
+	/* Voice sends one at a time, video in bursts: ask for what came last time, and more when
+	 * there was more. What is left wakes us again. */
+	sock->burst = (uint8_t)(n == most ? (n * 2 < BURST_MAX ? n * 2 : BURST_MAX)
+				: n > 1   ? n
+					  : 1);
+	for (size_t i = 0; i < n; i++) {
+		struct agw_udp_pkt pkt;
+
+		agw_udp_in_pkt(env->in, first + i, &pkt);
+		if (pkt.truncated)
+			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
+		else if (access)
+			access_pkt(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
+				   (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
+		else
+			core_pkt(s, sock->kind, &pkt);
+	}
+}
+
+/* The stream that a STUN message names, or a stranger. */
+static struct agw_leg *named(struct agw_relay_env *env, const struct agw_sock *sock,
+			     const struct agw_udp_pkt *pkt)
+{
+	size_t n;
+	const uint8_t *ufrag = agw_ice_peek_ufrag(pkt->data, pkt->len, &n);
+
+	return ufrag != NULL ? agw_share_by_ufrag(env->share, sock->port, ufrag, n) : NULL;
+}
+
+static void drop_stranger(struct agw_relay_env *env, enum agw_drop why)
+{
+	agw_count(&env->drops[why], 1);
+	if (env->strangers < UINT32_MAX)
+		env->strangers++;
+}
+
+/* One batch of a shared socket. @return how many there were */
+static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
+{
+	unsigned local = (unsigned)sock->kind, id = sock->port * AGW_FAMILY_COUNT + local;
+	struct agw_udp_pkt pkts[AGW_UDP_BATCH];
+	struct agw_leg *legs[AGW_UDP_BATCH];
+	uint32_t hash[AGW_UDP_BATCH];
+	size_t first, n;
+
+	make_room(env, AGW_UDP_BATCH);
+	n = agw_udp_recv(env->in, sock->fd, AGW_UDP_BATCH, &first);
+	for (size_t i = 0; i < n; i++) {
+		agw_udp_in_pkt(env->in, first + i, &pkts[i]);
+		hash[i] = agw_share_hash(env->share, id, pkts[i].from);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct agw_udp_pkt *p = &pkts[i];
+
+		legs[i] = agw_demux(p->data, p->len) == AGW_PROTO_STUN
+			      ? NULL
+			      : agw_share_by_hash(env->share, hash[i], id, p->from);
+		if (legs[i] != NULL)
+			__builtin_prefetch(legs[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool stun = agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN;
+
+		if (pkts[i].truncated) {
+			agw_count(&env->drops[AGW_DROP_TOO_BIG], 1);
+			continue;
+		}
+		if (legs[i] == NULL) /* a check in this batch may have entered the address */
+			legs[i] = stun ? named(env, sock, &pkts[i])
+				       : agw_share_by_hash(env->share, hash[i], id, pkts[i].from);
+		if (legs[i] != NULL)
+			access_pkt(legs[i], local, &pkts[i]);
+		else
+			drop_stranger(env, stun ? AGW_DROP_STUN_BAD : AGW_DROP_SOURCE);
+	}
+	return n;
+}
+
+bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock)
+{
+	if (!sock->shared) {
+		own_readable(env, sock);
+		return false;
+	}
+	for (unsigned i = 0; i < SHARED_ROUND; i++)
+		if (shared_batch(env, sock) < AGW_UDP_BATCH)
+			return false;
+	return true;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ports that all streams of a worker share on the access side: whose is this datagram?
+ *
+ *   STUN             by the local ufrag in its USERNAME; it proves itself to that stream's ICE
+ *   anything else    by (port, remote address), which an authenticated check has entered
+ *   neither known    dropped: one look into a table, no stream is touched, nothing answered
+ *
+ * Only a check with good MESSAGE-INTEGRITY enters an address, so a stranger makes no state. An
+ * address stays with the stream whose check came from it until that stream is silent from there
+ * for AGW_SHARE_FRESH_MS: a subscriber who forges the address of another one takes nothing away.
+ * Thread: nodes are made and freed on the control thread with their stream; the rest belongs to
+ * the worker.
+ */
+#ifndef AGW_RELAY_SHARE_H
+#define AGW_RELAY_SHARE_H
+
+#include "agw/ice/ice.h"
+#include "agw/relay/stream.h"
+
+#define AGW_SHARE_SOURCES  8     /* addresses of one leg; as many as ICE remembers */
+#define AGW_SHARE_FRESH_MS 15000 /* WICs check every 5 s at most */
+
+struct agw_leg;
+
+/* A leg's places in the tables. */
+struct agw_share_source {
+	struct agw_share_source *next; /* in its bucket */
+	struct agw_leg *leg;           /* NULL = free */
+	struct gw_addr from;
+	unsigned sock;
+	uint64_t seen_ms;
+};
+
+struct agw_share_ufrag {
+	struct agw_share_ufrag *next;
+	struct agw_leg *leg; /* NULL = free */
+	char ufrag[AGW_ICE_LOCAL_UFRAG];
+};
+
+struct agw_share_nodes {
+	struct agw_share_source sources[AGW_SHARE_SOURCES];
+	struct agw_share_ufrag ufrags[AGW_ICE_UFRAGS];
+	unsigned port;              /* of the worker's shared ports */
+	int mark[AGW_FAMILY_COUNT]; /* DSCP each datagram must carry, -1 = the socket's is right */
+};
+
+/**
+ * @param max_streams sizes the tables; more streams only make them slower
+ * @return GW_OK; GW_ERR_NOMEM
+ */
+enum gw_err agw_share_new(struct agw_share **out, uint32_t max_streams) GW_MUST_CHECK;
+void agw_share_free(struct agw_share *sh);
+
+/** A socket of a shared port; fd borrowed. Before the worker starts. */
+void agw_share_open(struct agw_share *sh, unsigned port, enum agw_family family, int fd);
+/** To poll: i counts from 0; NULL behind the last. */
+struct agw_sock *agw_share_sock(struct agw_share *sh, unsigned i);
+/**
+ * Streams send by this socket with that DSCP (-1 = none). The first one marks the socket.
+ * @return what each datagram must be marked with, -1 = nothing
+ */
+int agw_share_mark(struct agw_share *sh, unsigned port, enum agw_family family, int dscp);
+
+/** Checks for the leg's ufrags are its own from now on; again after a restart. */
+void agw_share_enter(struct agw_share *sh, struct agw_leg *l);
+/** A good check of the leg came from there. */
+void agw_share_learn(struct agw_share *sh, struct agw_leg *l, unsigned local,
+		     const struct gw_addr *from, uint64_t now_ms);
+/** Nothing is the leg's any more. */
+void agw_share_leave(struct agw_share *sh, struct agw_leg *l);
+
+struct agw_leg *agw_share_by_ufrag(const struct agw_share *sh, unsigned port, const uint8_t *ufrag,
+				   size_t len);
+struct agw_leg *agw_share_by_source(const struct agw_share *sh, unsigned sock,
+				    const struct gw_addr *from);
+/** The same in two steps, for batches: the first fetches what the second reads. */
+uint32_t agw_share_hash(const struct agw_share *sh, unsigned sock, const struct gw_addr *from);
+struct agw_leg *agw_share_by_hash(const struct agw_share *sh, uint32_t hash, unsigned sock,
+				  const struct gw_addr *from);
+
+#endif
