@@ -34,6 +34,8 @@ struct fake_agw {
 	IqErrorCode hello_error;
 	uint32_t load_contexts;
 	const char *audit_ctx; /* a context to list in an audit */
+	bool hold_audits;      /* answered by fake_audit_reply */
+	uint64_t rev;          /* of every context; 0 = not told */
 	bool stub;             /* never answers anything */
 	/* what it saw */
 	unsigned hellos, reserves, configures, releases, audits, acks, heartbeats;
@@ -41,6 +43,9 @@ struct fake_agw {
 	unsigned n_txn;
 	uint64_t last_ack;
 	char last_ctx[64], last_release[64];
+	uint64_t held_audits[8], base_rev; /* base_rev of the last Configure */
+	unsigned n_held;
+	int phase;
 	bool last_resume;
 };
 
@@ -98,6 +103,10 @@ static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 					a->reserve_error != IQ_V(ERROR_CODE__OK)
 				    ? &fault
 				    : NULL);
+	if (a->rev != 0 && rep->body_case == IQ_BODY(RESERVE_REPLY))
+		rep->reserve_reply->rev = a->rev;
+	if (a->rev != 0 && rep->body_case == IQ_BODY(CONFIGURE_REPLY))
+		rep->configure_reply->rev = ++a->rev;
 	switch ((int)req->body_case) {
 	case IQ_BODY(RESERVE):
 		if (a->reserve_error != IQ_V(ERROR_CODE__OK))
@@ -133,6 +142,18 @@ static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 		break;
 	}
 	fake_send(a, rep);
+}
+
+/* Answer the i-th audit that was held, with that context or none. */
+static inline void fake_audit_reply(struct fake_agw *a, unsigned i, const char *ctx_id)
+{
+	IqEnvelope *req = iq_envelope_new(IQ_BODY(AUDIT), a->held_audits[i]);
+	const char *before = a->audit_ctx;
+
+	a->audit_ctx = ctx_id;
+	fake_answer(a, req);
+	a->audit_ctx = before;
+	iq_envelope_free(req);
 }
 
 static void fake_hello(struct fake_agw *a, const IqHello *hello)
@@ -185,6 +206,8 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 		break;
 	case IQ_BODY(CONFIGURE):
 		a->configures++;
+		a->base_rev = env->configure->base_rev;
+		a->phase = (int)env->configure->phase;
 		break;
 	case IQ_BODY(RELEASE):
 		a->releases++;
@@ -192,7 +215,10 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 		break;
 	case IQ_BODY(AUDIT):
 		a->audits++;
-		fake_answer(a, env); /* never dropped: tests count the others */
+		if (a->hold_audits && a->n_held < 8)
+			a->held_audits[a->n_held++] = env->txn_id;
+		else
+			fake_answer(a, env); /* never dropped: tests count the others */
 		return;
 	default:
 		return;

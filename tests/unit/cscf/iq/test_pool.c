@@ -5,7 +5,7 @@
  */
 #include "tests/unit/cscf/iq/fake_agw.h"
 
-#include "cscf/iq/procedures.h"
+#include "cscf/iq/iq_int.h"
 #include "tests/lib/req.h"
 
 #include <setjmp.h>
@@ -438,6 +438,77 @@ static void test_audit_releases_what_we_do_not_know(void **state)
 	assert_string_equal(f->agw[0].last_release, "0badc0de");
 }
 
+/* An audit that a newer one overtook says nothing about what was there later. */
+static void test_overtaken_audit_is_not_believed(void **state)
+{
+	REQ("IQ-15");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	gw_handle ctx;
+
+	start_up(f, 1);
+	a->hold_audits = true;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 1);
+	ctx = reserved(f, 3);
+	iq_ctx_find_id(f->iq, a->last_ctx)->since_ms = 0; /* long ago: no grace */
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 2);
+	fake_audit_reply(a, 0, NULL); /* empty: of before the context was there */
+	fake_audit_reply(a, 1, a->last_ctx);
+	UNTIL(f, cscf_iq_txn_count(f->iq) == 0);
+	assert_int_equal(f->lost, 0);
+	assert_string_not_equal(cscf_iq_ctx_id(f->iq, ctx), "");
+	/* one that nothing overtook is believed */
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 3);
+	fake_audit_reply(a, 2, NULL);
+	UNTIL(f, f->lost == 1);
+	assert_string_equal(cscf_iq_ctx_id(f->iq, ctx), "");
+}
+
+/* What is sent stands on the revision that the last reply told, if nothing was asked since. */
+static void test_requests_stand_on_the_revision_that_is_known(void **state)
+{
+	REQ("IQ-08", "IQ-19");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	IqStreamRequest s, *list[] = {&s};
+	uint32_t id = 0;
+	gw_handle ctx;
+
+	wicgate__iq__v1__stream_request__init(&s);
+	a->rev = 7;
+	start_up(f, 1);
+	ctx = reserved(f, 3);
+	f->done = 0;
+	assert_int_equal(cscf_iq_configure(f->iq, ctx, 1, IQ_V(CONFIGURE_REQUEST__PHASE__PREPARE),
+					   list, 1, on_done),
+			 GW_OK);
+	UNTIL(f, f->done == 1);
+	assert_int_equal(a->base_rev, 7);
+	assert_int_equal(cscf_iq_configure(f->iq, ctx, 1, IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT),
+					   list, 1, on_done),
+			 GW_OK);
+	UNTIL(f, f->done == 2);
+	assert_int_equal(a->base_rev, 8);
+	assert_int_equal(a->phase, IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT));
+	/* a release of streams moves it, and nobody waited for that */
+	cscf_iq_release_streams(f->iq, ctx, &id, 1, "gone");
+	assert_int_equal(cscf_iq_configure(f->iq, ctx, 1,
+					   IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT_NOW), list, 1,
+					   on_done),
+			 GW_OK);
+	UNTIL(f, f->done == 3);
+	assert_int_equal(a->base_rev, 0);
+	cscf_iq_rollback(f->iq, ctx);
+	UNTIL(f, a->phase == (int)IQ_V(CONFIGURE_REQUEST__PHASE__ROLLBACK));
+	assert_int_equal(a->base_rev, 0);
+	UNTIL(f, cscf_iq_txn_count(f->iq) == 0);
+	f->done = 0;
+	release(f, ctx);
+}
+
 static void test_agw_that_answers_nothing_is_suspect(void **state)
 {
 	REQ("IQ-22", "IQ-24");
@@ -507,6 +578,8 @@ int main(void)
 	    T(test_an_event_is_delivered_once_and_acknowledged),
 	    T(test_unknown_context_is_released_when_asked_for),
 	    T(test_audit_releases_what_we_do_not_know),
+	    T(test_overtaken_audit_is_not_believed),
+	    T(test_requests_stand_on_the_revision_that_is_known),
 	    T(test_agw_that_answers_nothing_is_suspect),
 	    T(test_garbage_ends_the_connection),
 	    T(test_a_name_is_resolved_and_dialled),
