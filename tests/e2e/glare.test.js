@@ -75,16 +75,20 @@ test('an UPDATE with an offer crosses the browser\'s re-INVITE: 491, the re-INVI
 	await hangUp(wic, call);
 });
 
-test('a second re-INVITE of the UE before the first is answered: 500 with Retry-After, the first is served [CALL-28, CALL-30]',
+test('a second UPDATE of the UE before the first is answered: 500 with Retry-After, the first is served [CALL-28, CALL-30]',
 	async (env) => {
 		const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
 		const call = await callIn(wic, bob);
 
 		await talk(wic, call);
-		const [first, second] = await Promise.all([call.update('sendrecv'), call.send('UPDATE', { body: call.ownSdp() })]);
-		assert.equal(first.status, 200);
+		await wic.do('stall');
+		const first = call.update('sendrecv');
+		await wic.event('stalled');
+		const second = await call.send('UPDATE', { body: call.ownSdp() });
 		assert.equal(second.status, 500);
 		assert.match(second.get('Retry-After'), /^([0-9]|10)$/);
+		await wic.do('go');
+		assert.equal((await first).status, 200);
 		await talk(wic, call);
 		await hangUp(wic, call);
 	});

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { Baresip } from '../lib/baresip.js';
 import { UE_RANGE, port } from '../lib/ports.js';
 import { audioLine, parseSdp, plainSdp } from '../lib/sdp.js';
+import { until } from '../lib/wait.js';
 import { MIC_TONE, UE_TONE, browserSuite, callIn, callOut, hangUp, heardAtUe, mutedAtUe, nothingAtUe, page, streamOf, talk,
 	unheardAtPage } from './talk.js';
 
@@ -145,12 +146,13 @@ test('baresip holds and resumes: it may play to the page but gets nothing of it,
 	const gates = async () => {
 		const [{ call_id: callId }] = await env.gw.agws[0].ctl('context list');
 		const { gate_up: up, gate_down: down } = await streamOf(env, { callId });
-		return { up, down };
+		return `${up} ${down}`;
 	};
-	assert.deepEqual(await gates(), { up: false, down: true });
+	// The page says so before it has answered.
+	await until(async () => await gates() === 'false true', { what: 'the gate from the page to shut' });
 	await bob.command('resume');
 	await wic.event('unhold');
-	assert.deepEqual(await gates(), { up: true, down: true });
+	await until(async () => await gates() === 'true true', { what: 'the gates to open' });
 	await wic.heard(520);
 	await bob.heard(MIC_TONE);
 	await wic.do('hangup');

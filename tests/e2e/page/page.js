@@ -6,7 +6,7 @@ import JsSIP from 'jssip';
 
 const events = [];
 const sessions = [];
-let ua, socket, session, audioCtx, analyser, local, asked, notifier, subscriber;
+let ua, socket, session, audioCtx, analyser, local, asked, go, notifier, subscriber;
 
 const note = (name, detail = {}) => events.push({ name, at: performance.now(), ...detail });
 
@@ -204,6 +204,22 @@ window.wic = {
 		if (!session.renegotiate({ rtcOfferConstraints }, () => note('renegotiated')))
 			throw new Error('not ready for another offer');
 	},
+
+	/** The next offer or answer of the other side waits until go(). */
+	stall() {
+		const pc = session.connection;
+		const gate = new Promise((resolve) => {
+			go = resolve;
+		});
+
+		pc.setRemoteDescription = async (desc) => {
+			delete pc.setRemoteDescription;
+			note('stalled');
+			await gate;
+			return pc.setRemoteDescription(desc);
+		};
+	},
+	go: () => go(),
 
 	/** REFER of this call, attended when another call's number is given. */
 	refer(target, replaces) {
