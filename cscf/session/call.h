@@ -239,9 +239,9 @@ struct media {
 	bool prepared;                    /* the AGW has an offer in its pocket … */
 	const struct dialog *prepared_by; /* … of that dialog's round */
 	bool again;                       /* the round had an answer before this one */
-	bool repeat;      /* the offer says nothing new: no need to ask the AGW (SDP-11) */
-	bool resent;      /* after REV_CONFLICT, once per step */
-	bool here;        /* the offer under way is answered by us (2.5 b) */
+	bool repeat;         /* the offer says nothing new: no need to ask the AGW (SDP-11) */
+	bool resent;         /* after REV_CONFLICT, once per step */
+	bool here;           /* the offer under way is answered by us (2.5 b) */
 	unsigned verbs_done; /* enum media_verb: in this round */
 	unsigned verbs;      /* … of the step under way */
 	struct cscf_sdp_text text;
@@ -253,10 +253,10 @@ struct media {
 
 /* Who keeps the session alive, and until when it lives (session_timer.c). */
 struct session_timer {
-	struct event *expiry;   /* owned: no refresh came */
-	struct event *refresh;  /* owned: ours is due */
-	uint32_t interval_s;    /* 0 = the session has no timer */
-	bool by_us;             /* neither party refreshes */
+	struct event *expiry;    /* owned: no refresh came */
+	struct event *refresh;   /* owned: ours is due */
+	uint32_t interval_s;     /* 0 = the session has no timer */
+	bool by_us;              /* neither party refreshes */
 	bool update[SIDE_COUNT]; /* that side says that it takes UPDATE */
 };
 
@@ -301,8 +301,8 @@ struct call {
 	struct event *timer_consent; /* owned */
 	struct event *timer_max;     /* owned: maximum duration */
 	struct session_timer session;
-	struct own *own; /* owned: requests of the gateway itself (own.h) */
-	bool own_busy;   /* they are being looked through */
+	struct own *own;   /* owned: requests of the gateway itself (own.h) */
+	bool own_busy;     /* they are being looked through */
 	char *core_offer;  /* owned: its last, while it has preconditions that we answer */
 	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;

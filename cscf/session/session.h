@@ -57,10 +57,10 @@ struct cscf_session_config {
 	int source_filter;   /* core.source_filter: IqCoreTermination filter */
 	int core_family;     /* core.family: 0 auto, 4, 6 */
 	enum cscf_session_early early;
-	int64_t session_expires_s; /* sip.session_expires; 0 = never of our own */
-	int64_t min_se_s;          /* sip.min_se */
-	bool local_100rel;         /* interwork.100rel=local */
-	bool local_precondition;   /* interwork.precondition=local */
+	int64_t session_expires_s;             /* sip.session_expires; 0 = never of our own */
+	int64_t min_se_s;                      /* sip.min_se */
+	bool local_100rel;                     /* interwork.100rel=local */
+	bool local_precondition;               /* interwork.precondition=local */
 	const char *orig_ioi;                  /* charging.orig_ioi */
 	const char *ioi_prefix;                /* charging.ioi_prefix */
 	const char *mw_name;                   /* icid-generated-at */

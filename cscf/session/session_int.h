@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/metric.h"
 #include "cscf/session/call.h"
+#include "cscf/session/media_int.h"
 #include "cscf/session/session.h"
 
 #include <uthash.h>
@@ -325,101 +326,6 @@ bool route_is_own_uri(const struct cscf_session *s, struct gw_slice uri, enum si
 /** Does the top Route carry a flow token of another connection? (ID-16) */
 bool route_token_foreign(const struct cscf_session *s, const struct cscf_sip_msg *msg,
 			 uint64_t conn);
-
-/* ---- media.c: offers and answers; media_step.c: what the AGW is asked, one step at a time */
-enum gw_err media_init(struct call *c) GW_MUST_CHECK;
-void media_fini(struct call *c);
-/** An SDP of that leg: offer or answer is known from the round. */
-enum media_rc media_take(struct call *c, enum side from, const char *text, size_t n,
-			 bool in_request, enum media_weight weight);
-/** The answer is final without a new description: open the gates. */
-enum media_rc media_confirm(struct call *c);
-/** Nothing new was said, but who is heard early may have changed. */
-enum media_rc media_regate(struct call *c);
-void media_commit(struct call *c);
-/** The request with the offer was refused (SDP-35). */
-void media_rollback(struct call *c);
-/** Release the context now (REL-02). */
-void media_release(struct call *c, const char *reason);
-enum media_rc media_refuse(struct call *c, enum cause cause, enum cscf_sdp_verdict verdict);
-/** Resources for what is new, then the offer prepared, then the text for the other leg. */
-enum media_rc media_step_offer(struct call *c);
-/** What is agreed to the AGW, then the text for the offerer. */
-enum media_rc media_step_answer(struct call *c);
-/** The parameters once more, no text. */
-enum media_rc media_step_gates(struct call *c);
-enum media_rc media_step_text(struct call *c, bool offer);
-/** Does the AGW keep the offer of this round? */
-bool media_step_is_prepared(const struct call *c);
-/** Nothing of the offer of this round remains at the AGW. */
-void media_step_undo(struct call *c);
-/** Streams that ended; `only_new`: those of the open round that the state before had not. */
-void media_step_give_back(struct call *c, bool only_new);
-
-/* ---- media_fork.c: early dialogs of an outgoing call (2.7) */
-/** The next message is of that dialog (NULL: of none yet). Not while a step is under way. */
-void media_at(struct call *c, struct dialog *d);
-/** Its description is about to be read, and it may not be the only dialog. */
-enum gw_err media_fork(struct call *c) GW_MUST_CHECK;
-/** A 2xx: this is the dialog of the call, what others have is given back. */
-void media_settle(struct call *c, struct dialog *winner);
-/** Is it a dialog that lost? Nothing of its descriptions counts any more. */
-bool media_is_over(const struct call *c, const struct dialog *d);
-bool media_is_forked(const struct call *c);
-/** Its SDP session, also outside of its messages. */
-const struct cscf_sdp_session *media_sdp_of(const struct call *c, const struct dialog *d);
-const struct cscf_sdp_stream *media_stream_by_id(const struct cscf_sdp_session *s, uint32_t id);
-/** Whose media the caller hears: the latest dialog, or that which P-Early-Media lets. */
-const struct dialog *media_heard(const struct call *c);
-/** How far the gates may open in the call's state. */
-void media_early_gates(const struct call *c, const struct dialog *d, bool *up, bool *down);
-/** P-Early-Media of a message of the core. @return true when somebody else is heard now, or nobody
- */
-bool media_note_early(struct call *c, const struct cscf_sip_msg *msg);
-/** A Configure goes out: which branches are to be forgotten … */
-void media_branches_begin(struct call *c);
-/** … and has been sent: the AGW knows. */
-void media_branches_sent(struct call *c);
-void media_fork_free(struct dialog *d);
-/** The offer of a request that ends outside of its turn is undone. */
-void media_rollback_of(struct call *c, struct dialog *d);
-
-/* ---- local_answer.c: an ICE restart answered here (2.5 b) */
-/** Is the request at the head of the queue one that need not reach the core? */
-bool local_answer_may(const struct call *c);
-/** Answer it; its ACK ends here. */
-void local_answer_send(struct call *c, struct xact *x);
-/** A 2xx passed: the interval both parties count from now on. */
-void local_answer_note(struct call *c, const struct cscf_sip_msg *rsp);
-
-/* ---- media_event.c */
-void media_on_event(void *arg, gw_handle call, const IqNotification *n);
-void media_on_context_lost(void *arg, gw_handle call, const char *why);
-void media_on_released(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o);
-
-/* ---- media_same.c */
-/** Is this what the AGW was told last? Kept until media_same_done. */
-bool media_same(struct call *c, IqStreamRequest *const *streams, size_t n);
-/** The Configure succeeded, or not. */
-void media_same_done(struct call *c, bool ok);
-
-/* ---- media_params.c, media_result.c */
-struct media_params;
-enum media_ask {
-	MEDIA_ASK_RESERVE, /* live streams without resources */
-	MEDIA_ASK_PREPARE, /* those of before, as the offer wants them */
-	MEDIA_ASK_CONFIGURE
-};
-/** Iq parameters of the streams that are asked for. */
-enum gw_err media_params_new(struct media_params **out, const struct call *c,
-			     enum media_ask ask) GW_MUST_CHECK;
-void media_params_free(struct media_params *p);
-IqStreamRequest **media_params_streams(struct media_params *p, size_t *n);
-/** Which of enum media_verb it asks for. */
-unsigned media_params_verbs(const struct media_params *p);
-/** Local addresses of a result into the SDP session. @return GW_ERR_PROTO when unusable */
-enum gw_err media_params_take(struct call *c, IqStreamResult *const *results,
-			      size_t n) GW_MUST_CHECK;
 
 /* ---- release.c */
 const char *cause_name(enum cause cause);
