@@ -302,7 +302,7 @@ static bool negotiating(const struct xact *x)
 	if (x->method == CSCF_SIP_UPDATE)
 		return !x->server_final;
 	return x->method == CSCF_SIP_INVITE && !x->is_own && !x->initial &&
-	       (!x->server_final || (x->answer != NULL && x->ack == NULL));
+	       (!x->server_final || x->awaits_ack || (x->answer != NULL && x->ack == NULL));
 }
 
 static bool is_turn(const struct own *o)
@@ -464,6 +464,7 @@ static void accepted(struct xact *x, const struct cscf_sip_msg *rsp,
 	}
 	undo_round(c, x->own);
 	dispatch(x->own, OWN_E_FINAL, &f);
+	own_kick(c);
 }
 
 void own_on_response(struct xact *x, const struct cscf_sip_msg *rsp,
@@ -485,6 +486,8 @@ void own_on_response(struct xact *x, const struct cscf_sip_msg *rsp,
 	/* RFC 3261 s12.2.1.2. Not a PRACK: there it is about the response. */
 	if ((status == 408 || status == 481) && x->method != CSCF_SIP_PRACK)
 		call_release_cause(c, CAUSE_DIALOG_GONE);
+	else
+		own_kick(c);
 }
 
 void own_on_answer(struct xact *x, const struct cscf_sip_msg *rsp)

@@ -44,6 +44,16 @@ static gw_handle from_core(const char *method, unsigned cseq, const char *sdp)
 	return w_request(&w_core, method, W_WIC_URI, W_BOB_TAG, W_ALICE, cseq, "", sdp);
 }
 
+static const char *wic_hold(void)
+{
+	static char buf[1024];
+
+	snprintf(buf, sizeof(buf), "%s", w_wic_sdp(false));
+	memcpy(strstr(buf, "o=- 1 2"), "o=- 1 3", 7);
+	memcpy(strstr(buf, "sendrecv"), "sendonly", 8);
+	return buf;
+}
+
 static void done(size_t i)
 {
 	w.clients[i].cbs->on_done(w.clients[i].arg, i + 1);
@@ -219,24 +229,25 @@ static void test_a_refresh_waits_for_the_parties(void **state)
 	REQ("CALL-30");
 
 	(void)state;
-	timed_call(ALLOW_OLD, 1);
-	from_wic("INVITE", 2, "Session-Expires: 90;refresher=uac\r\nSupported: timer\r\n",
-		 w_wic_sdp(false));
+	w_mo_call();
+	from_wic("INVITE", 2, "", wic_hold());
+	w_agw(GW_OK);
 	assert_int_equal(w.n_clients, 2);
-	/* the refresh is due half a second from the ACK; nothing may go out by then */
-	for (unsigned i = 0; i < 60 && w.n_clients == 2; i++) {
-		struct timeval tick = {0, 10000};
-
-		event_base_loopexit(w.base, &tick);
-		event_base_dispatch(w.base);
-	}
+	ask(SIDE_CORE);
 	assert_int_equal(w.n_clients, 2);
-	w_response(1, 488, NULL, NULL, CSCF_SIP_CAUSE_NONE);
-	assert_int_equal(w.n_clients, 3); /* now it is its turn */
-	assert_int_equal(w_method(2), CSCF_SIP_INVITE);
-	assert_true(w_has(w.clients[2].msg, "CSeq: 3 INVITE"));
+	w_response(1, 200, NULL, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_int_equal(w.n_clients, 2); /* not before its ACK */
+	from_wic("ACK", 2, "", NULL);
+	assert_int_equal(w.n_clients, 3);
+	assert_int_equal(w_method(2), CSCF_SIP_UPDATE);
+	assert_true(w_has(w.clients[2].msg, "CSeq: 3 UPDATE"));
+	ask(SIDE_WIC); /* and ours one after the other */
+	assert_int_equal(w.n_clients, 3);
+	w_response(2, 200, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w.n_clients, 4);
+	assert_true(w.clients[3].to_wic);
 	end();
-	assert_true(w.clients[2].cancelled);
 }
 
 static void test_a_party_that_crosses_ours_gets_491(void **state)
@@ -280,6 +291,24 @@ static void test_after_491_it_is_tried_again_with_another_number(void **state)
 	assert_true(w_has(w.clients[3].msg, "CSeq: 43 INFO"));
 	from_wic("INFO", 2, "", NULL);
 	assert_true(w_has(w.clients[4].msg, "CSeq: 44 INFO"));
+	end();
+}
+
+static void test_the_owner_of_the_call_id_waits_longer(void **state)
+{
+	REQ("CALL-29");
+	uint64_t begun;
+
+	(void)state;
+	w_mo_call(); /* towards the callee we stand for the caller */
+	ask(SIDE_CORE);
+	w_response(1, 491, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	done(1);
+	begun = session_now_ms();
+	w_until(&w.n_clients, 2);
+	assert_in_range(session_now_ms() - begun, 2090, 4500);
+	w_response(2, 200, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(n_done, 1);
 	end();
 }
 
@@ -418,6 +447,7 @@ int main(void)
 	    T(test_a_refresh_waits_for_the_parties),
 	    T(test_a_party_that_crosses_ours_gets_491),
 	    T(test_after_491_it_is_tried_again_with_another_number),
+	    T(test_the_owner_of_the_call_id_waits_longer),
 	    T(test_retry_after_is_waited_for),
 	    T(test_no_update_after_all),
 	    T(test_a_dead_peer_is_cleared),

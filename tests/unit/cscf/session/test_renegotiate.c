@@ -193,6 +193,94 @@ static void test_messages_wait_for_the_one_before(void **state)
 	end();
 }
 
+static void cancel(gw_handle h)
+{
+	struct cscf_sip_msg *msg =
+	    w_parse("CANCEL sip:b1@" W_CORE_IP " SIP/2.0\r\n"
+		    "Via: SIP/2.0/WSS peer.invalid;branch=z9hG4bK2INVITE\r\nMax-Forwards: 70\r\n"
+		    "From: " W_ALICE "\r\nTo: " W_BOB_TAG "\r\nCall-ID: c1\r\nCSeq: 2 CANCEL\r\n"
+		    "Content-Length: 0\r\n\r\n");
+
+	cscf_session_on_cancel(w.s, h, msg);
+	cscf_sip_msg_free(msg);
+}
+
+/* Whoever offers next finds no round open. */
+static void test_cancelled_while_the_agw_is_asked(void **state)
+{
+	REQ("CALL-25", "CALL-30", "SDP-35");
+	gw_handle h;
+
+	(void)state;
+	w_mo_call();
+	h = reinvite(2, wic_offer("o=- 1 3", VIDEO_LINE));
+	cancel(h);
+	assert_int_equal(w_status(h), 487);
+	w_agw(GW_OK);
+	assert_int_equal(w.n_clients, 1); /* the core never hears of it */
+	assert_int_equal(w.streams_released, 1);
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "",
+		      core_answer("o=- 5 7", ""));
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 0);
+	assert_int_equal(w.n_clients, 2);
+	w_response(1, 200, NULL, w_wic_sdp(true), CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 200);
+	end();
+}
+
+static void test_an_offer_that_could_not_be_sent_is_undone(void **state)
+{
+	REQ("CALL-30", "SDP-35", "REL-10");
+	gw_handle h;
+
+	(void)state;
+	w_mo_call();
+	w.conn_open = false; /* nobody has noticed yet */
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "",
+		      core_answer("o=- 5 7", ""));
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 480);
+	w.conn_open = true;
+	h = reinvite(2, wic_offer("o=- 1 3", ""));
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 0);
+	assert_int_equal(w.n_clients, 2);
+	w_response(1, 488, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	end();
+}
+
+static void test_a_repeated_2xx_to_a_later_invite(void **state)
+{
+	REQ("CALL-24");
+	gw_handle h;
+	size_t n;
+
+	(void)state;
+	w_mo_call();
+	h = reinvite(2, wic_offer("o=- 1 3", ""));
+	w_agw(GW_OK);
+	w_response(1, 200, NULL, core_answer("o=- 5 7", ""), CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 200);
+	n = w.n_answers;
+	/* the WIC did not get it: once more, as it was */
+	w_response(1, 200, NULL, core_answer("o=- 5 7", ""), CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w.n_answers, n + 1);
+	assert_int_equal(w.answers[n].server, h);
+	assert_int_equal(w.answers[n].status, 200);
+	assert_true(w_has(w.answers[n].msg, "UDP/TLS/RTP/SAVPF"));
+	n = w.n_acks;
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
+	assert_int_equal(w.n_acks, n + 1);
+	/* the core did not get the ACK */
+	w_response(1, 200, NULL, core_answer("o=- 5 7", ""), CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w.n_acks, n + 2);
+	assert_true(w_has(w.acks[n + 1], "CSeq: 2 ACK"));
+	end();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
 
 int main(void)
@@ -204,6 +292,9 @@ int main(void)
 	    T(test_restart_by_the_wic_is_a_restart_at_the_agw),
 	    T(test_prack_and_update_before_the_answer),
 	    T(test_messages_wait_for_the_one_before),
+	    T(test_cancelled_while_the_agw_is_asked),
+	    T(test_an_offer_that_could_not_be_sent_is_undone),
+	    T(test_a_repeated_2xx_to_a_later_invite),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
