@@ -3,6 +3,7 @@
  * A message as a whole: birth, copy, print, first line. Fields: msg_hdr.c; lists: msg_value.c;
  * bodies: msg_body.c; from text: msg_parse.c; made by us: msg_build.c.
  */
+#include "common/fmt.h"
 #include "cscf/sip/msg_int.h"
 #include "cscf/sip/spare.h"
 #include "cscf/sip/words.h"
@@ -53,6 +54,8 @@ enum gw_err cscf_sip_msg_new(struct cscf_sip_msg **out, size_t text_n)
 		return GW_ERR_NOMEM;
 	}
 	memset(m, 0, offsetof(struct cscf_sip_msg, first));
+	m->own.via_of = m->own.from.of = m->own.to.of = NULL;
+	m->memo = &m->own;
 	m->text = t;
 	m->hdr = m->first;
 	m->cap_hdr = CSCF_SIP_FIRST_HDRS;
@@ -175,7 +178,7 @@ enum gw_err cscf_sip_msg_clone_forward(struct cscf_sip_msg **out, const struct c
 		return err;
 	if (cscf_sip_msg_hdr(req, "Max-Forwards", &value) && !cscf_sip_uint(value, 255, &hops))
 		hops = 71;
-	snprintf(text, sizeof(text), "%u", (unsigned)(hops > 0 ? hops - 1 : 0));
+	gw_fmt(text, sizeof(text), "%u", (unsigned)(hops > 0 ? hops - 1 : 0));
 	err = cscf_sip_msg_hdr_set(*out, "Max-Forwards", text);
 	if (err != GW_OK) {
 		cscf_sip_msg_free(*out);
@@ -211,7 +214,8 @@ static char *put_first_line(char *p, const struct cscf_sip_msg *msg)
 		return put(p, " SIP/2.0\r\n", 10);
 	}
 	p = put(p, "SIP/2.0 ", 8);
-	snprintf(code, sizeof(code), "%03d ", msg->status % 1000);
+	gw_fmt(code, sizeof(code), "%c%c%c ", '0' + msg->status / 100 % 10,
+	       '0' + msg->status / 10 % 10, '0' + msg->status % 10);
 	p = put(p, code, 4);
 	if (msg->reason != NULL)
 		p = put(p, msg->reason, strlen(msg->reason));
@@ -225,7 +229,7 @@ char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 	bool has_length = false;
 	char length[32];
 	char *text, *p;
-	int length_n = snprintf(length, sizeof(length), "%zu\r\n", msg->body_n);
+	size_t length_n = gw_fmt(length, sizeof(length), "%zu\r\n", msg->body_n);
 
 	for (size_t i = 0; i < msg->n_hdr; i++)
 		size += msg->hdr[i].name_n + msg->hdr[i].value_n + 4 + 24;
@@ -244,7 +248,7 @@ char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 			has_length = true;
 			p = put(p, h->name, h->name_n);
 			p = put(p, ": ", 2);
-			p = put(p, length, (size_t)length_n);
+			p = put(p, length, length_n);
 			continue;
 		}
 		p = put(p, h->name, h->name_n);
@@ -254,7 +258,7 @@ char *cscf_sip_msg_print(const struct cscf_sip_msg *msg, size_t *n)
 	}
 	if (!has_length) {
 		p = put(p, "Content-Length: ", 16);
-		p = put(p, length, (size_t)length_n);
+		p = put(p, length, length_n);
 	}
 	p = put(p, "\r\n", 2);
 	p = put(p, msg->body, msg->body_n);

@@ -249,42 +249,56 @@ struct gw_slice cscf_sip_msg_call_id(const struct cscf_sip_msg *msg)
 	return v;
 }
 
-static struct cscf_sip_name_addr addr_of(const struct cscf_sip_msg *msg, const char *name)
+/* From or To as read; nothing in it when there is none or it cannot be read. */
+static const struct cscf_sip_read_addr *
+read_addr(const struct cscf_sip_msg *msg, struct gw_slice name, struct cscf_sip_read_addr *as)
 {
-	struct cscf_sip_name_addr na = {0};
-	struct gw_slice v;
+	static const struct cscf_sip_read_addr none;
+	size_t i = cscf_sip_hdr_find(msg, name, 0);
+	const struct cscf_sip_hdr *h;
 
-	if (!cscf_sip_msg_hdr(msg, name, &v) || cscf_sip_name_addr_parse(&na, v) != GW_OK)
-		na = (struct cscf_sip_name_addr){0};
-	return na;
+	if (i == CSCF_SIP_NO_HDR)
+		return &none;
+	h = &msg->hdr[i];
+	if (as->of == h->value)
+		return as;
+	as->of = NULL;
+	if (cscf_sip_name_addr_parse(&as->na, (struct gw_slice){h->value, h->value_n}) != GW_OK)
+		return &none;
+	as->tag = GW_SLICE_NONE;
+	cscf_sip_param_get(as->na.params, "tag", &as->tag);
+	as->of = h->value;
+	return as;
 }
 
-static struct gw_slice tag_of(const struct cscf_sip_msg *msg, const char *name)
+static const struct cscf_sip_read_addr *from_of(const struct cscf_sip_msg *msg)
 {
-	struct gw_slice tag = GW_SLICE_NONE;
+	return read_addr(msg, GW_SLICE_LIT("From"), &msg->memo->from);
+}
 
-	cscf_sip_param_get(addr_of(msg, name).params, "tag", &tag);
-	return tag;
+static const struct cscf_sip_read_addr *to_of(const struct cscf_sip_msg *msg)
+{
+	return read_addr(msg, GW_SLICE_LIT("To"), &msg->memo->to);
 }
 
 struct gw_slice cscf_sip_msg_from_tag(const struct cscf_sip_msg *msg)
 {
-	return tag_of(msg, "From");
+	return from_of(msg)->tag;
 }
 
 struct gw_slice cscf_sip_msg_to_tag(const struct cscf_sip_msg *msg)
 {
-	return tag_of(msg, "To");
+	return to_of(msg)->tag;
 }
 
 struct gw_slice cscf_sip_msg_from_uri(const struct cscf_sip_msg *msg)
 {
-	return addr_of(msg, "From").uri;
+	return from_of(msg)->na.uri;
 }
 
 struct gw_slice cscf_sip_msg_to_uri(const struct cscf_sip_msg *msg)
 {
-	return addr_of(msg, "To").uri;
+	return to_of(msg)->na.uri;
 }
 
 uint32_t cscf_sip_msg_cseq(const struct cscf_sip_msg *msg)

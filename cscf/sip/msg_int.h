@@ -6,6 +6,7 @@
 #define CSCF_SIP_MSG_INT_H
 
 #include "cscf/sip/msg.h"
+#include "cscf/sip/value.h"
 
 /* One field; name and value stand in the message's text, each with a NUL behind it. */
 struct cscf_sip_hdr {
@@ -26,6 +27,22 @@ struct cscf_sip_text {
 	char bytes[];
 };
 
+/*
+ * What the values asked for most were read as. `of` is the value it was read from: texts of a
+ * message are never changed or given back, so the same pointer is the same value.
+ */
+struct cscf_sip_read_addr {
+	const char *of;
+	struct cscf_sip_name_addr na;
+	struct gw_slice tag;
+};
+
+struct cscf_sip_memo {
+	const char *via_of;
+	struct cscf_sip_via via;
+	struct cscf_sip_read_addr from, to;
+};
+
 #define CSCF_SIP_FIRST_HDRS 24
 
 struct cscf_sip_msg {
@@ -40,7 +57,9 @@ struct cscf_sip_msg {
 	char *body;     /* owned */
 	size_t body_n;
 	struct cscf_sip_text *text; /* newest first; owned */
+	struct cscf_sip_memo *memo; /* &own: what is only looked at may remember, too */
 	struct cscf_sip_hdr first[CSCF_SIP_FIRST_HDRS];
+	struct cscf_sip_memo own;
 };
 
 #define CSCF_SIP_NO_HDR ((size_t)-1)

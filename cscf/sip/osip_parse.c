@@ -9,7 +9,9 @@
 #include "cscf/sip/msg_int.h"
 
 #include <osipparser2/osip_parser.h>
+#include <osipparser2/osip_port.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #define MIN_URI 8
@@ -35,6 +37,63 @@ static void no_trace(const char *file, int line, osip_trace_level_t level, const
 	(void)ap;
 }
 
+/* --- memory --- */
+
+/*
+ * While a message is judged, libosip2 allocates some hundred small pieces and frees them all: they
+ * are cut from one buffer, which is empty again afterwards. What does not fit, and all that is
+ * allocated at other times, comes from malloc. Sanitizers see every piece.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define SCRATCH_SIZE 0U
+#else
+#define SCRATCH_SIZE 8192U
+#endif
+#define PIECE_HEAD 16U /* before each piece: its size; keeps it aligned */
+
+static _Alignas(PIECE_HEAD) char scratch[SCRATCH_SIZE + PIECE_HEAD];
+static size_t scratch_used;
+static bool judging;
+
+static bool is_scratch(const void *p)
+{
+	return (uintptr_t)p >= (uintptr_t)scratch &&
+	       (uintptr_t)p < (uintptr_t)scratch + sizeof(scratch);
+}
+
+static void *piece_malloc(size_t n)
+{
+	size_t whole = PIECE_HEAD + ((n + PIECE_HEAD - 1) & ~(size_t)(PIECE_HEAD - 1));
+	char *p = scratch + scratch_used;
+
+	if (!judging || n > SCRATCH_SIZE || whole > SCRATCH_SIZE - scratch_used)
+		return malloc(n);
+	scratch_used += whole;
+	memcpy(p, &n, sizeof(n));
+	return p + PIECE_HEAD;
+}
+
+static void piece_free(void *p)
+{
+	if (!is_scratch(p))
+		free(p);
+}
+
+static void *piece_realloc(void *p, size_t n)
+{
+	size_t old;
+	void *q;
+
+	if (!is_scratch(p))
+		return realloc(p, n);
+	q = piece_malloc(n);
+	if (q == NULL)
+		return NULL;
+	memcpy(&old, (char *)p - PIECE_HEAD, sizeof(old));
+	memcpy(q, p, old < n ? old : n);
+	return q;
+}
+
 void cscf_sip_osip_init(void)
 {
 	static bool done; /* loop thread only */
@@ -42,6 +101,7 @@ void cscf_sip_osip_init(void)
 	if (done)
 		return;
 	done = true;
+	osip_set_allocators(piece_malloc, piece_realloc, piece_free);
 	parser_init();
 	/* By default it prints what it refuses, headers and all, to standard output (SEC-10). With
 	 * level 0 nothing is on, and no text is made for nobody. */
@@ -172,9 +232,8 @@ static bool field_ok(const struct cscf_sip_hdr *h, size_t rule)
 	return structural[rule].ok(structural[rule].display ? without_display(h) : h->value);
 }
 
-bool cscf_sip_osip_accepts(const struct cscf_sip_msg *msg)
+static bool accepts(const struct cscf_sip_msg *msg)
 {
-	cscf_sip_osip_init();
 	if (msg->status == 0 && strlen(msg->uri) >= MIN_URI && !uri_ok(msg->uri))
 		return false;
 	for (size_t rule = 0; rule < N_STRUCTURAL; rule++) {
@@ -185,4 +244,16 @@ bool cscf_sip_osip_accepts(const struct cscf_sip_msg *msg)
 				return false;
 	}
 	return true;
+}
+
+bool cscf_sip_osip_accepts(const struct cscf_sip_msg *msg)
+{
+	bool ok;
+
+	cscf_sip_osip_init();
+	scratch_used = 0;
+	judging = true;
+	ok = accepts(msg);
+	judging = false;
+	return ok;
 }

@@ -96,10 +96,20 @@ enum gw_err cscf_sip_via_parse(struct cscf_sip_via *out, struct gw_slice value)
 
 bool cscf_sip_msg_top_via(const struct cscf_sip_msg *msg, struct cscf_sip_via *out)
 {
+	size_t i = cscf_sip_hdr_find(msg, GW_SLICE_LIT("Via"), 0);
 	struct gw_slice value;
 
-	return cscf_sip_msg_value_top(msg, "Via", &value) &&
-	       cscf_sip_via_parse(out, value) == GW_OK;
+	if (i != CSCF_SIP_NO_HDR && msg->memo->via_of == msg->hdr[i].value) {
+		*out = msg->memo->via;
+		return true;
+	}
+	if (!cscf_sip_msg_value_top(msg, "Via", &value) || cscf_sip_via_parse(out, value) != GW_OK)
+		return false;
+	if (value.p >= msg->hdr[i].value && value.p < msg->hdr[i].value + msg->hdr[i].value_n) {
+		msg->memo->via_of = msg->hdr[i].value; /* else that field is empty */
+		msg->memo->via = *out;
+	}
+	return true;
 }
 
 /* The value with our received and rport in the place of the sender's. */
