@@ -29,6 +29,7 @@ void agw_iq_conn_free(struct iq_conn *c)
 {
 	if (c == NULL)
 		return;
+	gw_outbox_free(c->out);
 	if (c->bev != NULL)
 		bufferevent_free(c->bev);
 	iq_frame_reader_free(c->reader);
@@ -47,6 +48,8 @@ void agw_iq_conn_drop(struct iq_conn *c, const char *why)
 	       c->controller != NULL ? c->controller->id : "-", why);
 	(void)bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
+	gw_outbox_free(c->out);
+	c->out = NULL;
 	if (c->controller != NULL)
 		agw_iq_controller_away(c->controller);
 	c->controller = NULL;
@@ -84,7 +87,8 @@ void agw_iq_conn_bye(struct iq_conn *c, const struct iq_fault *fault)
 
 static size_t queued(const struct iq_conn *c)
 {
-	return evbuffer_get_length(bufferevent_get_output(c->bev));
+	return c->out != NULL ? gw_outbox_length(c->out)
+			      : evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
 bool agw_iq_conn_has_room(const struct iq_conn *c)
@@ -104,7 +108,8 @@ bool agw_iq_conn_send_frame(struct iq_conn *c, const uint8_t *frame, size_t n)
 		return false;
 	}
 	gw_metric_inc(&agw_iq_metrics[IQ_M_TX]);
-	if (bufferevent_write(c->bev, frame, n) != 0) {
+	if (c->out != NULL ? gw_outbox_write(c->out, frame, n) != GW_OK
+			   : bufferevent_write(c->bev, frame, n) != 0) {
 		agw_iq_conn_drop(c, "no memory for output");
 		return false;
 	}
@@ -137,11 +142,10 @@ static void said_goodbye(struct iq_conn *c)
 		agw_iq_conn_drop(c, "said goodbye");
 }
 
-static void on_write(struct bufferevent *bev, void *arg)
+static void on_drained(void *arg)
 {
 	struct iq_conn *c = arg;
 
-	(void)bev;
 	if (c->closing) {
 		said_goodbye(c);
 		return;
@@ -149,6 +153,12 @@ static void on_write(struct bufferevent *bev, void *arg)
 	(void)bufferevent_enable(c->bev, EV_READ);
 	if (c->controller != NULL)
 		agw_iq_notify_send(c->controller);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	on_drained(arg);
 }
 
 /* ---- input ----------------------------------------------------------------------------------- */
@@ -295,18 +305,24 @@ static void set_tcp_options(int fd)
 void agw_iq_conn_new(struct agw_iq_server *s, int fd, const struct gw_addr *peer)
 {
 	struct iq_conn *c = calloc(1, sizeof(*c));
+	bool taken;
 
 	if (c != NULL && iq_frame_reader_new(&c->reader) == GW_OK)
 		c->bev = s->tls != NULL
 			     ? agw_iq_tls_accept(s->tls, s->base, fd)
 			     : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (c == NULL || c->bev == NULL) {
+	if (c == NULL || c->bev == NULL ||
+	    (s->tls == NULL && gw_outbox_new(&c->out, c->bev, on_drained, c) != GW_OK)) {
+		taken = c != NULL && c->bev != NULL; /* and closes it */
 		agw_iq_conn_free(c);
-		(void)close(fd);
+		if (!taken)
+			(void)close(fd);
 		GW_LOG_LIMITED(GW_LOG_ERROR, "iq.accept_failed", "why=\"%s\"", "no memory");
 		return;
 	}
 	set_tcp_options(fd);
+	if (c->out != NULL)
+		gw_outbox_connected(c->out);
 	c->server = s;
 	c->born_ms = agw_iq_now_ms();
 	c->last_rx_ms = c->born_ms;

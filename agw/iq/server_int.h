@@ -7,6 +7,7 @@
 #include "common/handle.h"
 #include "common/log.h"
 #include "common/metric.h"
+#include "common/outbox.h"
 #include "proto/frame.h"
 #include "proto/iq_codec.h"
 
@@ -49,6 +50,7 @@ struct iq_conn {
 	struct agw_iq_server *server;         /* borrowed */
 	struct agw_iq_controller *controller; /* borrowed; NULL before Hello */
 	struct bufferevent *bev;              /* owned */
+	struct gw_outbox *out;                /* owned; NULL with TLS, and once dead */
 	struct iq_frame_reader *reader;       /* owned */
 	char peer[IQ_PEER_MAX];
 	uint64_t born_ms;
