@@ -2,8 +2,12 @@
 /* The plain conversions of printf; see fmt.h. */
 #include "common/fmt.h"
 
+#include "common/err.h"
+
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
@@ -166,4 +170,26 @@ size_t gw_fmt(char *out, size_t size, const char *fmt, ...)
 	n = gw_vfmt(out, size, fmt, ap);
 	va_end(ap);
 	return n;
+}
+
+int gw_asfmt(char **out, const char *fmt, ...)
+{
+	GW_UNINIT char text[512];
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	n = gw_vfmt(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	*out = n < INT_MAX ? malloc(n + 1) : NULL;
+	if (*out == NULL)
+		return -1;
+	if (n < sizeof(text)) {
+		memcpy(*out, text, n + 1);
+		return (int)n;
+	}
+	va_start(ap, fmt);
+	(void)gw_vfmt(*out, n + 1, fmt, ap);
+	va_end(ap);
+	return (int)n;
 }

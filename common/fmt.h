@@ -23,4 +23,8 @@ size_t gw_vfmt(char *out, size_t size, const char *fmt, va_list ap)
 /** The same with arguments. */
 size_t gw_fmt(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/** As asprintf does: *out is the caller's to free. @return its length; -1: no memory, *out is NULL
+ */
+int gw_asfmt(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -5,6 +5,7 @@
  * all the rest stay octet for octet (REG-08, REG-19). The stack adds our Via.
  * Spec: TS 24.371 §6.4.1, TS 24.229 5.2.2.1, 4.5; RFC 3327, RFC 5626 s5.1. Thread: the cscf loop.
  */
+#include "common/fmt.h"
 #include "cscf/registrar/reg_int.h"
 #include "cscf/registrar/tna.h"
 
@@ -67,8 +68,8 @@ static enum gw_err add_path(struct cscf_sip_msg *m, const struct cscf_registrar 
 	char token[CSCF_SIP_FLOW_TOKEN_LEN + 1], text[400];
 
 	cscf_sip_flow_token_make(r->parts.tokens, conn, CSCF_SIP_DIR_TO_WIC, token);
-	snprintf(text, sizeof(text), "<sip:%s@%s;lr%s>", token,
-		 cscf_sip_stack_mw_hostport(r->parts.stack), ob ? ";ob" : "");
+	gw_fmt(text, sizeof(text), "<sip:%s@%s;lr%s>", token,
+	       cscf_sip_stack_mw_hostport(r->parts.stack), ob ? ";ob" : "");
 	return cscf_sip_msg_hdr_append(m, "Path", text);
 }
 
@@ -78,9 +79,9 @@ enum gw_err reg_mw_charge(struct cscf_sip_msg *m, const struct cscf_registrar *r
 	char icid[33], text[600];
 
 	gw_rand_hex(icid, 16);
-	snprintf(text, sizeof(text), "icid-value=\"%s\";icid-generated-at=%s;orig-ioi=\"%s%s\"",
-		 icid, r->cfg->mw_name, r->cfg->ioi_prefix != NULL ? r->cfg->ioi_prefix : "",
-		 or_home(r, r->cfg->orig_ioi));
+	gw_fmt(text, sizeof(text), "icid-value=\"%s\";icid-generated-at=%s;orig-ioi=\"%s%s\"", icid,
+	       r->cfg->mw_name, r->cfg->ioi_prefix != NULL ? r->cfg->ioi_prefix : "",
+	       or_home(r, r->cfg->orig_ioi));
 	return cscf_sip_msg_hdr_append(m, "P-Charging-Vector", text);
 }
 
@@ -92,7 +93,7 @@ enum gw_err reg_mw_add_ours(struct cscf_sip_msg *m, const struct cscf_registrar 
 
 	if (err == GW_OK && !cscf_sip_msg_has_token(m, "Require", "path"))
 		err = cscf_sip_msg_hdr_append(m, "Require", "path");
-	snprintf(visited, sizeof(visited), "\"%s\"", or_home(r, r->cfg->visited_network_id));
+	gw_fmt(visited, sizeof(visited), "\"%s\"", or_home(r, r->cfg->visited_network_id));
 	if (err == GW_OK)
 		err = cscf_sip_msg_hdr_append(m, "P-Visited-Network-ID", visited);
 	return err == GW_OK ? reg_mw_charge(m, r) : err;
@@ -138,7 +139,7 @@ void reg_mw_dest(const struct cscf_registrar *r, const struct cscf_sip_msg *fwd,
 		out->n_uris = points->n;
 		return;
 	}
-	snprintf(uri_buf, n, "%.*s", GW_SLICE_FMT(cscf_sip_msg_uri(fwd)));
+	gw_fmt(uri_buf, n, "%.*s", GW_SLICE_FMT(cscf_sip_msg_uri(fwd)));
 	*uri_slot = uri_buf;
 	out->uris = uri_slot;
 	out->n_uris = 1;

@@ -3,6 +3,7 @@
  * Credentials as text; see auth.h.
  */
 #include "cscf/sip/auth.h"
+#include "common/fmt.h"
 
 #include "cscf/sip/value.h"
 
@@ -209,7 +210,7 @@ char *cscf_sip_auth_with(struct gw_slice value, const char *name, const char *v)
 
 	value = cscf_sip_trim(value);
 	if (strpbrk(v, "\r\n\"\\") != NULL ||
-	    asprintf(&out, "%.*s,%s=\"%s\"", GW_SLICE_FMT(value), name, v) < 0)
+	    gw_asfmt(&out, "%.*s,%s=\"%s\"", GW_SLICE_FMT(value), name, v) < 0)
 		return NULL;
 	return out;
 }

@@ -4,6 +4,7 @@
  * Via and branch, machine, and which connection it leans on. Fail-over (RFC 3263 s4.3) is a new
  * attempt with a new branch.
  */
+#include "common/fmt.h"
 #include "cscf/sip/client_int.h"
 #include "cscf/sip/mask.h"
 
@@ -178,7 +179,7 @@ static enum gw_err register_key(struct cscf_sip_client *c)
 
 	if (!cscf_sip_msg_top_via(c->msg, &via))
 		return GW_ERR_INVAL;
-	if (asprintf(&c->key, "%.*s|%s", GW_SLICE_FMT(via.branch), c->msg->method_text) < 0) {
+	if (gw_asfmt(&c->key, "%.*s|%s", GW_SLICE_FMT(via.branch), c->msg->method_text) < 0) {
 		c->key = NULL;
 		return GW_ERR_NOMEM;
 	}

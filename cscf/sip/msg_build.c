@@ -3,6 +3,7 @@
  * Messages that start here: responses (RFC 3261 s8.2.6), requests of our own (s12.2.1.1), and the
  * ACK and CANCEL of the transaction layer (s17.1.1.3, s9.1).
  */
+#include "common/fmt.h"
 #include "cscf/sip/msg_int.h"
 
 #include <stdio.h>
@@ -78,7 +79,7 @@ static enum gw_err add_cseq(struct cscf_sip_msg *m, uint32_t number)
 	char *text;
 	enum gw_err err;
 
-	if (asprintf(&text, "%u %s", (unsigned)number, m->method_text) < 0)
+	if (gw_asfmt(&text, "%u %s", (unsigned)number, m->method_text) < 0)
 		return GW_ERR_NOMEM;
 	err = add(m, "CSeq", text);
 	free(text);

@@ -4,6 +4,7 @@
  * transaction. Every text put in is checked for CR, LF and NUL, so nothing taken from a token,
  * a configuration or a peer can start a header of its own (SEC-23).
  */
+#include "common/fmt.h"
 #include "cscf/sip/msg_int.h"
 #include "cscf/sip/words.h"
 
@@ -320,7 +321,7 @@ enum gw_err cscf_sip_msg_set_cseq(struct cscf_sip_msg *msg, uint32_t number)
 	char *value;
 	enum gw_err err;
 
-	if (asprintf(&value, "%u %.*s", (unsigned)number, GW_SLICE_FMT(method)) < 0)
+	if (gw_asfmt(&value, "%u %.*s", (unsigned)number, GW_SLICE_FMT(method)) < 0)
 		return GW_ERR_NOMEM;
 	err = cscf_sip_msg_hdr_set(msg, "CSeq", value);
 	free(value);
@@ -337,7 +338,7 @@ enum gw_err cscf_sip_msg_add_to_tag(struct cscf_sip_msg *msg, const char *tag)
 		return GW_ERR_NOT_FOUND;
 	if (cscf_sip_msg_to_tag(msg).n > 0)
 		return GW_OK;
-	if (asprintf(&value, "%.*s;tag=%s", GW_SLICE_FMT(to), tag) < 0)
+	if (gw_asfmt(&value, "%.*s;tag=%s", GW_SLICE_FMT(to), tag) < 0)
 		return GW_ERR_NOMEM;
 	err = cscf_sip_msg_hdr_set(msg, "To", value);
 	free(value);

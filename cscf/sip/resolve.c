@@ -6,6 +6,7 @@
  * of theirs works.
  */
 #include "cscf/sip/resolve.h"
+#include "common/fmt.h"
 
 #include "cscf/sip/counters.h"
 #include "cscf/sip/dns.h"
@@ -293,7 +294,7 @@ static enum gw_err parse(struct gw_slice text, char **copy, struct cscf_sip_uri 
 					 strncasecmp(text.p, "sips:", 5) == 0);
 
 	*copy = NULL;
-	if (asprintf(copy, "%s%.*s", has_scheme ? "" : "sip:", GW_SLICE_FMT(text)) < 0) {
+	if (gw_asfmt(copy, "%s%.*s", has_scheme ? "" : "sip:", GW_SLICE_FMT(text)) < 0) {
 		*copy = NULL;
 		return GW_ERR_NOMEM;
 	}

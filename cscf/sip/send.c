@@ -2,6 +2,7 @@
 /*
  * Text to the wire: which connection or address a message takes, and our own Via.
  */
+#include "common/fmt.h"
 #include "common/rand.h"
 #include "cscf/sip/stack_int.h"
 
@@ -165,10 +166,10 @@ enum gw_err cscf_sip_push_via(struct cscf_sip_stack *s, struct cscf_sip_msg *req
 	int rc;
 
 	if (to->side == CSCF_SIP_W2)
-		rc = asprintf(&value, "SIP/2.0/%s %s;branch=%s",
+		rc = gw_asfmt(&value, "SIP/2.0/%s %s;branch=%s",
 			      cscf_sip_transport_name(to->transport), s->w2_host, branch);
 	else
-		rc = asprintf(&value, "SIP/2.0/%s %s;branch=%s%s",
+		rc = gw_asfmt(&value, "SIP/2.0/%s %s;branch=%s%s",
 			      cscf_sip_transport_name(to->transport), s->mw_hostport, branch,
 			      to->transport == CSCF_SIP_UDP ? ";rport" : "");
 	if (rc < 0)

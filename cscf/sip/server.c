@@ -7,6 +7,7 @@
  *  - an end for transactions that nobody answers.
  * A transaction is freed from its timer only, so no call of the layer above frees under itself.
  */
+#include "common/fmt.h"
 #include "common/rand.h"
 #include "cscf/sip/stack_int.h"
 
@@ -58,12 +59,12 @@ char *cscf_sip_server_key(const struct cscf_sip_flow *flow, const struct cscf_si
 		return NULL;
 	/* A WIC's sent-by is a random name, so its connection is part of the key. */
 	if (gw_slice_starts(via.branch, "z9hG4bK") && via.branch.n > 7)
-		rc = asprintf(&key, "%d|%llu|%.*s:%u|%.*s|%.*s", flow->side,
+		rc = gw_asfmt(&key, "%d|%llu|%.*s:%u|%.*s|%.*s", flow->side,
 			      flow->side == CSCF_SIP_W2 ? (unsigned long long)flow->conn : 0,
 			      GW_SLICE_FMT(via.host), via.port, GW_SLICE_FMT(via.branch),
 			      GW_SLICE_FMT(m));
 	else /* RFC 2543 peer: s17.2.3, second list */
-		rc = asprintf(
+		rc = gw_asfmt(
 		    &key, "%d|%llu|%.*s:%u|%.*s|%u|%.*s|%.*s|%.*s", flow->side,
 		    flow->side == CSCF_SIP_W2 ? (unsigned long long)flow->conn : 0,
 		    GW_SLICE_FMT(via.host), via.port, GW_SLICE_FMT(cscf_sip_msg_call_id(req)),

@@ -41,12 +41,10 @@ bool cscf_sip_uint(struct gw_slice s, uint32_t max, uint32_t *out)
 /* RFC 3261 s25.1 token */
 static bool is_token_char(unsigned char c)
 {
-	static const bool others[128] = {
-	    ['-'] = true, ['.'] = true, ['!'] = true, ['%'] = true,  ['*'] = true,
-	    ['_'] = true, ['+'] = true, ['`'] = true, ['\''] = true, ['~'] = true};
+	/* a bit per character: 0-31, 32-63, … */
+	static const uint32_t tokens[8] = {0, 0x03ff6ca2, 0x87fffffe, 0x47ffffff};
 
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c < 128 && others[c]);
+	return (tokens[c >> 5] >> (c & 31) & 1) != 0;
 }
 
 bool cscf_sip_is_token(struct gw_slice s)

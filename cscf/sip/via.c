@@ -2,6 +2,7 @@
 /*
  * Via: reading it, and marking where a request really came from (RFC 3261 s18.2.1, RFC 3581).
  */
+#include "common/fmt.h"
 #include "cscf/sip/msg_int.h"
 
 #include <stdio.h>
@@ -178,7 +179,7 @@ enum gw_err cscf_sip_via_set_source(struct cscf_sip_msg *msg, const char *ip, ui
 	rest = cscf_sip_trim((struct gw_slice){field.p + pos, field.n - pos});
 	if (rest.n == 0) {
 		err = cscf_sip_msg_hdr_set_at(msg, i, value);
-	} else if (asprintf(&all, "%s, %.*s", value, GW_SLICE_FMT(rest)) < 0) {
+	} else if (gw_asfmt(&all, "%s, %.*s", value, GW_SLICE_FMT(rest)) < 0) {
 		err = GW_ERR_NOMEM;
 	} else {
 		err = cscf_sip_msg_hdr_set_at(msg, i, all);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -72,11 +73,31 @@ static void test_other_formats_are_left_to_snprintf(void **state)
 	SAME("%s %.*s %x", word, -1, word, v);
 }
 
+static void test_a_text_of_any_length_is_allocated(void **state)
+{
+	char long_word[2000], *got = NULL;
+
+	(void)state;
+	memset(long_word, 'w', sizeof(long_word));
+	long_word[sizeof(long_word) - 1] = '\0';
+	assert_int_equal(gw_asfmt(&got, "<%s;%u>", long_word, 7U), sizeof(long_word) + 3);
+	assert_int_equal(strlen(got), sizeof(long_word) + 3);
+	assert_memory_equal(got + 1, long_word, sizeof(long_word) - 1);
+	assert_string_equal(got + sizeof(long_word), ";7>");
+	free(got);
+	for (size_t n = 505; n < 516; n++) {
+		assert_int_equal(gw_asfmt(&got, "%.*s", (int)n, long_word), n);
+		assert_int_equal(strlen(got), n);
+		free(got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_plain_conversions_are_those_of_snprintf),
 	    cmocka_unit_test(test_a_length_without_a_terminator_reads_no_further),
+	    cmocka_unit_test(test_a_text_of_any_length_is_allocated),
 	    cmocka_unit_test(test_other_formats_are_left_to_snprintf),
 	};
 
