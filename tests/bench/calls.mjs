@@ -11,7 +11,7 @@ const BASE = number('BENCH_PORTS', 43600);
 const ROUNDS = number('BENCH_ROUNDS', 3);
 const SECONDS = number('BENCH_SECONDS', 4);
 const HELD = number('BENCH_CALLS', 200);
-const AT_ONCE = number('BENCH_AT_ONCE', 64);
+const AT_ONCE = number('BENCH_AT_ONCE', 128);
 const ALLOC = process.env.BENCH_ALLOC ?? 'fm';
 const RING_MS = 10;
 const MEDIA = { wicgate: '127.3.0.1', kamailio: '127.3.0.2' };
@@ -26,7 +26,7 @@ const FLAGS = {
 };
 // name, command: seconds, rate (0: closed loop), at once, hold ms, ring ms of WICs; the core rings RING_MS always. Ringing is no part of a set-up time.
 const STEPS = [...[1, 10, 50].map((rate) => [`${rate}/s`, `calls ${SECONDS} ${rate} 0 500 ${RING_MS}`]),
-	[`${AT_ONCE} at a time`, `calls ${SECONDS} 0 ${AT_ONCE} 20 0`]];
+	[`${AT_ONCE} at a time`, `calls ${SECONDS} 0 ${AT_ONCE} 100 0`]];
 const say = (text) => process.stderr.write(`${text}\n`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
