@@ -28,7 +28,7 @@ void agw_ctx_prepared_forget(struct agw_context *ctx)
 static enum gw_err restart_ice_now(struct agw_context *ctx, const struct agw_ctx_patch *patches,
 				   size_t n, struct ctx_call *call)
 {
-	struct agw_ctx_patch *restart = calloc(n, sizeof(*restart));
+	struct agw_ctx_patch *restart = calloc(n > 0 ? n : 1, sizeof(*restart));
 	size_t count = 0;
 	enum gw_err err = GW_OK;
 

@@ -156,7 +156,7 @@ static bool names_an_address(struct gw_slice value)
 	bool v6;
 
 	for (size_t i = 0; i <= value.n; i++) {
-		if (i < value.n && memchr(" \t=;,/[]\"@", value.p[i], 10) == NULL)
+		if (i < value.n && strchr(" \t=;,/[]\"@", value.p[i]) == NULL)
 			continue;
 		if (i - from >= 2 &&
 		    sdp_literal((struct gw_slice){value.p + from, i - from}, text, &v6))

@@ -9,12 +9,12 @@
 
 #include "proto/iq_codec.h"
 
-static void told_set(struct told *t, uint8_t *p, size_t n)
+static void told_set(struct told *t, struct told now)
 {
 	if (t->p != NULL)
 		explicit_bzero(t->p, t->n); /* ICE passwords */
 	free(t->p);
-	*t = (struct told){p, n};
+	*t = now;
 }
 
 bool media_same(struct call *c, IqStreamRequest *const *streams, size_t n)
@@ -28,7 +28,7 @@ bool media_same(struct call *c, IqStreamRequest *const *streams, size_t n)
 	p = malloc(total > 0 ? total : 1);
 	for (size_t i = 0; p != NULL && i < n; i++)
 		at += wicgate__iq__v1__stream_request__pack(streams[i], p + at);
-	told_set(&c->media.telling, p, at);
+	told_set(&c->media.telling, (struct told){p, at});
 	return p != NULL && last->p != NULL && last->n == at && memcmp(last->p, p, at) == 0;
 }
 
@@ -37,9 +37,9 @@ void media_same_done(struct call *c, bool ok)
 	struct told now = c->media.telling;
 
 	c->media.telling = (struct told){NULL, 0};
-	told_set(&c->media.told, NULL, 0);
+	told_set(&c->media.told, (struct told){NULL, 0});
 	if (ok)
 		c->media.told = now;
 	else
-		told_set(&now, NULL, 0);
+		told_set(&now, (struct told){NULL, 0});
 }

@@ -524,6 +524,8 @@ void own_drop_all(struct call *c)
 
 void own_free_all(struct call *c)
 {
-	while (c->own != NULL)
-		own_free(c->own);
+	struct own *o, *next;
+
+	DL_FOREACH_SAFE (c->own, o, next)
+		own_free(o);
 }
