@@ -9,27 +9,29 @@
 
 static void usage(FILE *to)
 {
-	fputs("Usage: wicgatectl [--socket PATH | --cscf | --agw] [--json] COMMAND [ARG…]\n"
-	      "       wicgatectl iq --connect HOST:PORT [OPTION…] VERB [JSON]\n"
-	      "\n"
-	      "The first form asks a running daemon: status, reg list, call list, call show ID,\n"
-	      "agw list, context list, context show ID, controller list, drain, metrics, …\n"
-	      "  call explain ID|CALL-ID|IMPU|--last|--failed [--full] [--identities]\n"
-	      "                 the story of one call, live or ended: both sides' SIP, the AGW, ICE,\n"
-	      "                 DTLS, first packets, figures, why it ended (--full: whole messages,\n"
-	      "                 secrets removed; --identities: users instead of pseudonyms)\n"
-	      "  call list --ended [N]      the last N that ended or were refused, with cause\n"
-	      "  wicgatectl --cscf help     lists what the eP-CSCF knows\n"
-	      "  wicgatectl --agw help      lists what the eIMS-AGW knows\n"
-	      "  --socket PATH  the daemon's socket (default " CSCF_SOCKET "\n"
-	      "                 or " AGW_SOCKET ", whichever exists)\n"
-	      "  --json         the answer as JSON instead of tables\n"
-	      "\n"
-	      "The second form speaks the control protocol to an eIMS-AGW: wicgatectl iq --help.\n"
-	      "\n"
-	      "Exit: 0 done, 1 refused, 2 wrong usage, 3 no connection or no answer,\n"
-	      "      4 answer not understood.\n",
-	      to);
+	fputs(
+	    "Usage: wicgatectl [--socket PATH | --cscf | --agw] [--json] COMMAND [ARG…]\n"
+	    "       wicgatectl iq --connect HOST:PORT [OPTION…] VERB [JSON]\n"
+	    "\n"
+	    "The first form asks a running daemon: status, reg list, call list, call show ID,\n"
+	    "agw list, context list, context show ID, controller list, drain, metrics, …\n"
+	    "  call explain ID|CALL-ID|IMPU|--last|--failed [--full] [--identities]\n"
+	    "                 the story of one call, live or ended: both sides' SIP, the AGW, "
+	    "ICE,\n"
+	    "                 DTLS, first packets, figures, why it ended (--full: whole messages,\n"
+	    "                 secrets removed; --identities: users instead of pseudonyms)\n"
+	    "  call list --ended [N]      the last N that ended or were refused, with cause\n"
+	    "  wicgatectl --cscf help     lists what the eP-CSCF knows\n"
+	    "  wicgatectl --agw help      lists what the eIMS-AGW knows\n"
+	    "  --socket PATH  the daemon's socket (default " CSCF_SOCKET "\n"
+	    "                 or " AGW_SOCKET ", whichever exists)\n"
+	    "  --json         the answer as JSON instead of tables\n"
+	    "\n"
+	    "The second form speaks the control protocol to an eIMS-AGW: wicgatectl iq --help.\n"
+	    "\n"
+	    "Exit: 0 done, 1 refused, 2 wrong usage, 3 no connection or no answer,\n"
+	    "      4 answer not understood.\n",
+	    to);
 }
 
 void ctl_complain(const char *fmt, ...)
