@@ -90,6 +90,7 @@ static bool is_sdp_person(const char *line)
 	       strcmp(line + 2, "-") != 0;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through o */
 void story_mask_line(const char *line, char *to, size_t n)
 {
 	struct out o = {to, n - 1};

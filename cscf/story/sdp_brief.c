@@ -127,13 +127,23 @@ static const char *direction(const struct story_msg *m, size_t from, size_t to)
 	return "sendrecv";
 }
 
+/* @return what is behind it */
+static const char *next_word(const char *at, char *out, size_t n)
+{
+	size_t len = strcspn(at, " ");
+
+	snprintf(out, n, "%.*s", (int)len, at);
+	at += len;
+	return at + strspn(at, " ");
+}
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through s */
 size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t n)
 {
 	struct said s = {out, n, 0};
-	char kind[24], proto[32], text[120];
+	char kind[24], port_text[16], proto[32], text[120];
 	const char *fmts, *c;
-	unsigned port;
-	int used = 0;
+	unsigned long port;
 	size_t to;
 
 	while (from < m->n_body && !is_m(line_at(m, from)))
@@ -142,12 +152,11 @@ size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t
 		return 0;
 	for (to = from + 1; to < m->n_body && !is_m(line_at(m, to)); to++)
 		;
-	if (sscanf(line_at(m, from), "m=%23s %u%*[/0-9] %31s%n", kind, &port, proto, &used) != 3 &&
-	    sscanf(line_at(m, from), "m=%23s %u %31s%n", kind, &port, proto, &used) != 3) {
-		snprintf(out, n, "?");
-		return to;
-	}
-	fmts = line_at(m, from) + used;
+	fmts = line_at(m, from) + 2;
+	fmts = next_word(fmts, kind, sizeof(kind));
+	fmts = next_word(fmts, port_text, sizeof(port_text));
+	fmts = next_word(fmts, proto, sizeof(proto));
+	port = strtoul(port_text, NULL, 10);
 	say(&s, kind);
 	if (port == 0) {
 		say(&s, "rejected");
@@ -155,7 +164,7 @@ size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t
 	}
 	say(&s, direction(m, from, to));
 	c = value(m, from, to, "c=IN IP");
-	snprintf(text, sizeof(text), "%.46s:%u %.31s", c != NULL && c[0] != '\0' ? c + 2 : "-",
+	snprintf(text, sizeof(text), "%.46s:%lu %.31s", c != NULL && c[0] != '\0' ? c + 2 : "-",
 		 port, proto);
 	say(&s, text);
 	say_codecs(&s, m, from, to, fmts + strspn(fmts, " "));

@@ -202,8 +202,8 @@ struct story_stream *story_stream_of(struct cscf_story_call *c, uint32_t id);
 void story_streams_free(struct cscf_story_call *c);
 
 /* ---- mask_text.c */
-/** A line with its users as pseudonyms, without display names. @param out of n octets */
-void story_mask_line(const char *line, char *out, size_t n);
+/** A line with its users as pseudonyms, without display names. @param to of n octets */
+void story_mask_line(const char *line, char *to, size_t n);
 
 /* ---- sdp_brief.c */
 /** One m-line of a kept SDP: "audio opus/48000/2 PCMU/8000 sendrecv". @return next line to look

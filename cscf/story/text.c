@@ -200,9 +200,11 @@ static void put_ladder_head(FILE *to)
 	char line[LADDER + 8];
 
 	memset(line, ' ', sizeof(line));
-	memcpy(line + TIME_WIDE - 2, "ms", 2);
+	line[TIME_WIDE - 2] = 'm';
+	line[TIME_WIDE - 1] = 's';
 	for (size_t i = 0; i < LANES; i++)
-		memcpy(line + lane_at[i] - strlen(names[i]) / 2, names[i], strlen(names[i]));
+		for (size_t k = 0; names[i][k] != '\0'; k++)
+			line[lane_at[i] - strlen(names[i]) / 2 + k] = names[i][k];
 	fprintf(to, "%.*s\n", (int)(lane_at[STORY_L_CORE] + 2), line);
 }
 
