@@ -94,6 +94,7 @@ $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(1)): $(patsubst %.c,build/fuzz/obj/
 	@mkdir -p $$(@D) && echo "  LINK  $$@" && clang -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(LIBS)
 endef
 $(foreach f,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(f))))
+-include $(foreach d,* */* */*/*,$(wildcard build/fuzz/obj/$d/*.d))
 .PHONY: fuzz-build fuzz
 fuzz-build: $(FUZZ_BIN)
 fuzz-smoke: ## every fuzz target for FUZZ_SECONDS (10), FUZZ_LONG for FUZZ_LONG_SECONDS (60), two at a time

@@ -209,7 +209,8 @@ static void test_golden_rounds_match_line_by_line(void **state)
 	REQ("SDP-01", "SDP-02", "SDP-03", "SDP-05", "SDP-06", "SDP-07", "SDP-15", "SDP-16",
 	    "SDP-17", "SDP-18", "SDP-19", "SDP-20", "SDP-21", "SDP-22", "SDP-30", "SDP-31",
 	    "SDP-33", "SDP-40", "SDP-41", "SDP-44", "BUN-01", "BUN-02", "BUN-03", "BUN-04",
-	    "BUN-09", "BUN-12", "DC-01", "DC-02", "DC-03", "ICE-02", "RTCP-26");
+	    "BUN-05", "BUN-09", "BUN-10", "BUN-11", "BUN-12", "SDP-10", "SDP-12", "SDP-13",
+	    "SDP-32", "SDP-34", "DTLS-19", "DC-01", "DC-02", "DC-03", "ICE-02", "RTCP-26");
 	const char *only = getenv("GOLDEN_CASE");
 	DIR *d = opendir(ROOT);
 	struct dirent *e;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What may be agreed beyond the plain call: header extensions that stay end to end, tls-id, AVPF
- * by capability negotiation.
+ * by capability negotiation; and corners that random calls and the fuzzer came upon.
  */
 #include "fixture.h"
 #include "tests/lib/req.h"
@@ -184,6 +184,108 @@ static void test_avpf_is_taken_from_capability_negotiation(void **state)
 	free(answer);
 }
 
+static void test_mux_that_we_did_not_offer_is_not_agreed(void **state)
+{
+	REQ("BUN-19");
+	struct cscf_sdp_policy p = *fx_policy();
+	struct cscf_sdp_session *s;
+	const struct cscf_sdp_stream *st;
+	struct cscf_sdp_text t;
+
+	(void)state;
+	p.core_rtcp_mux_accept = true;
+	s = fx_session(&p);
+	assert_int_equal(fx_wic_offer(s, FX_WIC_AUDIO, &t), CSCF_SDP_OK);
+	assert_int_equal(fx_core_answer(s, FX_CORE_AUDIO "a=rtcp-mux\r\n", &t), CSCF_SDP_OK);
+	st = cscf_sdp_stream(s, 0);
+	assert_int_equal(st->core_rtcp, CSCF_SDP_RTCP_SEPARATE);
+	assert_int_equal(st->core_remote.rtcp_port, 41001);
+	cscf_sdp_session_free(s);
+	/* agreed in the core's offer, it stays in our later ones */
+	s = fx_session(&p);
+	assert_int_equal(fx_core_offer(s, FX_CORE_AUDIO "a=rtcp-mux\r\n", &t), CSCF_SDP_OK);
+	assert_int_equal(fx_wic_answer(s, FX_WIC_ANSWER("a=setup:active\r\n"), &t), CSCF_SDP_OK);
+	cscf_sdp_commit(s);
+	assert_int_equal(fx_wic_offer(s, FX_WIC_AUDIO, &t), CSCF_SDP_OK);
+	assert_non_null(strstr(t.p, "a=rtcp-mux\r\n"));
+	assert_int_equal(fx_core_answer(s, FX_CORE_AUDIO "a=rtcp-mux\r\n", &t), CSCF_SDP_OK);
+	assert_int_equal(cscf_sdp_stream(s, 0)->core_rtcp, CSCF_SDP_RTCP_MUX);
+	cscf_sdp_session_free(s);
+}
+
+static void test_a_repeat_wakes_no_dead_line(void **state)
+{
+	REQ("SDP-11", "SDP-12");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	char *next = fx_with(FX_WIC_AV, "2095 2 IN", "2095 3 IN");
+	struct cscf_sdp_text t;
+
+	(void)state;
+	assert_int_equal(fx_wic_offer(s, FX_WIC_AV, &t), CSCF_SDP_OK);
+	assert_int_equal(fx_core_answer(s, FX_CORE_AUDIO "m=video 0 RTP/AVPF 96\r\n", &t),
+			 CSCF_SDP_OK);
+	cscf_sdp_commit(s);
+	cscf_sdp_clear_local(s, 1);
+	assert_int_equal(fx_wic_offer(s, FX_WIC_AV, &t), CSCF_SDP_OK);
+	assert_false(cscf_sdp_stream(s, 1)->live);
+	assert_non_null(strstr(t.p, "m=video 0 "));
+	cscf_sdp_rollback(s);
+	assert_int_equal(fx_wic_offer(s, next, &t), CSCF_SDP_OK); /* said anew, it is meant */
+	assert_true(cscf_sdp_stream(s, 1)->live);
+	free(next);
+	cscf_sdp_session_free(s);
+}
+
+static void test_lines_that_cannot_be_written_again_are_not_taken(void **state)
+{
+	REQ("SDP-38", "SDP-47", "SDP-23");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	struct cscf_sdp_text t;
+
+	(void)state;
+	/* text whose only format nobody knows */
+	assert_int_equal(fx_core_offer(s, FX_CORE_AUDIO "m=text 41010 RTP/AVP 99\r\n", &t),
+			 CSCF_SDP_OK);
+	assert_null(strstr(t.p, "m=text"));
+	cscf_sdp_rollback(s);
+	assert_int_equal(
+	    fx_core_offer(s, FX_CORE_AUDIO "m=aWordThatNoRegistryEverHad 9 RTP/AVP 0\r\n", &t),
+	    CSCF_SDP_LIMIT);
+	cscf_sdp_session_free(s);
+}
+
+static void test_our_own_candidate_coming_back_is_refused(void **state)
+{
+	REQ("SDP-48");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	struct cscf_sdp_text t;
+
+	(void)state;
+	assert_int_equal(
+	    fx_wic_offer(s, FX_WIC_AUDIO "a=candidate:1 1 udp 1 " FX_ACCESS " 40000 typ host\r\n",
+			 &t),
+	    CSCF_SDP_REFLECTED);
+	cscf_sdp_session_free(s);
+}
+
+static void test_ice_options_are_nobodys_business(void **state)
+{
+	REQ("ICE-30", "ICE-08");
+	char *offer = fx_with(FX_WIC_AUDIO, "a=ice-options:trickle",
+			      "a=ice-pacing:50\r\na=ice-options:ice2 rtp+ecn renomination x");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	struct cscf_sdp_text t;
+
+	(void)state;
+	assert_int_equal(fx_wic_offer(s, offer, &t), CSCF_SDP_OK);
+	assert_null(strstr(t.p, "ice-"));
+	assert_int_equal(fx_core_answer(s, FX_CORE_AUDIO, &t), CSCF_SDP_OK);
+	assert_null(strstr(t.p, "ice-options"));
+	assert_null(strstr(t.p, "ice-pacing"));
+	free(offer);
+	cscf_sdp_session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +294,11 @@ int main(void)
 	    cmocka_unit_test(test_tls_id_is_answered_and_lasts_as_long_as_the_association),
 	    cmocka_unit_test(test_tls_id_in_our_offers),
 	    cmocka_unit_test(test_avpf_is_taken_from_capability_negotiation),
+	    cmocka_unit_test(test_mux_that_we_did_not_offer_is_not_agreed),
+	    cmocka_unit_test(test_a_repeat_wakes_no_dead_line),
+	    cmocka_unit_test(test_lines_that_cannot_be_written_again_are_not_taken),
+	    cmocka_unit_test(test_our_own_candidate_coming_back_is_refused),
+	    cmocka_unit_test(test_ice_options_are_nobodys_business),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

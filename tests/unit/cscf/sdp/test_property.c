@@ -6,7 +6,7 @@
  */
 #include "check.h"
 #include "fixture.h"
-#include "peers.h"
+#include "peer_core.h"
 #include "tests/lib/req.h"
 
 #define CALLS 4000
@@ -60,6 +60,9 @@ static void check(struct call *c, const struct cscf_sdp_text *t, bool wic, bool 
 		bad = ck_allow(t->p, wic);
 	if (bad != NULL)
 		stop(c, bad, t->p);
+	/* no leg's line is taken for the other leg's, also when it is dead */
+	if (strstr(t->p, "m=application 0 RTP/") != NULL || strstr(t->p, "m=image 0 RTP/") != NULL)
+		stop(c, "a dead line of no RTP media says RTP", t->p);
 	if (leaks(t->p, wic) != NULL)
 		stop(c, leaks(t->p, wic), t->p);
 }
