@@ -3,8 +3,7 @@
  * Gateway-made requests within a dialog: their machine, their turn, their answers (own.h).
  * Thread: the cscf loop. Spec: CALL-05, 28, 29, 30; RFC 3261 s14.1, RFC 3311 s5.2.
  */
-#include "cscf/session/own.h"
-
+#include "cscf/session/own_int.h"
 #include "cscf/session/session_int.h"
 
 #include "common/rand.h"
@@ -19,34 +18,6 @@
 #define OWNER_TO     4000U
 #define OTHER_TO     2000U
 #define RETRY_MAX_MS 10000U /* of a peer's Retry-After (RFC 3311 s5.2) */
-
-enum own_state { OWN_S_QUEUED, OWN_S_SENT, OWN_S_BACKOFF, OWN_S_ENDED, OWN_S_COUNT };
-enum own_event {
-	OWN_E_TURN,
-	OWN_E_FINAL, /* data: struct final * */
-	OWN_E_TIMER,
-	OWN_E_END, /* data: struct final * */
-	OWN_E_COUNT
-};
-
-/* What ended it, or is to. */
-struct final {
-	const struct cscf_sip_msg *rsp; /* NULL when nothing came */
-	const struct cscf_sip_response_info *info;
-	enum own_outcome outcome; /* OWN_E_END */
-};
-
-struct own {
-	struct own *prev, *next;
-	struct gw_fsm fsm;
-	struct call *call;
-	struct dialog *dialog; /* borrowed */
-	const struct own_kind *kind;
-	enum side to;
-	struct xact *x; /* while SENT */
-	unsigned tries;
-	char value[OWN_VALUE_MAX];
-};
 
 const char *own_outcome_name(enum own_outcome outcome)
 {
@@ -124,7 +95,7 @@ static enum gw_err send_it(struct own *o)
 }
 
 /* The round that `compose` opened goes with its request. */
-static void undo_round(struct call *c, const struct own *o)
+void own_undo_round(struct call *c, const struct own *o)
 {
 	if (o->kind->waits && cscf_sdp_round_is_ours(c->media.sdp))
 		media_rollback(c);
@@ -196,7 +167,7 @@ static void in_queued(struct gw_fsm *fsm, unsigned event, void *data)
 		return;
 	CALL_LOG(GW_LOG_WARN, "call.own_not_sent", o->call, side_name(o->to), "kind=%s err=%s",
 		 o->kind->name, gw_err_name(err));
-	undo_round(o->call, o);
+	own_undo_round(o->call, o);
 	end(o, OWN_GIVEN_UP, NULL);
 }
 
@@ -212,7 +183,7 @@ static void in_sent(struct gw_fsm *fsm, unsigned event, void *data)
 		end(o, event == OWN_E_END ? f->outcome : OWN_DONE, f->rsp);
 		return;
 	}
-	undo_round(c, o);
+	own_undo_round(c, o);
 	if (f->info->local && f->info->cause == CSCF_SIP_CAUSE_TRANSPORT && o->to == SIDE_WIC) {
 		o->x->own = NULL; /* its connection went: again when it is back (2.9) */
 		o->x = NULL;
@@ -284,7 +255,7 @@ static const struct gw_fsm_desc own_fsm_desc = {
     .identity = identity,
 };
 
-static void dispatch(struct own *o, enum own_event event, const struct final *f)
+void own_dispatch(struct own *o, enum own_event event, const struct final *f)
 {
 	union {
 		const void *in;
@@ -347,7 +318,7 @@ static void take_turns(struct call *c)
 	c->own_busy = true;
 	DL_FOREACH (c->own, o) /* a `done` may append */
 		if (!c->released && is_turn(o))
-			dispatch(o, OWN_E_TURN, NULL);
+			own_dispatch(o, OWN_E_TURN, NULL);
 	c->own_busy = false;
 }
 
@@ -424,81 +395,8 @@ bool own_crosses(const struct call *c)
 	return false;
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
-
-/* @return true when the 2xx came again, because the ACK was lost (CALL-24) */
-static bool acknowledge(struct xact *x)
-{
-	struct call *c = x->call;
-	enum side to = other_side(x->from);
-	bool again = x->ack != NULL;
-	struct cscf_sip_msg *ack = NULL;
-	enum gw_err err = again ? cscf_sip_msg_clone(&ack, x->ack)
-				: leg_own_request(c, x->dialog, to, "ACK", x->cseq, NULL, &ack);
-
-	if (err == GW_OK && !again && cscf_sip_msg_clone(&x->ack, ack) != GW_OK)
-		x->ack = NULL; /* then it is made again */
-	if (err == GW_OK)
-		err = leg_send_ack(c, to, ack);
-	if (err != GW_OK)
-		CALL_LOG(GW_LOG_WARN, "call.ack_failed", c, side_name(to), "err=%s",
-			 gw_err_name(err));
-	return again;
-}
-
-static void accepted(struct xact *x, const struct cscf_sip_msg *rsp,
-		     const struct cscf_sip_response_info *info)
-{
-	struct call *c = x->call;
-	struct final f = {.rsp = rsp, .info = info};
-	struct cscf_sip_msg *copy = NULL;
-
-	if (x->method != CSCF_SIP_PRACK)
-		target_refresh(&x->dialog->target[own_to(x->own)], rsp);
-	if (x->has_offer && cscf_sip_msg_body(rsp).n > 0) { /* by the AGW first: own_on_answer */
-		if (cscf_sip_msg_clone(&copy, rsp) != GW_OK ||
-		    job_add(c, JOB_RESPONSE, x, copy, own_to(x->own)) != GW_OK)
-			call_release_cause(c, CAUSE_INTERNAL);
-		return;
-	}
-	undo_round(c, x->own);
-	dispatch(x->own, OWN_E_FINAL, &f);
-	own_kick(c);
-}
-
-void own_on_response(struct xact *x, const struct cscf_sip_msg *rsp,
-		     const struct cscf_sip_response_info *info)
-{
-	struct call *c = x->call;
-	struct final f = {.rsp = rsp, .info = info};
-	int status = cscf_sip_msg_status(rsp);
-
-	if (status / 100 == 2 && x->method == CSCF_SIP_INVITE && acknowledge(x))
-		return;
-	if (x->own == NULL || status < 200)
-		return;
-	if (status / 100 == 2) {
-		accepted(x, rsp, info);
-		return;
-	}
-	dispatch(x->own, OWN_E_FINAL, &f);
-	/* RFC 3261 s12.2.1.2. Not a PRACK: there it is about the response. */
-	if ((status == 408 || status == 481) && x->method != CSCF_SIP_PRACK)
-		call_release_cause(c, CAUSE_DIALOG_GONE);
-	else
-		own_kick(c);
-}
-
-void own_on_answer(struct xact *x, const struct cscf_sip_msg *rsp)
-{
-	struct cscf_sip_response_info info = {.cause = CSCF_SIP_CAUSE_NONE};
-	struct final f = {.rsp = rsp, .info = &info};
-
-	media_commit(x->call);
-	if (x->own != NULL)
-		dispatch(x->own, OWN_E_FINAL, &f);
-}
+/* ---- the end of the call
+ * ------------------------------------------------------------------------- */
 
 void own_drop_all(struct call *c)
 {
@@ -509,7 +407,7 @@ void own_drop_all(struct call *c)
 		struct xact *x = o->x;
 
 		if (o->fsm.state != OWN_S_ENDED)
-			dispatch(o, OWN_E_END, &f);
+			own_dispatch(o, OWN_E_END, &f);
 		if (x == NULL || !x->client_live || x->client_final)
 			continue;
 		if (x->method == CSCF_SIP_INVITE &&

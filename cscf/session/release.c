@@ -87,8 +87,7 @@ static void send_bye(struct call *c, struct dialog *d, enum side to, const char 
 	struct xact *x = NULL;
 	enum gw_err err;
 
-	err =
-	    leg_own_request(c, d, to, "BYE", cseq_next_own(c, &d->target[to]), reason, &bye);
+	err = leg_own_request(c, d, to, "BYE", cseq_next_own(c, &d->target[to]), reason, &bye);
 	if (err == GW_OK) {
 		x = xact_new(c, GW_HANDLE_NONE, bye, other_side(to));
 		if (x == NULL) {
