@@ -208,7 +208,7 @@ static void on_bye(struct xact *x, const struct cscf_sip_msg *rsp,
 	struct cscf_sip_msg *copy = NULL;
 
 	if (info->local && info->cause == CSCF_SIP_CAUSE_TRANSPORT && to == SIDE_WIC) {
-		release_owe_bye(x->call);
+		release_owe_bye(x->call, false);
 		xact_reply(x, 200, NULL, NULL, NULL);
 	} else if (cscf_sip_msg_status(rsp) == 503 && x->from == SIDE_WIC &&
 		   cscf_sip_msg_clone(&copy, rsp) == GW_OK && /* CALL-36 */

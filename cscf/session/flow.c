@@ -51,35 +51,6 @@ static void repeat_acks(struct call *c)
 	}
 }
 
-void flow_back(struct call *c, uint64_t conn)
-{
-	c->conn = conn;
-	cscf_story_flow(c->story, conn);
-	CALL_LOG(GW_LOG_INFO, "call.reattached", c, "w2", "conn=%llu", (unsigned long long)conn);
-	if (c->bye_owed) {
-		c->bye_owed = false;
-		release_bye_wic(c);
-	}
-	if (c->released)
-		return;
-	repeat_acks(c);
-	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {
-		event_del(c->timer_hold);
-		c->waiting = false;
-		job_kick(c);
-	}
-	own_kick(c);
-}
-
-void flow_given_up(struct call *c)
-{
-	if (!c->bye_owed)
-		return;
-	c->bye_owed = false;
-	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))
-		(void)gw_fsm_dispatch(&c->fsm, CALL_E_QUIET, NULL);
-}
-
 bool flow_ask_again(struct xact *x)
 {
 	struct call *c = x->call;
@@ -101,4 +72,76 @@ bool flow_ask_again(struct xact *x)
 	x->client_live = x->client_final = false;
 	x->session_s = session_timer_request(c, SIDE_CORE, copy);
 	return job_add(c, JOB_REQUEST, x, copy, SIDE_CORE) == GW_OK;
+}
+
+static bool is_with_wic(const struct xact *x)
+{
+	return x->from == SIDE_CORE && !x->initial && x->client_live && !x->client_final;
+}
+
+/* The old connection may still seem open: a WIC whose address changed cannot close it. */
+static void ask_all_again(struct call *c)
+{
+	gw_handle servers[CALL_MAX_XACTS]; /* what is asked may end others: names, not pointers */
+	struct xact *x;
+	size_t n = 0;
+
+	DL_FOREACH (c->xacts, x)
+		if (is_with_wic(x) && x->server != GW_HANDLE_NONE && n < CALL_MAX_XACTS)
+			servers[n++] = x->server;
+	for (size_t i = 0; i < n && !c->released; i++) {
+		x = xact_find_server(c->s, servers[i]);
+		if (x == NULL || !is_with_wic(x) || flow_ask_again(x) || x->client_live)
+			continue;
+		xact_reply(x, 480, NULL, NULL, NULL);
+		xact_check(x);
+	}
+}
+
+/* The BYE that the WIC was to get went to the old connection. */
+static void take_back_byes(struct call *c)
+{
+	struct xact *x, *tmp;
+
+	DL_FOREACH_SAFE (c->xacts, x, tmp) {
+		if (x->method != CSCF_SIP_BYE || !is_with_wic(x))
+			continue;
+		cscf_sip_client_detach(c->s->p.stack, x->client);
+		x->client_live = false;
+		release_owe_bye(c, true);
+		xact_reply(x, 200, NULL, NULL, NULL);
+		xact_check(x);
+	}
+}
+
+void flow_back(struct call *c, uint64_t conn)
+{
+	c->conn = conn;
+	cscf_story_flow(c->story, conn);
+	CALL_LOG(GW_LOG_INFO, "call.reattached", c, "w2", "conn=%llu", (unsigned long long)conn);
+	if (c->released)
+		take_back_byes(c);
+	if (c->bye_owed) {
+		c->bye_owed = false;
+		release_bye_wic(c);
+	}
+	if (c->released)
+		return;
+	repeat_acks(c);
+	ask_all_again(c);
+	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {
+		event_del(c->timer_hold);
+		c->waiting = false;
+		job_kick(c);
+	}
+	own_kick(c);
+}
+
+void flow_given_up(struct call *c)
+{
+	if (!c->bye_owed)
+		return;
+	c->bye_owed = false;
+	if (c->fsm.state == CALL_S_RELEASING && release_is_quiet(c))
+		(void)gw_fsm_dispatch(&c->fsm, CALL_E_QUIET, NULL);
 }

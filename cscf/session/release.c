@@ -74,10 +74,10 @@ int cause_status(const struct call *c, const struct release_order *order)
 	return c->from_wic ? causes[order->cause].to_wic : causes[order->cause].to_core;
 }
 
-void release_owe_bye(struct call *c)
+void release_owe_bye(struct call *c, bool is_back)
 {
-	c->bye_owed = c->conn == 0 && c->answered_ms != 0 && c->cause != CAUSE_WIC_GONE &&
-		      c->cause != CAUSE_DEREGISTERED;
+	c->bye_owed = (c->conn == 0 || is_back) && c->answered_ms != 0 &&
+		      c->cause != CAUSE_WIC_GONE && c->cause != CAUSE_DEREGISTERED;
 }
 
 /* A request of our own on its way out; the call waits for its answer. */
@@ -103,7 +103,7 @@ static void send_bye(struct call *c, struct dialog *d, enum side to, const char 
 		if (x != NULL)
 			xact_free(x);
 		if (err == GW_ERR_GONE && to == SIDE_WIC)
-			release_owe_bye(c);
+			release_owe_bye(c, false);
 	}
 }
 

@@ -335,8 +335,8 @@ int cause_status(const struct call *c, const struct release_order *order);
 void release_run(struct call *c, const struct release_order *order);
 /** ACK and BYE a 2xx that lost or came too late (CALL-46). */
 void release_fork(struct call *c, const struct cscf_sip_msg *rsp);
-/** The WIC could not be told BYE: it will be when its connection is back (2.9). */
-void release_owe_bye(struct call *c);
+/** The WIC could not be told BYE: it will be when its connection is back (2.9), or is now. */
+void release_owe_bye(struct call *c, bool is_back);
 /** BYE to the WIC of a call that was released without one. */
 void release_bye_wic(struct call *c);
 bool release_is_quiet(const struct call *c);
