@@ -16,7 +16,7 @@
 _Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT, "one value for both families");
 
 /* What one socket of many streams should hold: a tenth of a second at 100 000 packets/s. */
-#define SHARED_BUF_OCTETS (8 * 1024 * 1024)
+#define SHARED_BUF_OCTETS (4 * 1024 * 1024) /* the kernel doubles it */
 
 struct agw_udp_in {
 	size_t n; /* filled */

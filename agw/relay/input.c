@@ -14,8 +14,9 @@
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
 
-#define BURST_MAX    16 /* datagrams of one socket in one turn */
-#define SHARED_ROUND 4  /* batches of a shared one */
+#define BURST_MAX 16 /* datagrams of one socket in one turn */
+#define SHARED_ROUND                                                                               \
+	16 /* batches of a shared one: the way up must not starve behind 256 core sockets */
 
 static void access_pkt(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
 {
