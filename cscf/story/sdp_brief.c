@@ -164,7 +164,7 @@ size_t story_sdp_brief(const struct story_msg *m, size_t from, char *out, size_t
 	}
 	say(&s, direction(m, from, to));
 	c = value(m, from, to, "c=IN IP");
-	snprintf(text, sizeof(text), "%.46s:%lu %.31s", c != NULL && c[0] != '\0' ? c + 2 : "-",
+	snprintf(text, sizeof(text), "%.46s:%lu %.31s", c != NULL && strlen(c) > 2 ? c + 2 : "-",
 		 port, proto);
 	say(&s, text);
 	say_codecs(&s, m, from, to, fmts + strspn(fmts, " "));

@@ -221,11 +221,48 @@ static void test_found_by_user_pseudonym_and_beginning(void **state)
 	t_close();
 }
 
+/* Descriptions that no parser of ours took: read as far as they go. */
+static void test_odd_descriptions_are_summed_up_too(void **state)
+{
+	static const struct {
+		const char *sdp, *says;
+	} cases[] = {
+	    {"m=audio 4000 RTP/AVP 8\r\nc=IN IP4\r\n", "SDP audio sendrecv -:4000 RTP/AVP PCMA"},
+	    {"m=audio 4000/2 RTP/AVP 8\r\nc=IN IP6 ::1\r\n",
+	     "SDP audio sendrecv ::1:4000 RTP/AVP PCMA"},
+	    {"c=IN IP\r\nm=audio\r\n", "SDP audio rejected"},
+	    {"m=\r\n", "SDP rejected"},
+	    {"m=audio x y z\r\n", "SDP audio rejected"},
+	    {"m=audio 1 RTP/AVP x\r\n", "SDP audio sendrecv -:1 RTP/AVP"},
+	};
+	struct cscf_story_view view = {0};
+	char text[600];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *out;
+
+		t_open(10, 1 << 20, 100);
+		snprintf(text, sizeof(text),
+			 "INVITE sip:bob@ims.example SIP/2.0\r\n" VIA FROM TO ID
+			 "CSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n%s",
+			 cases[i].sdp);
+		t_wire(CSCF_SIP_W2, true, text);
+		out = cscf_story_text(t_find("c1"), &view);
+		assert_non_null(out);
+		if (strstr(out, cases[i].says) == NULL)
+			fail_msg("%s is not in: %s", cases[i].says, out);
+		free(out);
+		t_close();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_an_answered_call_as_text),
 	    cmocka_unit_test(test_the_same_as_json_whole_and_masked),
+	    cmocka_unit_test(test_odd_descriptions_are_summed_up_too),
 	    cmocka_unit_test(test_found_by_user_pseudonym_and_beginning),
 	};
 
