@@ -21,7 +21,7 @@ const FLAGS = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake
 	'--ignore-certificate-errors', '--disable-quic', '--no-first-run', '--disable-background-networking',
 	'--disable-component-update', '--disable-sync', '--disable-gpu', '--disable-dev-shm-usage',
 	'--allow-loopback-in-peer-connection', '--autoplay-policy=no-user-gesture-required',
-	'--disable-features=WebRtcHideLocalIpsWithMdns'];
+	'--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets'];
 
 /** Serve the page and the bundled script on http://localhost:port. */
 export async function servePage(port) {
@@ -45,14 +45,16 @@ export async function servePage(port) {
 }
 
 export class Browser {
-	static async launch({ port = 0, flags = [] } = {}) {
+	/** netns: run it in there. The page still comes from this process, by the debugger's way. */
+	static async launch({ port = 0, flags = [], netns } = {}) {
 		const self = new Browser();
 
+		self.netns = netns;
 		self.dir = mkdtempSync(join(tmpdir(), 'wicgate-browser-'));
 		const wav = join(self.dir, 'microphone.wav');
 		writeFileSync(wav, toneWav(MIC_TONE));
 		self.web = await servePage(port);
-		self.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true,
+		self.browser = await chromium.launch({ executablePath: netns?.wrap(self.dir, CHROMIUM) ?? CHROMIUM, headless: true,
 			args: [...FLAGS, `--use-file-for-fake-audio-capture=${wav}`, ...flags] });
 		return self;
 	}
@@ -65,6 +67,12 @@ export class Browser {
 	async wic(start, { clock = false } = {}) {
 		const context = await this.browser.newContext({ ignoreHTTPSErrors: true,
 			permissions: ['microphone', 'camera'] });
+		if (this.netns)
+			await context.route(`${this.origin}/**`, async (route) => {
+				const res = await fetch(route.request().url());
+
+				await route.fulfill({ status: res.status, contentType: res.headers.get('content-type'), body: await res.text() });
+			});
 		const page = await context.newPage();
 		const wic = new Wic(context, page);
 

@@ -221,6 +221,18 @@ window.wic = {
 	},
 	go: () => go(),
 
+	/**
+	 * The same with new ICE credentials. Chromium may be gathering for long after a change of address, and JsSIP would wait for
+	 * the end of it; the gateway needs no candidate of ours, so the page says after a while that there are no more.
+	 */
+	restartIce() {
+		const pc = session.connection;
+		const enough = () => pc.dispatchEvent(new RTCPeerConnectionIceEvent('icecandidate'));
+
+		pc.addEventListener('signalingstatechange', () => setTimeout(enough, 500), { once: true });
+		window.wic.renegotiate({ iceRestart: true });
+	},
+
 	/** REFER of this call, attended when another call's number is given. */
 	refer(target, replaces) {
 		const r = session.refer(target, { replaces: sessions[replaces] });
