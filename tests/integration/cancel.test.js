@@ -99,6 +99,7 @@ const FROM = {
 	'after a 486 and its ACK': [(c) => c.sent(), async (c) => {
 		c.coreReply(486, 'Busy Here');
 		await c.wic.response(c.call.invite);
+		await c.settle();
 		await cancel(c);
 	}, '486 INVITE, 481 CANCEL | ACK | rejected 486'],
 };
