@@ -115,7 +115,7 @@ try {
 			summary(s.results[i].map((r) => r[`${kind}_${p}_ms`])).mid.toFixed(1)).join(' ')))]);
 	}
 	console.log(`\n${table(waits)}\n\n${table([['memory per call, kB', ...sides.map((s) => s.name), 'ratio'],
-		...parts.map((part, p) => [part, ...sides.map((s) => s.kb[p].toFixed(1)), (ours.kb[p] / theirs.kb[p]).toFixed(2)])])}\n`);
+		...parts.map((part, p) => [part, ...sides.map((s) => s.kb[p].toFixed(1)), theirs.kb[p] < 1 ? '-' : (ours.kb[p] / theirs.kb[p]).toFixed(2)])])}\n`);
 	console.log(table(rows));
 } finally {
 	for (const s of stop.reverse())
