@@ -4,9 +4,10 @@
 // Rows are states, columns are events; a cell says what the WIC and what the core saw from the
 // event to the end, and cause and status of the call's record (table 4.12 of the specification).
 // The cells of a test run at once over one gateway; nothing may be left of any.
+import assert from 'node:assert/strict';
 import { Cell, all, follow } from '../lib/callcell.js';
 import { suite } from '../lib/suite.js';
-import { Gateway } from '../lib/gateway.js';
+import { Daemon, Gateway } from '../lib/gateway.js';
 import { until } from '../lib/wait.js';
 
 // 64*T1 is 3.2 s: timers B, F and H, and what waits for an ACK.
@@ -410,5 +411,33 @@ test('shutdown with calls at every state: 503 to callers, CANCEL and BYE with a 
 		process.kill(gw.cscf.process.pid, 'SIGTERM');
 		await until(async () => (await gw.cscf.http('/readyz')).status === 503, { what: 'not ready' });
 	}, cscf: { shutdown: { grace: '1s' } } }));
+
+test('the eP-CSCF is killed with calls up: its next life frees every context and port, requests of old dialogs are 481 [REL-13, REL-01]',
+	async ({ core, own, gw: { origin } }) => {
+		const gw = await Gateway.start({ core, origins: [origin], cscf: TIMES });
+		const calls = 20;
+
+		own({ close: () => gw.stop({ killed: true }) });
+		const cells = await Promise.all(Array.from({ length: calls }, async (_, n) => {
+			const c = await Cell.open({ core, gw }, `e${n}`);
+
+			c.direction = n % 2 ? 'from' : 'to';
+			c.unregistered = true;
+			await c.up();
+			return c;
+		}));
+		assert.equal((await gw.agws[0].status()).contexts, calls);
+		await gw.cscf.process.stop('SIGKILL');
+		assert.equal((await gw.agws[0].status()).contexts, calls);
+		gw.cscf = new Daemon('cscf', gw.cscf.dir, gw.cscf.conf);
+		await gw.cscf.ready();
+		await until(async () => {
+			const { contexts, streams, ports_in_use: ports } = await gw.agws[0].status();
+
+			return contexts + streams + ports === 0;
+		}, { what: 'no context, stream or port of the old life' });
+		assert.deepEqual(new Set((await Promise.all(cells.map((c) => c.dialog.send('BYE')))).map((r) => r.status)), new Set([481]));
+		await Promise.all(cells.map((c) => c.close()));
+	});
 
 test.end();
