@@ -169,6 +169,22 @@ void agw_dtls_sess_free(struct agw_dtls_sess *s)
 	free(s);
 }
 
+/* A finished handshake keeps 33 kB of record buffers, which DTLS does not release by itself
+ * (SSL_MODE_RELEASE_BUFFERS is TLS's). They come back before OpenSSL reads or writes again. */
+static void rest(struct agw_dtls_sess *s)
+{
+	if (s->state != AGW_DTLS_HANDSHAKE && s->state != AGW_DTLS_IDLE)
+		(void)SSL_free_buffers(s->ssl);
+}
+
+static bool wake(struct agw_dtls_sess *s)
+{
+	if (SSL_alloc_buffers(s->ssl) == 1)
+		return true;
+	ERR_clear_error();
+	return false;
+}
+
 static void fail(struct agw_dtls_sess *s, enum agw_cause cause)
 {
 	s->state = AGW_DTLS_FAILED;
@@ -199,7 +215,8 @@ static void verify_late(struct agw_dtls_sess *s)
 		return;
 	}
 	/* OpenSSL cannot send bad_certificate after the handshake; close_notify is what is left. */
-	(void)SSL_shutdown(s->ssl);
+	if (wake(s))
+		(void)SSL_shutdown(s->ssl);
 	ERR_clear_error();
 	fail(s, AGW_CAUSE_FINGERPRINT);
 }
@@ -320,6 +337,8 @@ bool agw_dtls_input(struct agw_dtls_sess *s, const uint8_t *data, size_t len)
 	if (len == 0)
 		return false;
 
+	if (!wake(s))
+		return false;
 	s->io.in = data;
 	s->io.in_len = len;
 	switch (s->state) {
@@ -341,6 +360,7 @@ bool agw_dtls_input(struct agw_dtls_sess *s, const uint8_t *data, size_t len)
 	}
 	s->io.in = NULL;
 	s->io.in_len = 0;
+	rest(s);
 	return used;
 }
 
@@ -375,7 +395,8 @@ void agw_dtls_close(struct agw_dtls_sess *s)
 {
 	if (s->state != AGW_DTLS_KEYED && s->state != AGW_DTLS_UNVERIFIED)
 		return;
-	(void)SSL_shutdown(s->ssl);
+	if (wake(s))
+		(void)SSL_shutdown(s->ssl);
 	ERR_clear_error();
 	s->state = AGW_DTLS_CLOSED;
 }
