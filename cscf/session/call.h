@@ -172,7 +172,7 @@ struct xact {
 	bool has_offer;    /* the request carried the offer of the open round */
 	bool server_final; /* a final response was sent */
 	bool here;         /* by us, in place of the other leg: the ACK ends here as well */
-	bool awaits_ack;   /* that ACK has not come yet */
+	bool awaits_ack;   /* a later INVITE: the ACK of its 2xx has not come yet */
 	bool client_live;  /* callbacks may still come */
 	bool client_final;
 	bool cancelled;

@@ -5,7 +5,8 @@
  *   early             nobody can answer or be answered any more: released at once
  *   up                the dialogs wait for the new connection, as long as flow.grace says; media
  *                     is not touched. What the core asked and the WIC had not answered is asked
- *                     again there, an ACK is said again; whoever asks meanwhile waits (job.c).
+ *                     again there, an ACK is said again, and so is a 2xx that it did not
+ *                     acknowledge; whoever asks meanwhile waits (job.c).
  *   being released    the BYE that could not be said is said when the WIC is back: it would take
  *                     the call for alive
  *
@@ -48,6 +49,24 @@ static void repeat_acks(struct call *c)
 			continue;
 		if (leg_send_ack(c, SIDE_WIC, ack) != GW_OK)
 			gw_metric_inc(&session_metrics[SM_LATE]);
+	}
+}
+
+/* What the WIC asked before is answered on its new connection; an answer that it did not
+ * acknowledge, once more there. */
+static void move_answers(struct call *c)
+{
+	struct cscf_sip_flow flow;
+	const struct xact *x;
+
+	if (!cscf_sip_conn_alive(c->s->p.stack, c->conn, &flow))
+		return;
+	DL_FOREACH (c->xacts, x) {
+		if (x->from != SIDE_WIC || x->server == GW_HANDLE_NONE)
+			continue;
+		(void)cscf_sip_server_move(c->s->p.stack, x->server, &flow,
+					   x->server_final &&
+					       (x->initial ? !c->acked : x->awaits_ack));
 	}
 }
 
@@ -127,6 +146,7 @@ void flow_back(struct call *c, uint64_t conn)
 	}
 	if (c->released)
 		return;
+	move_answers(c);
 	repeat_acks(c);
 	ask_all_again(c);
 	if (event_pending(c->timer_hold, EV_TIMEOUT, NULL)) {

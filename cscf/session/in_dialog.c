@@ -204,6 +204,7 @@ void cscf_session_on_ack(struct cscf_session *s, const struct cscf_sip_msg *msg,
 	struct cscf_sip_msg *copy = NULL;
 	struct dialog *d = NULL;
 	struct call *c = call_find_dialog(s, msg, from, &d);
+	struct xact *x;
 	enum gw_err err;
 
 	if (c == NULL || c->released || (from == SIDE_WIC && c->conn != flow->conn)) {
@@ -221,7 +222,9 @@ void cscf_session_on_ack(struct cscf_session *s, const struct cscf_sip_msg *msg,
 			 gw_err_name(err));
 		return;
 	}
-	if (job_add(c, JOB_ACK, xact_find_invite(c, from, cscf_sip_msg_cseq(msg)), copy, from) !=
-	    GW_OK)
+	x = xact_find_invite(c, from, cscf_sip_msg_cseq(msg));
+	if (x != NULL)
+		x->awaits_ack = false;
+	if (job_add(c, JOB_ACK, x, copy, from) != GW_OK)
 		call_release_cause(c, CAUSE_INTERNAL);
 }

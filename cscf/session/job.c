@@ -292,8 +292,10 @@ static void send_response(struct call *c, struct job *j)
 	}
 	if (status >= 200)
 		x->server_final = true;
-	if (status >= 200 && status < 300 && x->method == CSCF_SIP_INVITE)
+	if (status >= 200 && status < 300 && x->method == CSCF_SIP_INVITE) {
 		x->answer = clone(msg);
+		x->awaits_ack = !x->initial; /* of that one the call's state knows */
+	}
 	local_answer_note(c, msg);
 	err = cscf_sip_respond(c->s->p.stack, x->server, msg);
 	if (err != GW_OK)
@@ -320,7 +322,6 @@ static void send_ack(struct call *c, struct job *j)
 
 	j->msg = NULL;
 	if (x != NULL && x->here) {
-		x->awaits_ack = false;
 		cscf_sip_msg_free(msg);
 		return;
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * After the call: its INVITE's client transaction takes 2xx for 64*T1, and another fork of the
- * core may still answer when the call that the first one made is long over. Nobody would be
- * there: such a fork gets its ACK and a BYE (CALL-46, RFC 3261 s13.2.2.4).
- * Only for calls of WICs: a WIC does not fork.
+ * core may still answer when the call that the first one made is long over; or a WIC picks up
+ * while the CANCEL of Timer C is on its way. Nobody would be there: who answers so late gets its
+ * ACK and a BYE (CALL-46, CALL-48, RFC 3261 s13.2.2.4).
  * Thread: the cscf loop.
  */
 #include "cscf/session/session_int.h"
@@ -14,6 +14,8 @@ struct late {
 	struct late *prev, *next;
 	struct cscf_session *s; /* borrowed */
 	gw_handle client;
+	bool to_wic;                   /* whom the INVITE went to */
+	const char *reason;            /* of the BYE; static */
 	char *winner;                  /* owned; NULL = none */
 	char *pcv;                     /* owned */
 	char *ended[CALL_MAX_DIALOGS]; /* owned: forks that had their BYE */
@@ -39,8 +41,8 @@ static bool had_bye(const struct late *l, struct gw_slice tag)
 }
 
 /* A request in the dialog that this 2xx makes, for the caller. */
-static enum gw_err build(const struct cscf_session *s, const struct cscf_sip_msg *rsp,
-			 const char *method, uint32_t cseq, struct cscf_sip_msg **out)
+static enum gw_err build(const struct late *l, const struct cscf_sip_msg *rsp, const char *method,
+			 uint32_t cseq, struct cscf_sip_msg **out)
 {
 	struct cscf_sip_name_addr contact;
 	struct gw_slice from, to;
@@ -59,11 +61,13 @@ static enum gw_err build(const struct cscf_session *s, const struct cscf_sip_msg
 	for (size_t i = 0; i < 4; i++)
 		if (texts[i] == NULL)
 			err = GW_ERR_NOMEM;
+	if (l->to_wic)
+		own = n; /* its connection is the way: a WIC gets no Route */
 	while (err == GW_OK && own < n && own < 2) {
 		struct cscf_sip_name_addr na;
 
 		if (cscf_sip_name_addr_parse(&na, gw_slice_str(routes[own])) != GW_OK ||
-		    !route_is_own_uri(s, na.uri, SIDE_WIC))
+		    !route_is_own_uri(l->s, na.uri, SIDE_WIC))
 			break;
 		own++;
 	}
@@ -83,15 +87,23 @@ static enum gw_err build(const struct cscf_session *s, const struct cscf_sip_msg
 	return err;
 }
 
-static enum gw_err send_to_core(const struct late *l, struct cscf_sip_msg *msg, bool ack)
+/* @param flow  where the 2xx came from: to a WIC there is no other way */
+static enum gw_err send_out(const struct late *l, const struct cscf_sip_flow *flow,
+			    struct cscf_sip_msg *msg, bool ack)
 {
 	static const struct cscf_sip_client_cbs nobody = {0};
-	char *uri = gw_slice_dup(cscf_sip_msg_next_hop(msg));
-	struct cscf_sip_dest dest = {.uris = (const char *const *)&uri, .n_uris = 1};
+	char *uri = l->to_wic ? NULL : gw_slice_dup(cscf_sip_msg_next_hop(msg));
+	struct cscf_sip_dest dest = {0};
 	gw_handle client;
 	enum gw_err err = GW_ERR_NOMEM;
 
-	if (uri == NULL)
+	if (l->to_wic) {
+		dest.flow = flow;
+	} else {
+		dest.uris = (const char *const *)&uri;
+		dest.n_uris = 1;
+	}
+	if (!l->to_wic && uri == NULL)
 		cscf_sip_msg_free(msg);
 	else if (ack)
 		err = cscf_sip_send_ack(l->s->p.stack, msg, &dest);
@@ -101,16 +113,17 @@ static enum gw_err send_to_core(const struct late *l, struct cscf_sip_msg *msg, 
 	return err;
 }
 
-static enum gw_err send_bye(struct late *l, const struct cscf_sip_msg *rsp)
+static enum gw_err send_bye(struct late *l, const struct cscf_sip_msg *rsp,
+			    const struct cscf_sip_flow *flow)
 {
 	struct cscf_sip_msg *bye = NULL;
 	char *tag = gw_slice_dup(cscf_sip_msg_to_tag(rsp));
 	enum gw_err err = tag != NULL && l->n_ended < CALL_MAX_DIALOGS
-			      ? build(l->s, rsp, "BYE", cscf_sip_msg_cseq(rsp) + 1, &bye)
+			      ? build(l, rsp, "BYE", cscf_sip_msg_cseq(rsp) + 1, &bye)
 			      : GW_ERR_LIMIT;
 
 	if (err == GW_OK)
-		err = cscf_sip_msg_hdr_append(bye, "Reason", "SIP;cause=487");
+		err = cscf_sip_msg_hdr_append(bye, "Reason", l->reason);
 	if (err == GW_OK && l->pcv != NULL)
 		err = cscf_sip_msg_hdr_set(bye, "P-Charging-Vector", l->pcv);
 	if (err != GW_OK) {
@@ -119,7 +132,7 @@ static enum gw_err send_bye(struct late *l, const struct cscf_sip_msg *rsp)
 		return err;
 	}
 	l->ended[l->n_ended++] = tag;
-	return send_to_core(l, bye, false);
+	return send_out(l, flow, bye, false);
 }
 
 static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *rsp,
@@ -135,12 +148,12 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 		return;
 	gw_metric_inc(&session_metrics[SM_FORK_DROPPED]);
 	/* also the winner's, whose ACK was lost: its BYE has gone out with the call */
-	err = build(l->s, rsp, "ACK", cscf_sip_msg_cseq(rsp), &ack);
+	err = build(l, rsp, "ACK", cscf_sip_msg_cseq(rsp), &ack);
 	if (err == GW_OK)
-		err = send_to_core(l, ack, true);
+		err = send_out(l, &info->flow, ack, true);
 	if (err == GW_OK && (l->winner == NULL || !gw_slice_eq_str(tag, l->winner)) &&
 	    !had_bye(l, tag))
-		err = send_bye(l, rsp);
+		err = send_bye(l, rsp, &info->flow);
 	GW_LOG_LIMITED(GW_LOG_INFO, "call.fork_late", "call_id=\"%.*s\" to_tag=\"%.*s\" err=%s",
 		       GW_SLICE_FMT(cscf_sip_msg_call_id(rsp)), GW_SLICE_FMT(tag),
 		       gw_err_name(err));
@@ -159,7 +172,7 @@ bool late_take(struct xact *x)
 	struct call *c = x->call;
 	struct late *l;
 
-	if (!x->initial || !c->from_wic || !x->client_live)
+	if (!x->initial || !x->client_live)
 		return false;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
@@ -167,7 +180,11 @@ bool late_take(struct xact *x)
 	l->s = c->s;
 	l->client = x->client;
 	l->winner = c->winner != NULL ? strdup(c->winner) : NULL;
-	l->pcv = c->pcv != NULL ? strdup(c->pcv) : NULL;
+	l->to_wic = !c->from_wic;
+	l->reason = "SIP;cause=487";
+	if (l->to_wic && cause_reason(c->cause) != NULL)
+		l->reason = cause_reason(c->cause);
+	l->pcv = !l->to_wic && c->pcv != NULL ? strdup(c->pcv) : NULL;
 	DL_APPEND(c->s->late, l);
 	if (cscf_sip_client_rebind(c->s->p.stack, x->client, &late_cbs, l))
 		return true;

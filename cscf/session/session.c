@@ -259,8 +259,9 @@ void cscf_session_on_server_done(struct cscf_session *s, gw_handle server, bool 
 	if (x == NULL)
 		return;
 	x->server_final = true;
-	if (x->awaits_ack && !x->call->released) { /* to our own 2xx, for 64*T1 (CALL-24) */
+	if (x->awaits_ack && !x->call->released) { /* to its 2xx, for 64*T1 (CALL-24) */
 		x->awaits_ack = false;
+		cscf_story_timer(x->call->story, "64*T1: no ACK");
 		call_release_cause(x->call, CAUSE_NO_ACK);
 		return;
 	}

@@ -196,14 +196,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int on_machine_send(void *owner, enum cscf_sip_machine_send what)
 {
 	struct cscf_sip_server *t = owner;
+	enum gw_err err;
 
 	if (what != CSCF_SIP_SEND_RESPONSE || t->text == NULL)
 		return 0;
 	if (t->said)
 		cscf_sip_tell_again(t->stack, &t->flow, t->req, t->status);
 	t->said = true;
-	return cscf_sip_send_response(t->stack, &t->flow, t->req, t->text, t->text_n) == GW_OK ? 0
-											       : -1;
+	err = cscf_sip_send_response(t->stack, &t->flow, t->req, t->text, t->text_n);
+	/* a WIC that is away may be back: what it asked outlives the connection */
+	return err == GW_OK || t->flow.side == CSCF_SIP_W2 ? 0 : -1;
 }
 
 static void on_machine_timeout(void *owner)
@@ -340,7 +342,8 @@ static void send_first(struct cscf_sip_server *t, int status)
 			   : cscf_sip_now_ms() + (t->invite ? X_INVITE_UNANSWERED_MS
 							    : 64 * (int64_t)t->stack->timers.t1_ms);
 	(void)!cscf_sip_machine_response(t->machine, status);
-	if (t->invite && status >= 200 && status < 300 && !cscf_sip_machine_broke(t->machine)) {
+	/* also when it could not be sent (RFC 6026 s7.1): its sender may come back for it */
+	if (t->invite && status >= 200 && status < 300) {
 		t->accepted = true;
 		cscf_sip_machine_free(t->machine); /* 15 kB less for the next 32 s */
 		t->machine = NULL;
@@ -372,6 +375,36 @@ enum gw_err cscf_sip_respond(struct cscf_sip_stack *s, gw_handle server, struct 
 	else
 		send_first(t, status);
 	return GW_OK;
+}
+
+/* The connection is part of the name by which repeats, ACK and CANCEL are known. */
+static void rename_to(struct cscf_sip_server *t, const struct cscf_sip_flow *flow)
+{
+	struct cscf_sip_stack *s = t->stack;
+	char *key = cscf_sip_server_key(flow, t->req, NULL);
+
+	if (key == NULL || cscf_sip_server_find(s, key) != NULL) {
+		free(key);
+		return;
+	}
+	HASH_DELETE(hh, s->servers_by_key, t);
+	free(t->key);
+	t->key = key;
+	HASH_ADD_KEYPTR(hh, s->servers_by_key, t->key, strlen(t->key), t);
+}
+
+bool cscf_sip_server_move(struct cscf_sip_stack *s, gw_handle server,
+			  const struct cscf_sip_flow *flow, bool again)
+{
+	struct cscf_sip_server *t = by_handle(s, server);
+
+	if (t == NULL || t->flow.side != CSCF_SIP_W2 || flow->side != CSCF_SIP_W2)
+		return false;
+	rename_to(t, flow);
+	t->flow = *flow;
+	if (again && t->status >= 200)
+		(void)on_machine_send(t, CSCF_SIP_SEND_RESPONSE);
+	return true;
 }
 
 enum gw_err cscf_sip_reply(struct cscf_sip_stack *s, gw_handle server, int status,

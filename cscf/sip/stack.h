@@ -252,6 +252,15 @@ enum gw_err cscf_sip_respond(struct cscf_sip_stack *s, gw_handle server,
 			     struct cscf_sip_msg *rsp) GW_MUST_CHECK;
 
 /**
+ * The WIC that sent the request is on another connection: answers go there from now on, and its
+ * CANCEL and ACK are taken from there (RFC 7118 s5: no other way to reach it).
+ * @param again  the final response that went out before is said there once more
+ * @return false when the transaction is over, or its request came over Mw
+ */
+bool cscf_sip_server_move(struct cscf_sip_stack *s, gw_handle server,
+			  const struct cscf_sip_flow *flow, bool again);
+
+/**
  * Build and send a response of our own.
  * @param reason  NULL = the usual phrase
  * @param ...     pairs of const char *name, const char *value, ended by (char *)NULL

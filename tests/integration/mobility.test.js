@@ -82,7 +82,22 @@ const BACK = {
 		c.keepBye = false;
 		await c.comeBack();
 	}, 'BYE | 200 BYE | bye 200'],
-	'its own re-INVITE was on the way: the call stays up': [async (c) => {
+	'its own re-INVITE is answered while it is away: it hears so': [async (c) => {
+		await c.up();
+		c.again = await c.fromWic('INVITE', { body: Cell.holdOffer() });
+	}, async (c) => {
+		await drop(c);
+		c.coreReply(200, 'OK', { to: c.again, sdp: true, dir: 'recvonly' });
+		await c.settle();
+		await c.comeBack();
+		const res = await c.wic.response(c.reinviteSent);
+
+		assert.equal(parseSdp(res.body).media[0].dir, 'recvonly');
+		c.wic.send(c.call.request('ACK', { cseq: c.reinviteSent.cseq }));
+		await c.node.next('ACK', { callId: c.callId });
+		await hangUp(c);
+	}, '200 INVITE, BYE | ACK, 200 BYE | bye 200'],
+	'its own re-INVITE is refused when it is back: it hears so, the call stays up': [async (c) => {
 		await c.up();
 		c.again = await c.fromWic('INVITE', { body: Cell.holdOffer() });
 	}, async (c) => {
@@ -91,7 +106,7 @@ const BACK = {
 		c.coreReply(488, 'Not Acceptable Here', { to: c.again });
 		await c.node.next('ACK', { callId: c.callId });
 		await hangUp(c);
-	}, 'BYE | ACK, 200 BYE | bye 200'],
+	}, '488 INVITE, BYE | ACK, 200 BYE | bye 200'],
 };
 
 test('the WIC is back in time: what the core asked is asked there, BYE too, and the call goes on [DEREG-43, REL-10, DEREG-42]',
@@ -113,6 +128,20 @@ test('the ACK that the WIC missed is said on its new connection [DEREG-43, CALL-
 		await next(c, 'ACK');
 		await hangUp(c);
 	}, 'ACK, BYE | 200 BYE | bye 200'));
+
+test('the 200 that began the call and was not acknowledged is said on the new connection [DEREG-43, CALL-24]', (env) => follow(env,
+	{ direction: 'from', state: { async get(c) {
+		await c.sent();
+		await c.answered();
+	} } }, 'k1', async (c) => {
+		await drop(c);
+		await c.comeBack();
+		const { body } = await c.wic.response(c.call.invite);
+
+		assert.equal(body, c.answer);
+		await c.ackFromWic();
+		await hangUp(c);
+	}, 'BYE | ACK, 200 BYE | bye 200'));
 
 test('after the return an ICE restart: new credentials both ways on the same port, nothing to the core; gap of signalling measured [ICE-17, REL-10, DEREG-43]',
 	(env) => all(both({ 'ICE restart': [(c) => c.up(), async (c) => {
@@ -190,6 +219,12 @@ const CROSS = {
 		'INVITE, ACK, BYE{481} | 481 INVITE, BYE{481} | dialog-gone 200'],
 	'408 of the WIC to an UPDATE': [(c) => c.up(), refused('wic', 'UPDATE', 408),
 		'UPDATE, BYE{408} | 408 UPDATE, BYE{408} | no-answer 200'],
+	'nobody acknowledges the 200 to a re-INVITE of the WIC': [(c) => c.up(), async (c) => {
+		c.coreReply(200, 'OK', { to: await c.fromWic('INVITE', { body: Cell.holdOffer() }), sdp: true, dir: 'recvonly' });
+	}, '200 INVITE, BYE{408 no ACK} | INVITE, BYE{408 no ACK} | no-ack 200'],
+	'nobody acknowledges the 200 to a re-INVITE of the core': [(c) => c.up(), async (c) => {
+		await c.wicReply(200, { to: await c.fromCore('INVITE', { body: Cell.coreSdp('sendonly') }), sdp: true });
+	}, 'INVITE, BYE{408 no ACK} | 200 INVITE, BYE{408 no ACK} | no-ack 200'],
 	'488 to a re-INVITE is no end': [(c) => c.up(), async (c) => {
 		await refused('core', 'INVITE', 488)(c);
 		await c.wic.response(c.reinviteSent);

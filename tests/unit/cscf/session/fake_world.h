@@ -78,6 +78,8 @@ static struct world {
 	struct cscf_sip_msg *servers[W_MAX]; /* handle - 1000 */
 	size_t n_servers;
 	bool conn_open, other_open;
+	unsigned moved, repeated; /* server transactions … */
+	uint64_t moved_conn;      /* … to that connection */
 	uint32_t rseq; /* provisional responses are reliable and have this one; 0 = plain */
 	/* iq */
 	bool no_agw, priority; /* of the context reserved last */
@@ -137,11 +139,14 @@ enum gw_err cscf_sip_cancel(struct cscf_sip_stack *s, gw_handle client, const ch
 bool cscf_sip_client_rebind(struct cscf_sip_stack *s, gw_handle client,
 			    const struct cscf_sip_client_cbs *cbs, void *arg)
 {
+	struct w_client *c = &w.clients[client - 1];
+
 	(void)s;
-	(void)client;
-	(void)cbs;
-	(void)arg;
-	return false; /* what comes after the call is asserted on the wire */
+	if (!c->live)
+		return false;
+	c->cbs = cbs;
+	c->arg = arg;
+	return true;
 }
 
 void cscf_sip_client_detach(struct cscf_sip_stack *s, gw_handle client)
@@ -171,6 +176,17 @@ enum gw_err cscf_sip_respond(struct cscf_sip_stack *s, gw_handle server, struct 
 	w.answers[w.n_answers++] =
 	    (struct w_answer){.server = server, .status = cscf_sip_msg_status(rsp), .msg = rsp};
 	return GW_OK;
+}
+
+bool cscf_sip_server_move(struct cscf_sip_stack *s, gw_handle server,
+			  const struct cscf_sip_flow *flow, bool again)
+{
+	(void)s;
+	(void)server;
+	w.moved_conn = flow->conn;
+	w.moved++;
+	w.repeated += again;
+	return true;
 }
 
 enum gw_err cscf_sip_reply(struct cscf_sip_stack *s, gw_handle server, int status,

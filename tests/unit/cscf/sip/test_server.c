@@ -62,6 +62,54 @@ static void test_response_follows_the_connection_or_is_discarded(void **state)
 			 GW_ERR_NOT_FOUND);
 }
 
+static const struct cscf_sip_flow *fx_flow(struct fx *f, uint64_t conn)
+{
+	static struct cscf_sip_flow flow;
+
+	assert_true(cscf_sip_conn_alive(f->stack, conn, &flow));
+	return &flow;
+}
+
+static void test_a_transaction_moves_to_another_connection_of_its_wic(void **state)
+{
+	struct fx *f = *state;
+
+	REQ("WS-18", "DEREG-43");
+	fx_wic_open(f, 7);
+	fx_wic_send(f, 7, FX_WIC("INVITE", "1", "k1", ""));
+	cscf_sip_w2_closed(f->stack, 7);
+	assert_int_equal(cscf_sip_reply(f->stack, f->req[0].handle, 200, NULL, (char *)NULL),
+			 GW_OK);
+	assert_int_equal(f->n_sent, 0);
+	fx_run_ms(f, 50); /* a connection that is gone does not end it */
+	fx_wic_open(f, 8);
+	assert_true(cscf_sip_server_move(f->stack, f->req[0].handle, fx_flow(f, 8), false));
+	assert_int_equal(f->n_sent, 0);
+	assert_true(cscf_sip_server_move(f->stack, f->req[0].handle, fx_flow(f, 8), true));
+	assert_int_equal(f->n_sent, 1);
+	assert_int_equal(f->sent[0].conn, 8);
+	assert_true(fx_starts(f->sent[0].text, "SIP/2.0 200 OK\r\n"));
+	fx_until(f, &f->n_server_done, 1); /* 64*T1, counted from the first */
+	assert_false(cscf_sip_server_move(f->stack, f->req[0].handle, fx_flow(f, 8), true));
+}
+
+static void test_a_cancel_finds_the_transaction_that_moved(void **state)
+{
+	struct fx *f = *state;
+
+	REQ("DEREG-43", "CALL-25");
+	fx_wic_open(f, 7);
+	fx_wic_send(f, 7, FX_WIC("INVITE", "1", "k1", ""));
+	cscf_sip_w2_closed(f->stack, 7);
+	fx_run_ms(f, 250); /* its 100 goes into the void */
+	fx_wic_open(f, 8);
+	assert_true(cscf_sip_server_move(f->stack, f->req[0].handle, fx_flow(f, 8), true));
+	assert_int_equal(f->n_sent, 0); /* nothing final yet */
+	fx_wic_send(f, 8, FX_WIC("CANCEL", "1", "k1", ""));
+	assert_int_equal(f->n_cancel, 1);
+	assert_int_equal(f->cancel[0].handle, f->req[0].handle);
+}
+
 static void test_vias_of_a_relayed_response_are_those_of_the_request(void **state)
 {
 	struct fx *f = *state;
@@ -264,6 +312,8 @@ int main(void)
 	    T(test_request_goes_up_with_its_source_in_the_via),
 	    T(test_no_rport_is_added_when_not_asked_for),
 	    T(test_response_follows_the_connection_or_is_discarded),
+	    T(test_a_transaction_moves_to_another_connection_of_its_wic),
+	    T(test_a_cancel_finds_the_transaction_that_moved),
 	    T(test_vias_of_a_relayed_response_are_those_of_the_request),
 	    T(test_retransmission_gets_the_last_answer_again),
 	    T(test_invite_gets_100_by_itself_after_200_ms),
