@@ -256,6 +256,7 @@ struct session_timer {
 	struct event *expiry;    /* owned: no refresh came */
 	struct event *refresh;   /* owned: ours is due */
 	uint32_t interval_s;     /* 0 = the session has no timer */
+	unsigned raised;         /* 422s to our refresh since the last that went well */
 	bool by_us;              /* neither party refreshes */
 	bool update[SIDE_COUNT]; /* that side says that it takes UPDATE */
 };

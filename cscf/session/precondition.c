@@ -104,7 +104,7 @@ static struct status status_of(const char *sdp, int index)
 /* Everything but the version and the status lines. NULL when out of memory. */
 static char *bare(struct gw_slice rest)
 {
-	char *out = malloc(rest.n + 1), *p = out;
+	char *out = malloc(rest.n + 2), *p = out; /* the last line may have no end of its own */
 	struct gw_slice line;
 
 	while (out != NULL && next_line(&rest, &line)) {

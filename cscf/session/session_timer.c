@@ -23,6 +23,7 @@
 #define GW_LOG_MOD  "session"
 #define MARGIN_S    32U    /* most that we end before the interval does */
 #define EXPIRES_MAX 604800 /* a week: longer is as good as none */
+#define RAISED_MAX  2U     /* 422s that are obeyed at once, between two refreshes */
 
 static void on_expired(evutil_socket_t fd, short what, void *arg)
 {
@@ -128,11 +129,20 @@ static void watch(struct call *c)
 	uint32_t s = c->session.interval_s;
 
 	session_timer_stop(c);
+	c->session.raised = 0;
 	if (s == 0)
 		return;
 	arm(c->session.expiry, (uint64_t)(s - (s / 3U < MARGIN_S ? s / 3U : MARGIN_S)) * 1000U);
 	if (c->session.by_us)
 		arm(c->session.refresh, (uint64_t)s * 500U);
+}
+
+/* An answer may name any interval, but nobody makes us refresh or look more often than this. */
+static uint32_t no_less(const struct call *c, uint32_t s)
+{
+	uint32_t min = (uint32_t)c->s->cfg->min_se_s;
+
+	return s != 0 && s < min ? min : s;
 }
 
 static enum gw_err compose(struct call *c, const struct own *o, struct cscf_sip_msg *msg)
@@ -186,13 +196,16 @@ static void refreshed(struct call *c, const struct own *o, enum own_outcome outc
 	(void)o;
 	if (outcome == OWN_DROPPED || !c->session.by_us)
 		return;
-	if (outcome == OWN_GIVEN_UP) { /* once more, while there is time */
+	s = rsp != NULL ? seconds(rsp, status == 422 ? "Min-SE" : "Session-Expires", NULL) : 0;
+	if (outcome == OWN_GIVEN_UP ||
+	    (status == 422 && (s <= c->session.interval_s || c->session.raised >= RAISED_MAX))) {
+		/* once more, while there is time */
 		arm(c->session.refresh, (uint64_t)c->session.interval_s * 125U);
 		return;
 	}
-	s = seconds(rsp, status == 422 ? "Min-SE" : "Session-Expires", NULL);
 	if (s > 0 && (status == 422 || status / 100 == 2))
-		c->session.interval_s = s;
+		c->session.interval_s = no_less(c, s);
+	c->session.raised += status == 422;
 	if (status == 422 || ((status == 405 || status == 501) && c->session.update[SIDE_CORE])) {
 		c->session.update[SIDE_CORE] = c->session.update[SIDE_CORE] && status == 422;
 		arm(c->session.refresh, 0);
@@ -226,7 +239,7 @@ static enum gw_err settle(struct xact *x, const struct cscf_sip_msg *req, struct
 	enum gw_err err;
 
 	c->session.by_us = false;
-	c->session.interval_s = expires;
+	c->session.interval_s = no_less(c, expires);
 	if (expires != 0) {
 		if (cscf_sip_param_get(params, "refresher", &refresher) &&
 		    gw_slice_ieq_str(refresher, "uac"))

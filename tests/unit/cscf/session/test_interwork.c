@@ -160,6 +160,23 @@ static void test_preconditions_are_refused(void **state)
 	end();
 }
 
+static void test_an_update_without_an_end_is_no_answer_to_preconditions(void **state)
+{
+	REQ("CALL-32", "CALL-41");
+	gw_handle h;
+
+	(void)state;
+	w.cfg.local_precondition = true;
+	call_in("Require: precondition\r\nSupported: 100rel\r\n", W_CORE_SDP QOS("none"));
+	w.rseq = 1;
+	w_response(0, 183, "wic1", w_wic_sdp(true), CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	h = w_request(&w_core, "UPDATE", W_WIC_URI, W_BOB_TAG, W_ALICE, 3, "", "v=0");
+	assert_int_equal(w_status(h), 400);
+	w_response(0, 486, "wic1", NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+}
+
 static void test_preconditions_are_met_here(void **state)
 {
 	REQ("CALL-32", "CALL-18");
@@ -342,6 +359,7 @@ int main(void)
 	    T(test_reliable_1xx_is_the_parties_affair),
 	    T(test_preconditions_are_refused),
 	    T(test_preconditions_are_met_here),
+	    T(test_an_update_without_an_end_is_no_answer_to_preconditions),
 	    T(test_an_interval_is_put_where_nobody_asked),
 	    T(test_to_a_wic_without_timers_the_core_refreshes),
 	    T(test_intervals_too_small),
