@@ -36,7 +36,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_LIST("access.listen_ip", access.listen_ip, "auto", "addresses towards WICs, one per family; auto = this host's"),
 	K_LIST("access.advertise_ip", access.advertise_ip, "", "public addresses when behind 1:1 NAT, one per family"),
 	K_PORTS("access.ports", access.ports, "30000-39999", "UDP ports towards WICs"),
-	K_INT("access.shared_ports", access.shared_ports, "1", 0, 16, "UDP ports of each media worker that all its streams share; 0 = every stream has its own"),
+	K_INT("access.shared_ports", access.shared_ports, "0", 0, 16, "UDP ports of each media worker that all its streams share; 0 = every stream has its own"),
 	K_LIST("core.listen_ip", core.listen_ip, "auto", "addresses towards the IMS core, one per family"),
 	K_LIST("core.advertise_ip", core.advertise_ip, "", "addresses told to the core when they differ"),
 	K_PORTS("core.ports", core.ports, "20000-29999", "UDP ports towards the core, RTP even, RTCP odd"),

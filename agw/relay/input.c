@@ -160,10 +160,13 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 		if (legs[i] == NULL) /* a check in this batch may have entered the address */
 			legs[i] = stun ? named(env, sock, &pkts[i])
 				       : agw_share_by_hash(env->share, hash[i], id, pkts[i].from);
-		if (legs[i] != NULL)
+		if (legs[i] != NULL) {
 			access_pkt(legs[i], local, &pkts[i]);
-		else
-			drop_stranger(env, stun ? AGW_DROP_STUN_BAD : AGW_DROP_SOURCE);
+			continue;
+		}
+		drop_stranger(env, stun ? AGW_DROP_STUN_BAD : AGW_DROP_SOURCE);
+		if (stun)
+			agw_share_refuse(env->share, env->ice, sock, &pkts[i], env->now_ms);
 	}
 	return n;
 }

@@ -13,6 +13,8 @@
 
 #define BUCKETS_MIN 256U
 #define UNMARKED    (-1)
+#define GONE_MAX    4096U /* 20 s of 200 calls a second */
+#define REFUSE_RATE 10 /* checks for nobody looked at per second: a flood costs a table look-up */
 
 struct agw_share {
 	struct agw_sock socks[AGW_SHARE_PORTS * AGW_FAMILY_COUNT]; /* fd -1 = none */
@@ -23,11 +25,43 @@ struct agw_share {
 	uint32_t mask;
 	struct agw_share_source **sources; /* buckets, owned */
 	struct agw_share_ufrag **ufrags;
+	struct agw_ice *nobody;       /* owned: refuses checks that name none of us */
+	const struct agw_sock *asked; /* by it answers go out; set while it is at work */
+	uint64_t refused_window_ms;
+	unsigned refused;
+	/* Of streams that are gone: their WICs are met with silence (ICE-20). A ring. */
+	char gone[GONE_MAX][AGW_ICE_LOCAL_UFRAG];
+	unsigned n_gone;
 };
 
 static unsigned sock_of(unsigned port, unsigned family)
 {
 	return port * AGW_FAMILY_COUNT + family;
+}
+
+/* Answers of the agent that stands for nobody. */
+static void send_refusal(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
+			 size_t len)
+{
+	const struct agw_share *sh = arg;
+
+	(void)local;
+	(void)agw_udp_send(sh->asked->fd, to, data, len);
+}
+
+static void no_event(void *arg, enum agw_ice_event ev)
+{
+	(void)arg;
+	(void)ev;
+}
+
+static enum gw_err make_nobody(struct agw_share *sh)
+{
+	static const struct agw_ice_cbs cbs = {send_refusal, no_event};
+	struct agw_ice_cfg cfg = {.timeout_ms = 0};
+
+	agw_ice_creds_new(&cfg.local);
+	return agw_ice_lite_new(&sh->nobody, &cfg, &cbs, sh);
 }
 
 enum gw_err agw_share_new(struct agw_share **out, uint32_t max_streams)
@@ -47,7 +81,7 @@ enum gw_err agw_share_new(struct agw_share **out, uint32_t max_streams)
 	}
 	sh->sources = calloc(n, sizeof(struct agw_share_source *));
 	sh->ufrags = calloc(n, sizeof(struct agw_share_ufrag *));
-	if (sh->sources == NULL || sh->ufrags == NULL) {
+	if (sh->sources == NULL || sh->ufrags == NULL || make_nobody(sh) != GW_OK) {
 		agw_share_free(sh);
 		return GW_ERR_NOMEM;
 	}
@@ -59,6 +93,7 @@ void agw_share_free(struct agw_share *sh)
 {
 	if (sh == NULL)
 		return;
+	agw_ice_free(sh->nobody);
 	free(sh->sources);
 	free(sh->ufrags);
 	free(sh);
@@ -258,8 +293,48 @@ struct agw_leg *agw_share_by_ufrag(const struct agw_share *sh, unsigned port, co
 	return n != NULL ? n->leg : NULL;
 }
 
+static void remember_gone(struct agw_share *sh, const struct agw_share_nodes *nodes)
+{
+	for (unsigned i = 0; i < AGW_ICE_UFRAGS; i++)
+		if (nodes->ufrags[i].leg != NULL)
+			memcpy(sh->gone[sh->n_gone++ % GONE_MAX], nodes->ufrags[i].ufrag,
+			       AGW_ICE_LOCAL_UFRAG);
+}
+
+static bool is_gone(const struct agw_share *sh, const struct agw_udp_pkt *pkt)
+{
+	size_t n;
+	const uint8_t *ufrag = agw_ice_peek_ufrag(pkt->data, pkt->len, &n);
+
+	if (ufrag == NULL || n != AGW_ICE_LOCAL_UFRAG)
+		return false;
+	for (unsigned i = 0; i < sh->n_gone && i < GONE_MAX; i++)
+		if (memcmp(sh->gone[i], ufrag, n) == 0)
+			return true;
+	return false;
+}
+
+void agw_share_refuse(struct agw_share *sh, struct agw_ice_env *ice, const struct agw_sock *sock,
+		      const struct agw_udp_pkt *pkt, uint64_t now_ms)
+{
+	if (now_ms - sh->refused_window_ms >= 1000) {
+		sh->refused_window_ms = now_ms;
+		sh->refused = 0;
+	}
+	if (sh->refused >= REFUSE_RATE)
+		return;
+	sh->refused++;
+	if (is_gone(sh, pkt))
+		return;
+	sh->asked = sock;
+	(void)agw_ice_input(sh->nobody, ice, (unsigned)sock->kind, pkt->from, pkt->data, pkt->len,
+			    now_ms);
+	sh->asked = NULL;
+}
+
 void agw_share_leave(struct agw_share *sh, struct agw_leg *l)
 {
+	remember_gone(sh, l->share);
 	drop_ufrags(sh, l->share);
 	for (unsigned i = 0; i < AGW_SHARE_SOURCES; i++)
 		if (l->share->sources[i].leg != NULL)

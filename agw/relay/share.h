@@ -4,7 +4,8 @@
  *
  *   STUN             by the local ufrag in its USERNAME; it proves itself to that stream's ICE
  *   anything else    by (port, remote address), which an authenticated check has entered
- *   neither known    dropped: one look into a table, no stream is touched, nothing answered
+ *   neither known    dropped: one look into a table, no stream is touched; a check gets the 400 or
+ *                    401 of ICE-11, a few a second
  *
  * Only a check with good MESSAGE-INTEGRITY enters an address, so a stranger makes no state. An
  * address stays with the stream whose check came from it until that stream is silent from there
@@ -74,6 +75,10 @@ struct agw_leg *agw_share_by_ufrag(const struct agw_share *sh, unsigned port, co
 				   size_t len);
 struct agw_leg *agw_share_by_source(const struct agw_share *sh, unsigned sock,
 				    const struct gw_addr *from);
+/** A check for nobody: an error answer while there are few (ICE-11); silence for malformed
+ * ones (ICE-31), and for those of a stream that was here (ICE-20). */
+void agw_share_refuse(struct agw_share *sh, struct agw_ice_env *ice, const struct agw_sock *sock,
+		      const struct agw_udp_pkt *pkt, uint64_t now_ms);
 /** The same in two steps, for batches: the first fetches what the second reads. */
 uint32_t agw_share_hash(const struct agw_share *sh, unsigned sock, const struct gw_addr *from);
 struct agw_leg *agw_share_by_hash(const struct agw_share *sh, uint32_t hash, unsigned sock,

@@ -75,12 +75,12 @@ unsigned agw_shared_count(const struct agw_worker *w, size_t realm)
 	return n;
 }
 
-const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm)
+const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm, uint32_t taken)
 {
 	for (unsigned k = 0; k < w->n_shared; k++) {
 		const struct agw_shared_port *s = &w->shared[w->next_shared++ % w->n_shared];
 
-		if (s->realm == realm)
+		if (s->realm == realm && (taken >> (s - w->shared) & 1U) == 0)
 			return s;
 	}
 	return NULL;

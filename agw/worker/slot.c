@@ -34,6 +34,7 @@ static enum gw_err borrow_access(const struct agw_shared_port *from, struct agw_
 {
 	s->shared = true;
 	s->shared_port = (unsigned)(from - s->media->worker->shared);
+	s->media->shared_taken |= 1U << s->shared_port;
 	s->access_lease = from->lease;
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
 		if ((s->params.access.families & AGW_FAMILY_BIT(f)) == 0)
@@ -46,7 +47,9 @@ static enum gw_err borrow_access(const struct agw_shared_port *from, struct agw_
 
 static void return_access(struct agw_port_pool *access, struct agw_slot *s)
 {
-	if (!s->shared)
+	if (s->shared)
+		s->media->shared_taken &= ~(1U << s->shared_port);
+	else
 		agw_port_pool_undo(access, &s->access_lease);
 }
 
@@ -61,7 +64,7 @@ static enum gw_err lease_access(struct agw_pool *p, struct agw_port_pool *access
 
 	while (p->ports[realm] != access)
 		realm++;
-	shared = agw_shared_pick(s->media->worker, realm);
+	shared = agw_shared_pick(s->media->worker, realm, s->media->shared_taken);
 	err = shared != NULL ? borrow_access(shared, s)
 			     : agw_port_pool_single(access, families, now_ms(), &s->access_lease);
 	if (err != GW_OK || !s->params.access.rtcp_separate)
@@ -111,7 +114,9 @@ static void give_ports(struct agw_pool *p, struct agw_slot *s, bool rest)
 	struct agw_port_pool *core = ports_of(p, s->params.core.realm);
 
 	if (rest) {
-		if (!s->shared)
+		if (s->shared)
+			s->media->shared_taken &= ~(1U << s->shared_port);
+		else
 			agw_port_pool_release(access, &s->access_lease, now_ms());
 		if (s->rtcp_leased)
 			agw_port_pool_release(access, &s->rtcp_lease, now_ms());

@@ -66,9 +66,10 @@ struct agw_media {
 	struct agw_worker *worker;     /* NULL until the first stream */
 	uint64_t owner;
 	uint32_t seq;
-	size_t n_live;  /* not going */
-	size_t n_slots; /* all */
-	size_t n_cmds;  /* not acknowledged yet */
+	size_t n_live;         /* not going */
+	size_t n_slots;        /* all */
+	size_t n_cmds;         /* not acknowledged yet */
+	uint32_t shared_taken; /* bits of the worker's shared ports its streams have */
 	bool freed;
 	struct agw_slot *slots; /* owned */
 	char log_id[AGW_LOG_ID_MAX];
@@ -197,8 +198,13 @@ void agw_report_retry(struct agw_worker *w);
 enum gw_err agw_shared_lease(struct agw_pool *p, struct agw_worker *w) GW_MUST_CHECK;
 void agw_shared_release(struct agw_pool *p, struct agw_worker *w);
 unsigned agw_shared_count(const struct agw_worker *w, size_t realm);
-/** A shared port of that realm, or NULL: the realm has none. */
-const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm);
+/**
+ * A shared port of that realm.
+ * @param taken  bits of those not wanted: the call has them for other m-lines, and without BUNDLE
+ *               no two of them may name one address (RFC 9143 s1)
+ * @return NULL when there is none
+ */
+const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm, uint32_t taken);
 
 /* slot.c */
 void agw_set_field(const char **field, const char *name);

@@ -48,7 +48,7 @@ static void test_defaults_make_a_gateway(void **state)
 	assert_int_equal(l->make, GW_OK);
 	assert_int_equal(l->parts.realms[0].port_min, 30000);
 	assert_int_equal(l->parts.realms[0].port_max, 39999);
-	assert_int_equal(l->parts.realms[0].shared_ports, 1);
+	assert_int_equal(l->parts.realms[0].shared_ports, 0);
 	assert_int_equal(l->parts.realms[1].shared_ports, 0);
 	assert_int_equal(l->parts.realms[1].port_min, 20000);
 	assert_int_equal(l->parts.realms[1].port_max, 29999);
