@@ -57,7 +57,7 @@ for (const dir of ['tests/integration', 'tests/e2e', 'tests/compose', 'tests/dep
   let files = [];
   try { files = walk(dir, js); } catch { continue; }
   for (const path of files) {
-    for (const m of readFileSync(path, 'utf8').matchAll(/\b(?:test|it)(\.\w+)?\(\s*(['"`])((?:(?!\2)[\s\S])*?)\[([A-Z]+-\d+(?:,\s*[A-Z]+-\d+)*)\]\2/g)) {
+    for (const m of readFileSync(path, 'utf8').matchAll(/\b(?:test|it)(\.\w+)?\(\s*(['"`])((?:\\[\s\S]|(?!\2)[^\\])*?)\[([A-Z]+-\d+(?:,\s*[A-Z]+-\d+)*)\]\2/g)) {
       if (m[1] === '.skip' || m[1] === '.todo') continue;
       for (const id of m[4].split(/,\s*/)) if (ID.test(id)) name(id, `${path}: ${m[3].trim()}`);
     }
