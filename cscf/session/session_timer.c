@@ -187,6 +187,13 @@ static void refresh(struct call *c)
 			 c->session.interval_s);
 }
 
+/* Only a 2xx makes the session longer (RFC 4028 s10), or the user agent itself that will not have
+ * the request: it lives. Whatever else is refused may come from the way there, the far end gone. */
+static bool lives(int status)
+{
+	return status / 100 == 2 || status == 405 || status == 488 || status == 501;
+}
+
 static void refreshed(struct call *c, const struct own *o, enum own_outcome outcome,
 		      const struct cscf_sip_msg *rsp)
 {
@@ -198,8 +205,9 @@ static void refreshed(struct call *c, const struct own *o, enum own_outcome outc
 		return;
 	s = rsp != NULL ? seconds(rsp, status == 422 ? "Min-SE" : "Session-Expires", NULL) : 0;
 	if (outcome == OWN_GIVEN_UP ||
-	    (status == 422 && (s <= c->session.interval_s || c->session.raised >= RAISED_MAX))) {
-		/* once more, while there is time */
+	    (status == 422 ? s <= c->session.interval_s || c->session.raised >= RAISED_MAX
+			   : !lives(status))) {
+		/* once more, while there is time (408 and 481 end the call at once) */
 		arm(c->session.refresh, (uint64_t)c->session.interval_s * 125U);
 		return;
 	}
@@ -211,7 +219,7 @@ static void refreshed(struct call *c, const struct own *o, enum own_outcome outc
 		arm(c->session.refresh, 0);
 		return;
 	}
-	watch(c); /* whatever it says: it lives (408 and 481 have ended the call) */
+	watch(c);
 }
 
 static void on_refresh(evutil_socket_t fd, short what, void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peers that would have the gateway refresh a session too often. */
+/* Peers that would have the gateway refresh a session too often, and refusals of a refresh. */
 #include "tests/unit/cscf/session/play.h"
 
 #define ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK"
@@ -77,6 +77,49 @@ static void test_422_again_and_again(void **state)
 	assert_byes(true, true, "shutting down");
 }
 
+/* Refused by whoever is on the way: tried again, but the call does not live on for it. */
+static void test_refusals_of_the_way_do_not_keep_a_call_alive(void **state)
+{
+	REQ("CALL-34", "CALL-33");
+	static const int status[] = {404, 500, 503, 504, 480};
+	size_t i = 1, refused = 0;
+
+	(void)state;
+	w.cfg.min_se_s = 1;
+	w.cfg.session_expires_s = 2;
+	call_of("Allow", ALLOW);
+	for (; refused < 16; i++) {
+		w_until(&w.n_clients, i);
+		if (w_method(i) == CSCF_SIP_BYE)
+			break;
+		assert_int_equal(w_method(i), CSCF_SIP_UPDATE);
+		w_response(i, status[refused++ % 5], NULL, NULL, CSCF_SIP_CAUSE_NONE);
+		done(i);
+	}
+	assert_in_range(refused, 2, 5); /* after 4/8, 5/8, … of the interval */
+	assert_byes(true, true, "session expired");
+}
+
+/* The user agent itself will not have it: that is a sign of life. */
+static void test_refusals_of_the_far_end_are_a_sign_of_life(void **state)
+{
+	REQ("CALL-33");
+	static const int status[] = {488, 405, 501};
+
+	(void)state;
+	w.cfg.min_se_s = 1;
+	w.cfg.session_expires_s = 1;
+	call_of("Allow", "INVITE, ACK, BYE, CANCEL");
+	for (size_t i = 1; i <= 6; i++) {
+		w_until(&w.n_clients, i);
+		assert_int_equal(w_method(i), CSCF_SIP_INVITE);
+		w_response(i, status[i % 3], NULL, NULL, CSCF_SIP_CAUSE_NONE);
+		done(i);
+	}
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
 
 int main(void)
@@ -84,6 +127,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    T(test_an_answer_cannot_make_it_refresh_all_the_time),
 	    T(test_422_again_and_again),
+	    T(test_refusals_of_the_way_do_not_keep_a_call_alive),
+	    T(test_refusals_of_the_far_end_are_a_sign_of_life),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
