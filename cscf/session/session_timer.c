@@ -259,14 +259,14 @@ static enum gw_err settle(struct xact *x, const struct cscf_sip_msg *req, struct
 	if (x->session_s == 0)
 		return GW_OK;
 	if (asker_knows && can_reach(c, x->from)) { /* RFC 4028 s8.2 */
-		c->session.interval_s = x->session_s;
+		c->session.interval_s = no_less(c, x->session_s);
 		err = put_seconds(rsp, "Session-Expires", x->session_s, ";refresher=uac");
 		if (err == GW_OK && !cscf_sip_msg_has_token(rsp, "Require", "timer"))
 			err = cscf_sip_msg_hdr_append(rsp, "Require", "timer");
 		return err;
 	}
 	if (c->s->cfg->session_expires_s > 0) {
-		c->session.interval_s = x->session_s;
+		c->session.interval_s = no_less(c, x->session_s);
 		c->session.by_us = true;
 	}
 	return GW_OK;

@@ -232,6 +232,31 @@ static void test_no_clock_ends_an_emergency_call(void **state)
 	assert_byes(true, true, "shutting down");
 }
 
+/* What the WIC asks goes through as it is (EMG-17), but we do not refresh that often for it. */
+static void test_a_session_of_a_second_is_not_ours(void **state)
+{
+	REQ("EMG-17", "CALL-33");
+
+	(void)state;
+	w.cfg.session_expires_s = 1800;
+	w.cfg.min_se_s = 2;
+	(void)w_request(&w_wic, "INVITE", "tel:112", W_ALICE, "<tel:112>", 1,
+			"Session-Expires: 1\r\n", w_wic_sdp(false));
+	w_agw(GW_OK);
+	assert_true(w_has(w.clients[0].msg, "Session-Expires: 1\r\n"));
+	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
+	w_until(&w.n_clients, 1);
+	assert_true(w_has(w.clients[1].msg, "Session-Expires: 2;refresher=uac"));
+	w_response(1, 200, NULL, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	w.clients[1].cbs->on_done(w.clients[1].arg, 2);
+	w.clients[1].live = false;
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
 static void test_requests_outside_of_calls_proceed_in_the_same_way(void **state)
 {
 	REQ("EMG-14", "EMG-15");
@@ -278,6 +303,7 @@ int main(void)
 	    T(test_what_we_cannot_carry_ends_in_380_but_a_cancelled_call_in_487),
 	    T(test_no_limit_of_calls_hits_an_emergency),
 	    T(test_no_clock_ends_an_emergency_call),
+	    T(test_a_session_of_a_second_is_not_ours),
 	    T(test_requests_outside_of_calls_proceed_in_the_same_way),
 	    T(test_who_is_not_registered_does_not_proceed),
 	};
