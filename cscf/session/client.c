@@ -33,6 +33,8 @@ static void relay_now(struct xact *x, const struct cscf_sip_msg *rsp)
 	x->server_final = cscf_sip_msg_status(rsp) >= 200;
 	err = cscf_sip_msg_clone(&copy, rsp);
 	if (err == GW_OK)
+		err = leg_hide_sdp(copy, true);
+	if (err == GW_OK)
 		err = x->from == SIDE_WIC ? leg_w2_response(c, copy) : leg_mw_response(c, copy);
 	if (err == GW_OK)
 		err = cseq_shift_back(x, copy);

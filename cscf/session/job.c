@@ -162,8 +162,8 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 	struct cscf_sip_part part;
 	enum media_weight weight = weight_of(c, j);
 	struct dialog *d = dialog_of(c, j);
-	enum gw_err err = cscf_sip_msg_find_part(j->msg, SDP_TYPE, &part);
-	bool regate;
+	enum gw_err err;
+	bool regate, no_more;
 
 	GW_ASSERT(j->x != NULL || j->kind == JOB_ACK);
 	media_at(c, d);
@@ -179,18 +179,18 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 		return MEDIA_REFUSED;
 	}
 	/* addresses of one side are not for the other; a fork that lost negotiates no more */
-	if (!negotiates(j) || media_is_over(c, d))
-		return err != GW_OK || cscf_sip_msg_set_body(j->msg, NULL, "", 0) == GW_OK
-			   ? MEDIA_READY
-			   : MEDIA_REFUSED;
+	no_more = !negotiates(j) || media_is_over(c, d);
+	err = leg_hide_sdp(j->msg, no_more || cscf_sip_msg_status(j->msg) >= 300);
+	if (err == GW_OK)
+		err = cscf_sip_msg_find_part(j->msg, SDP_TYPE, &part);
+	if (no_more && err == GW_ERR_NOT_FOUND)
+		return MEDIA_READY;
 	if (err == GW_ERR_NOT_FOUND)
 		return confirms(j, weight) ? media_confirm(c)
 		       : regate            ? media_regate(c)
 					   : MEDIA_READY;
 	if (err != GW_OK)
 		return MEDIA_REFUSED;
-	if (j->kind == JOB_RESPONSE && cscf_sip_msg_status(j->msg) >= 300)
-		return MEDIA_READY; /* capabilities in a refusal: no offer, no answer */
 	if (j->kind == JOB_RESPONSE && j->x->has_offer && !cscf_sdp_round_open(c->media.sdp)) {
 		/* The answer once more, after its round was closed by a later one. */
 		return cscf_sip_msg_set_body(j->msg, NULL, "", 0) == GW_OK ? MEDIA_READY

@@ -26,6 +26,13 @@ enum gw_err leg_filter_features(struct cscf_sip_msg *msg, enum side to)
 	return err;
 }
 
+enum gw_err leg_hide_sdp(struct cscf_sip_msg *msg, bool all)
+{
+	enum gw_err err = cscf_sip_msg_drop_sdp(msg, all);
+
+	return err != GW_OK && all ? cscf_sip_msg_set_body(msg, NULL, "", 0) : err;
+}
+
 enum gw_err leg_prepare_request(struct cscf_sip_msg *msg, enum side to)
 {
 	char text[12];

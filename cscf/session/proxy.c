@@ -92,6 +92,8 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	err = cscf_sip_msg_clone(&copy, rsp);
 	if (err == GW_OK)
 		err = prepare_response(p, copy);
+	if (err == GW_OK)
+		err = leg_hide_sdp(copy, true);
 	if (err == GW_OK && status == 503 && p->from == SIDE_WIC)
 		err = cscf_sip_msg_set_status(copy, 500, NULL);
 	if (err == GW_OK) {

@@ -287,6 +287,9 @@ void job_flush(struct call *c);
 /** Max-Forwards, tags of features we break (CALL-16, CALL-18). */
 enum gw_err leg_prepare_request(struct cscf_sip_msg *msg, enum side to) GW_MUST_CHECK;
 enum gw_err leg_filter_features(struct cscf_sip_msg *msg, enum side to) GW_MUST_CHECK;
+/** No description crosses as it is (SDP-01, CALL-40): cscf_sip_msg_drop_sdp, and with `all` a
+ * body that cannot be looked through goes altogether. */
+enum gw_err leg_hide_sdp(struct cscf_sip_msg *msg, bool all) GW_MUST_CHECK;
 /** Send a request on a leg as a client transaction of x. Consumes msg. */
 enum gw_err leg_send(struct call *c, enum side to, struct cscf_sip_msg *msg,
 		     struct xact *x) GW_MUST_CHECK;

@@ -256,6 +256,13 @@ struct cscf_sip_part {
  */
 enum gw_err cscf_sip_msg_find_part(const struct cscf_sip_msg *msg, const char *type,
 				   struct cscf_sip_part *out) GW_MUST_CHECK;
+/**
+ * Take out every description that nobody will rewrite: early-session, a second one, one in a
+ * multipart body within another, and with `all` the one that find_part finds as well. A body of
+ * which nothing is left goes altogether.
+ * @return GW_OK; GW_ERR_PARSE, GW_ERR_LIMIT: a multipart body that cannot be looked through
+ */
+enum gw_err cscf_sip_msg_drop_sdp(struct cscf_sip_msg *msg, bool all) GW_MUST_CHECK;
 /** Put other octets in the place of the part that find_part found; all else stays. */
 enum gw_err cscf_sip_msg_replace_part(struct cscf_sip_msg *msg, const char *type, const void *body,
 				      size_t n) GW_MUST_CHECK;

@@ -140,23 +140,38 @@ static bool is_wanted(const struct cscf_sip_part *part, const char *type)
 		 gw_slice_ieq_str(media_type(part->disposition), "early-session"));
 }
 
+#define BOUNDARY_TEXT 80
+
+static bool is_multipart(struct gw_slice content_type)
+{
+	return content_type.n >= 10 && strncasecmp(content_type.p, "multipart/", 10) == 0;
+}
+
+/* The boundary of a multipart body, into text, and where the first part begins. */
+static enum gw_err read_boundary(struct gw_slice body, struct gw_slice content_type,
+				 char text[BOUNDARY_TEXT], struct gw_slice *boundary, size_t *at)
+{
+	struct gw_slice raw;
+
+	if (!cscf_sip_param_get(content_type, "boundary", &raw) || raw.n == 0 || raw.n > 72)
+		return GW_ERR_PARSE;
+	*boundary = (struct gw_slice){text, cscf_sip_unquote(raw, text, BOUNDARY_TEXT)};
+	if (boundary->n == 0)
+		return GW_ERR_PARSE;
+	*at = find_boundary(body, *boundary, 0);
+	return *at == body.n ? GW_ERR_PARSE : GW_OK;
+}
+
 static enum gw_err find_in_multipart(struct gw_slice body, struct gw_slice content_type,
 				     const char *type, struct cscf_sip_part *out)
 {
-	struct gw_slice params = {content_type.p, content_type.n};
-	struct gw_slice raw, part;
-	char text[80];
-	struct gw_slice boundary = {text, 0};
+	struct gw_slice boundary, part;
+	char text[BOUNDARY_TEXT];
 	size_t at;
+	enum gw_err err = read_boundary(body, content_type, text, &boundary, &at);
 
-	if (!cscf_sip_param_get(params, "boundary", &raw) || raw.n == 0 || raw.n > 72)
-		return GW_ERR_PARSE;
-	boundary.n = cscf_sip_unquote(raw, text, sizeof(text));
-	if (boundary.n == 0)
-		return GW_ERR_PARSE;
-	at = find_boundary(body, boundary, 0);
-	if (at == body.n)
-		return GW_ERR_PARSE;
+	if (err != GW_OK)
+		return err;
 	for (int i = 0; i < MAX_PARTS && cut_part(body, boundary, &at, &part); i++)
 		if (read_part(part, out) && is_wanted(out, type))
 			return GW_OK;
@@ -175,9 +190,72 @@ enum gw_err cscf_sip_msg_find_part(const struct cscf_sip_msg *msg, const char *t
 	cscf_sip_msg_hdr(msg, "Content-Disposition", &out->disposition);
 	if (is_wanted(out, type))
 		return GW_OK;
-	if (content_type.n < 10 || strncasecmp(content_type.p, "multipart/", 10) != 0)
+	if (!is_multipart(content_type))
 		return GW_ERR_NOT_FOUND;
 	return find_in_multipart(out->body, content_type, type, out);
+}
+
+/* Is it one that a peer may take for a description, and we do not rewrite? */
+static bool is_stray(const struct cscf_sip_part *part, bool *keep)
+{
+	static const char sdp[] = "application/sdp";
+
+	if (is_multipart(part->type)) {
+		for (size_t i = 0; i + sizeof(sdp) - 1 <= part->body.n; i++)
+			if (strncasecmp(part->body.p + i, sdp, sizeof(sdp) - 1) == 0)
+				return true;
+		return false;
+	}
+	if (!gw_slice_ieq_str(media_type(part->type), sdp))
+		return false;
+	if (!*keep || !is_wanted(part, sdp))
+		return true;
+	*keep = false;
+	return false;
+}
+
+static enum gw_err drop_in_multipart(struct cscf_sip_msg *msg, struct gw_slice content_type,
+				     bool keep)
+{
+	struct gw_slice boundary, raw, body = cscf_sip_msg_body(msg);
+	struct cscf_sip_part part;
+	char text[BOUNDARY_TEXT];
+	size_t at, from, kept = 0;
+	enum gw_err err = read_boundary(body, content_type, text, &boundary, &at);
+	int n = 0;
+
+	if (err != GW_OK)
+		return err;
+	for (from = at; n < MAX_PARTS && cut_part(body, boundary, &at, &raw); n++) {
+		if (read_part(raw, &part) && !is_stray(&part, &keep)) {
+			kept++;
+			from = at;
+			continue;
+		}
+		memmove(msg->body + from, msg->body + at, body.n - at);
+		body.n -= at - from;
+		at = from;
+	}
+	msg->body_n = body.n;
+	if (n == MAX_PARTS)
+		return GW_ERR_LIMIT;
+	at += 2 + boundary.n;
+	if (body.n - at < 2 || memcmp(body.p + at, "--", 2) != 0)
+		return GW_ERR_PARSE; /* never closed */
+	return kept > 0 ? GW_OK : cscf_sip_msg_set_body(msg, NULL, "", 0);
+}
+
+enum gw_err cscf_sip_msg_drop_sdp(struct cscf_sip_msg *msg, bool all)
+{
+	struct cscf_sip_part whole = {.body = cscf_sip_msg_body(msg)};
+	bool keep = !all;
+
+	if (msg->body_n == 0 || !cscf_sip_msg_hdr(msg, "Content-Type", &whole.type))
+		return GW_OK;
+	cscf_sip_msg_hdr(msg, "Content-Disposition", &whole.disposition);
+	if (is_multipart(whole.type))
+		return drop_in_multipart(msg, whole.type, keep);
+	return is_stray(&whole, &keep) ? cscf_sip_msg_set_body(msg, NULL, "", 0) : GW_OK;
 }
 
 enum gw_err cscf_sip_msg_replace_part(struct cscf_sip_msg *msg, const char *type, const void *body,

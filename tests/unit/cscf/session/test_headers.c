@@ -99,6 +99,68 @@ static void test_capabilities_in_an_answer_are_no_offer(void **state)
 	w_assert_nothing_left();
 }
 
+/* A body of several parts in the place of `text`. */
+static struct cscf_sip_msg *multi(struct cscf_sip_msg *msg, const char *sdp, const char *more)
+{
+	char body[4096];
+
+	snprintf(
+	    body, sizeof(body),
+	    "--b\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"
+	    "--b\r\nContent-Type: application/sdp\r\nContent-Disposition: early-session\r\n\r\n"
+	    "v=0\r\nc=IN IP4 203.0.113.66\r\n\r\n"
+	    "--b\r\nContent-Type: application/sdp\r\n\r\n%s\r\n%s--b--\r\n",
+	    sdp, more);
+	assert_int_equal(
+	    cscf_sip_msg_set_body(msg, "multipart/mixed;boundary=b", body, strlen(body)), GW_OK);
+	return msg;
+}
+
+static void test_no_description_crosses_that_is_not_rewritten(void **state)
+{
+	REQ("CALL-40", "SDP-01", "SDP-02");
+	struct cscf_sip_msg *in = w_parse("INVITE sip:bob@ims.test SIP/2.0\r\n"
+					  "Via: SIP/2.0/WSS x.invalid;branch=z9hG4bKm\r\n"
+					  "Max-Forwards: 70\r\nFrom: " W_ALICE "\r\nTo: " W_BOB
+					  "\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\n"
+					  "Contact: <sip:a1@x.invalid;transport=ws>\r\n\r\n");
+
+	(void)state;
+	w.servers[w.n_servers] = multi(in, w_wic_sdp(false), "");
+	cscf_session_on_request(w.s, 1000 + w.n_servers++, in, &w_wic);
+	w_agw(GW_OK);
+	assert_int_equal(w.n_clients, 1);
+	assert_true(w_has(w.clients[0].msg, "<presence/>"));
+	assert_true(w_has(w.clients[0].msg, "m=audio 20000 RTP/AVP"));
+	assert_false(w_has(w.clients[0].msg, "early-session"));
+	assert_false(w_has(w.clients[0].msg, "203.0.113.66"));
+	assert_false(w_has(w.clients[0].msg, "198.51.100.7"));
+	w_response(0, 486, W_CORE_TAG, NULL, CSCF_SIP_CAUSE_NONE);
+	w_assert_nothing_left();
+}
+
+static void test_descriptions_in_refusals_do_not_cross(void **state)
+{
+	REQ("SDP-01", "SDP-02");
+	gw_handle h = w_mo_invite();
+
+	(void)state;
+	w_response(0, 488, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 488);
+	assert_false(w_has(w_answer_msg(h), W_CORE_IP "\r\n"));
+	w_assert_nothing_left();
+	w_teardown(NULL);
+	w_setup(NULL);
+	w_mo_call();
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 1, "", W_CORE_SDP);
+	w_agw(GW_OK);
+	w_response(1, 488, NULL, w_wic_sdp(true), CSCF_SIP_CAUSE_NONE);
+	assert_int_equal(w_status(h), 488);
+	assert_false(w_has(w_answer_msg(h), "198.51.100.7"));
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
 static void test_a_core_503_in_a_call_is_500_to_the_wic(void **state)
 {
 	REQ("CALL-36", "SEC-21");
@@ -216,6 +278,8 @@ int main(void)
 	    T(test_the_side_that_knows_session_timers_refreshes),
 	    T(test_a_wic_cannot_put_itself_into_the_route_set),
 	    T(test_capabilities_in_an_answer_are_no_offer),
+	    T(test_no_description_crosses_that_is_not_rewritten),
+	    T(test_descriptions_in_refusals_do_not_cross),
 	    T(test_a_core_503_in_a_call_is_500_to_the_wic),
 	    T(test_the_called_identity_answers),
 	    T(test_sealed_bodies_are_refused),
