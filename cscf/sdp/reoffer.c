@@ -16,6 +16,24 @@ static const char *body_of(const char *text)
 	return p != NULL ? p + sizeof(head) - 1 : NULL;
 }
 
+/* What stands may be an answer, with the role it took: an offer to a WIC leaves it open
+ * (DTLS-04). The WIC keeps the role it has, as its association goes on (RFC 8842 s5.5). */
+static void put_body(struct sdp_out *o, const char *body, bool to_core)
+{
+	static const char setup[] = "a=setup:";
+
+	while (*body != '\0') {
+		const char *nl = strchr(body, '\n');
+		size_t n = nl != NULL ? (size_t)(nl + 1 - body) : strlen(body);
+
+		if (!to_core && strncmp(body, setup, sizeof(setup) - 1) == 0)
+			sdp_out_put(o, "%sactpass\r\n", setup);
+		else
+			sdp_out_raw(o, body, n);
+		body += n;
+	}
+}
+
 static void open_round(struct cscf_sdp_session *s, bool to_core)
 {
 	for (size_t i = 0; i < s->work.n; i++) {
@@ -44,7 +62,7 @@ enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
 	open_round(s, to_core);
 	v = sdp_keep_offered(&s->work);
 	if (v == CSCF_SDP_OK) {
-		sdp_out_put(&o, "%s", body);
+		put_body(&o, body, to_core);
 		v = sdp_out_finish(&o, leg, to_core ? s->work.core_addr : s->work.wic_addr, out);
 	}
 	if (v != CSCF_SDP_OK)
