@@ -75,9 +75,14 @@ void story_outcome(const struct cscf_story_call *c, char *out, size_t n)
 /* ---- messages ---------------------------------------------------------------------------------
  */
 
+static bool has_room(const struct story_row *row)
+{
+	return row->n_more < sizeof(row->more) / sizeof(row->more[0]);
+}
+
 static void add_more(struct story_row *row, const char *text)
 {
-	if (row->n_more < sizeof(row->more) / sizeof(row->more[0]))
+	if (has_room(row))
 		snprintf(row->more[row->n_more++], sizeof(row->more[0]), "%s", text);
 }
 
@@ -115,7 +120,7 @@ static void describe_sdp(struct story_row *row, const struct story_msg *m)
 	char text[200], line[240];
 	size_t at = 0;
 
-	while ((at = story_sdp_brief(m, at, text, sizeof(text))) != 0) {
+	while (has_room(row) && (at = story_sdp_brief(m, at, text, sizeof(text))) != 0) {
 		snprintf(line, sizeof(line), "SDP %s", text);
 		add_more(row, line);
 	}
@@ -151,7 +156,7 @@ static void describe_sip(struct story_row *row, const struct story_entry *e,
 			 m->repeats + 1U);
 	else
 		snprintf(row->detail, sizeof(row->detail), "%s", text);
-	for (size_t i = 1; i < m->n_head; i++)
+	for (size_t i = 1; i < m->n_head && has_room(row); i++)
 		if (is_key_field(story_line_text(m->line[i]))) {
 			story_say(v, story_line_text(m->line[i]), text, sizeof(text));
 			add_more(row, text);

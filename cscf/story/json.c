@@ -40,7 +40,7 @@ static void set_at(json_t *o, const char *name, uint32_t at_plus)
 
 static json_t *lines(const struct story_msg *m, const struct cscf_story_view *v)
 {
-	static char text[STORY_LINE_MAX + 1];
+	static char text[2 * STORY_LINE_MAX];
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < (size_t)m->n_head + m->n_body; i++) {

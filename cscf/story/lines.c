@@ -130,24 +130,25 @@ static struct story_line *get(struct story_lines *t, struct gw_slice a, struct g
 	return l;
 }
 
-static struct gw_slice clip(struct gw_slice s)
+static struct gw_slice clip(struct gw_slice s, size_t max)
 {
 	if (s.p == NULL)
 		return (struct gw_slice){"", 0};
-	return (struct gw_slice){s.p, s.n < STORY_LINE_MAX ? s.n : STORY_LINE_MAX};
+	return (struct gw_slice){s.p, s.n < max ? s.n : max};
 }
 
 struct story_line *story_line_get(struct story_lines *t, struct gw_slice text)
 {
-	text = clip(text);
+	text = clip(text, STORY_LINE_MAX);
 	return get(t, text, GW_SLICE_NONE, mix(t->key[0], t->key[1], text));
 }
 
 struct story_line *story_line_field(struct story_lines *t, struct gw_slice name, uint32_t key,
 				    struct gw_slice value)
 {
-	name = clip(name);
-	value = clip(value);
+	name = clip(name, STORY_NAME_MAX);
+	value =
+	    clip(value, STORY_LINE_MAX - 2 - name.n); /* a cut one is as long as a line may be */
 	return get(t, name, value, mix(t->key[0] ^ key, t->key[1], value));
 }
 

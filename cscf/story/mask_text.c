@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define URIS_MAX 16U /* masked in one line; what is behind them is not shown */
+
 struct out {
 	char *p;
 	size_t room; /* the terminator not counted */
@@ -30,6 +32,8 @@ static size_t uri_len(const char *line, const char *at)
 {
 	static const char *const schemes[] = {"sip:", "sips:", "tel:"};
 
+	if (strchr("sStT", *at) == NULL)
+		return 0;
 	if (at > line && (isalnum((unsigned char)at[-1]) || at[-1] == '+' || at[-1] == '-'))
 		return 0;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
@@ -66,12 +70,14 @@ static bool has_names(const char *line)
 	return false;
 }
 
-/* The display name before a '<': goes. @return where the '<' is, or NULL */
-static const char *behind_name(const char *at)
+/* The display name before a '<': goes. @return where the '<' is, or NULL
+ * @param seen  how far it looked: up to there no word has a name either */
+static const char *behind_name(const char *at, const char **seen)
 {
 	bool quoted = false;
+	const char *p;
 
-	for (const char *p = at; *p != '\0'; p++) {
+	for (p = at; *p != '\0'; p++) {
 		if (*p == '\\' && quoted && p[1] != '\0')
 			p++;
 		else if (*p == '"')
@@ -79,8 +85,9 @@ static const char *behind_name(const char *at)
 		else if (*p == '<' && !quoted)
 			return p;
 		else if (!quoted && (*p == ',' || *p == ';' || *p == ':' || *p == '='))
-			return NULL;
+			break;
 	}
+	*seen = p;
 	return NULL;
 }
 
@@ -96,7 +103,8 @@ void story_mask_line(const char *line, char *to, size_t n)
 	struct out o = {to, n - 1};
 	/* what stands in a body may look like a field and be none */
 	bool names = has_names(line) && strchr(line, ':') != NULL;
-	const char *at = line, *value;
+	const char *at = line, *value, *seen = NULL;
+	unsigned uris = 0;
 
 	if (is_sdp_person(line)) {
 		put(&o, line, 2);
@@ -114,16 +122,20 @@ void story_mask_line(const char *line, char *to, size_t n)
 		put(&o, " ", 1);
 	}
 	value = at;
-	while (*at != '\0') {
-		const char *open =
-		    names && *at != ' ' && (at == value || at[-1] == ' ' || at[-1] == ',')
-			? behind_name(at)
-			: NULL;
+	while (*at != '\0' && o.room > 0) {
+		const char *open = names && *at != ' ' && (seen == NULL || at > seen) &&
+					   (at == value || at[-1] == ' ' || at[-1] == ',')
+				       ? behind_name(at, &seen)
+				       : NULL;
 		size_t uri;
 
 		if (open != NULL)
 			at = open;
 		uri = uri_len(line, at);
+		if (uri > 0 && uris++ == URIS_MAX) {
+			put(&o, "...", 3);
+			break;
+		}
 		if (uri > 0) {
 			at += mask_uri(&o, at, uri);
 			continue;

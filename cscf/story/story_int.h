@@ -16,11 +16,12 @@
 
 #include <time.h>
 
-#define STORY_TAGS       4  /* callees of one call told apart by tag */
-#define STORY_STREAMS    16 /* media streams of one call */
-#define STORY_REFUSED_PC 4  /* refused calls get one part in so many */
-#define STORY_LINE_MAX   16384
-#define STORY_LINES_MAX  600 /* of one message */
+#define STORY_TAGS       4    /* callees of one call told apart by tag */
+#define STORY_STREAMS    16   /* media streams of one call */
+#define STORY_REFUSED_PC 4    /* refused calls get one part in so many */
+#define STORY_LINE_MAX   1024 /* octets of one line; the rest of a longer one is not kept */
+#define STORY_NAME_MAX   64   /* of a field's name */
+#define STORY_LINES_MAX  600  /* of one message */
 
 /* ---- lines.c: every text once, counted */
 
@@ -202,7 +203,8 @@ struct story_stream *story_stream_of(struct cscf_story_call *c, uint32_t id);
 void story_streams_free(struct cscf_story_call *c);
 
 /* ---- mask_text.c */
-/** A line with its users as pseudonyms, without display names. @param to of n octets */
+/** A line with its users as pseudonyms, without display names; takes time as the line is long.
+ * @param to of n octets */
 void story_mask_line(const char *line, char *to, size_t n);
 
 /* ---- sdp_brief.c */

@@ -61,7 +61,7 @@ static void put_line(FILE *to, const char *ladder, const char *text)
 
 static void put_full(FILE *to, const struct story_row *row, const struct cscf_story_view *v)
 {
-	static char text[STORY_LINE_MAX + 1];
+	static char text[2 * STORY_LINE_MAX];
 	const struct story_msg *m;
 
 	if (!v->full || row->e == NULL || row->e->kind != STORY_SIP)
@@ -71,7 +71,8 @@ static void put_full(FILE *to, const struct story_row *row, const struct cscf_st
 		if (i == m->n_head)
 			fprintf(to, "%*s:\n", TIME_WIDE + 2, "");
 		story_say(v, story_line_text(m->line[i]), text, sizeof(text));
-		fprintf(to, "%*s: %s\n", TIME_WIDE + 2, "", text);
+		fprintf(to, "%*s: %s%s\n", TIME_WIDE + 2, "", text,
+			m->line[i] != NULL && m->line[i]->n >= STORY_LINE_MAX ? "..." : "");
 	}
 	if (m->cut)
 		fprintf(to, "%*s: (more lines, not kept)\n", TIME_WIDE + 2, "");
