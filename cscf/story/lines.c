@@ -107,17 +107,26 @@ static struct story_line *line_new(struct gw_slice a, struct gw_slice b)
 	return l;
 }
 
-static struct story_line *get(struct story_lines *t, struct gw_slice a, struct gw_slice b,
-			      uint64_t h)
+/* One more reference to a line that is kept. */
+static struct story_line *find(const struct story_lines *t, struct gw_slice a, struct gw_slice b,
+			       uint64_t h)
 {
-	struct story_line *l, **bucket;
-
-	bucket = &t->buckets[h & (t->n_buckets - 1)];
-	for (l = *bucket; l != NULL; l = l->next)
+	for (struct story_line *l = t->buckets[h & (t->n_buckets - 1)]; l != NULL; l = l->next)
 		if (l->hash == h && is_same(l, a, b)) {
 			l->refs++;
 			return l;
 		}
+	return NULL;
+}
+
+static struct story_line *get(struct story_lines *t, struct gw_slice a, struct gw_slice b,
+			      uint64_t h)
+{
+	struct story_line *l = find(t, a, b, h), **bucket;
+
+	if (l != NULL)
+		return l;
+	bucket = &t->buckets[h & (t->n_buckets - 1)];
 	l = line_new(a, b);
 	if (l == NULL)
 		return NULL;
@@ -146,10 +155,32 @@ struct story_line *story_line_get(struct story_lines *t, struct gw_slice text)
 struct story_line *story_line_field(struct story_lines *t, struct gw_slice name, uint32_t key,
 				    struct gw_slice value)
 {
+	struct story_line *known;
+	struct gw_slice safe;
+	uint64_t h;
+
 	name = clip(name, STORY_NAME_MAX);
 	value =
 	    clip(value, STORY_LINE_MAX - 2 - name.n); /* a cut one is as long as a line may be */
-	return get(t, name, value, mix(t->key[0] ^ key, t->key[1], value));
+	h = mix(t->key[0] ^ key, t->key[1], value);
+	known = find(t, name, value, h);
+	if (known != NULL) /* no secret is kept, so this is none */
+		return known;
+	safe = story_safe_value(key, value);
+	if (safe.p != value.p)
+		h = mix(t->key[0] ^ key, t->key[1], safe);
+	return get(t, name, safe, h);
+}
+
+struct story_line *story_line_safe(struct story_lines *t, struct gw_slice text, bool sdp)
+{
+	struct story_line *known;
+
+	text = clip(text, STORY_LINE_MAX);
+	known = find(t, text, GW_SLICE_NONE, mix(t->key[0], t->key[1], text));
+	if (known != NULL)
+		return known;
+	return story_line_get(t, sdp ? story_safe_sdp(text) : story_safe_text(text));
 }
 
 struct story_line *story_line_str(struct story_lines *t, const char *text)

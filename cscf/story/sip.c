@@ -149,10 +149,10 @@ static struct story_line *first_line(struct story_lines *t, const struct cscf_si
 	} else {
 		put(&text, method);
 		put(&text, GW_SLICE_LIT(" "));
-		put(&text, story_safe_value(0, cscf_sip_msg_uri(msg)));
+		put(&text, cscf_sip_msg_uri(msg));
 		put(&text, GW_SLICE_LIT(" SIP/2.0"));
 	}
-	return story_line_get(t, (struct gw_slice){text.p, text.n});
+	return story_line_safe(t, (struct gw_slice){text.p, text.n}, false);
 }
 
 /* The SDP of the message, if it has one; all other bodies are only counted. */
@@ -189,7 +189,7 @@ static size_t add_head(struct story_lines *t, const struct cscf_sip_msg *msg,
 
 	to[n++] = first_line(t, msg, method);
 	for (size_t i = 0; n < room && cscf_sip_msg_field(msg, i, &name, &value, &key); i++)
-		to[n++] = story_line_field(t, name, key, story_safe_value(key, value));
+		to[n++] = story_line_field(t, name, key, value);
 	return n;
 }
 
@@ -200,17 +200,9 @@ static size_t add_sdp(struct story_lines *t, struct gw_slice sdp, struct story_l
 
 	while (sdp.n > 0 && n < room) {
 		struct gw_slice line = next_line(&sdp);
-		char said[64];
-		bool cut;
 
-		if (line.n == 0)
-			continue;
-		line = story_safe_sdp(line, &cut);
-		if (cut) {
-			snprintf(said, sizeof(said), "%.*s(removed)", GW_SLICE_FMT(line));
-			line = gw_slice_str(said);
-		}
-		to[n++] = story_line_get(t, line);
+		if (line.n > 0)
+			to[n++] = story_line_safe(t, line, true);
 	}
 	return n;
 }

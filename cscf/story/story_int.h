@@ -45,10 +45,12 @@ enum gw_err story_lines_init(struct story_lines *t, size_t n_buckets) GW_MUST_CH
 void story_lines_fini(struct story_lines *t);
 /** One reference for the caller; NULL: no memory. */
 struct story_line *story_line_get(struct story_lines *t, struct gw_slice text);
-/** "name: value". @param key  of the name (cscf_sip_field_key) */
+/** "name: value", without secrets. @param key  of the name (cscf_sip_field_key) */
 struct story_line *story_line_field(struct story_lines *t, struct gw_slice name, uint32_t key,
 				    struct gw_slice value);
 struct story_line *story_line_str(struct story_lines *t, const char *text);
+/** As story_line_get, without secrets. @param sdp  a line of SDP */
+struct story_line *story_line_safe(struct story_lines *t, struct gw_slice text, bool sdp);
 /** Give a reference back. NULL is legal. */
 void story_line_put(struct story_lines *t, struct story_line *l);
 uint64_t story_hash(const struct story_lines *t, struct gw_slice s);
@@ -193,10 +195,12 @@ uint64_t story_left_out(const struct cscf_story_call *c);
 size_t story_head(const struct cscf_story_call *c);
 
 /* ---- secret.c */
-/** What of a header field may be kept: its value, or the words that stand for it. */
+/** What of a header field may be kept: its value, or the words that stand for it. Good until the
+ * next call of one of these. */
 struct gw_slice story_safe_value(uint32_t key, struct gw_slice value);
-/** The same for a line of SDP: how much of it stays, and whether something was taken away. */
-struct gw_slice story_safe_sdp(struct gw_slice line, bool *cut);
+/** The same for a line of SDP, and for any text. */
+struct gw_slice story_safe_sdp(struct gw_slice line);
+struct gw_slice story_safe_text(struct gw_slice text);
 
 /* ---- media.c */
 struct story_stream *story_stream_of(struct cscf_story_call *c, uint32_t id);
