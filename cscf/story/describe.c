@@ -162,6 +162,8 @@ static void describe_sip(struct story_row *row, const struct story_entry *e,
 			add_more(row, text);
 		}
 	describe_sdp(row, m);
+	if (m->cut)
+		add_more(row, "(more lines, not kept)");
 	if (m->body_n > 0) {
 		snprintf(text, sizeof(text), "a body of %u octets, not kept", m->body_n);
 		add_more(row, text);

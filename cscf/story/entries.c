@@ -66,6 +66,7 @@ static void clear(struct cscf_story_call *c, struct story_entry *e)
 			story_line_put(t, m->line[i]);
 		story_line_put(t, m->method);
 		c->st->octets -= msg_cost(m);
+		c->share -= m->share;
 		free(m);
 	} else if (e->kind != STORY_SIP) {
 		story_line_put(t, e->is.more);

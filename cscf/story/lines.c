@@ -77,7 +77,7 @@ void story_lines_fini(struct story_lines *t)
 	t->buckets = NULL;
 }
 
-static size_t cost(size_t n)
+size_t story_line_cost(size_t n)
 {
 	return sizeof(struct story_line) + n + 1 + 16; /* and what malloc adds */
 }
@@ -135,7 +135,7 @@ static struct story_line *get(struct story_lines *t, struct gw_slice a, struct g
 	l->next = *bucket;
 	*bucket = l;
 	t->count++;
-	t->octets += cost(l->n);
+	t->octets += story_line_cost(l->n);
 	return l;
 }
 
@@ -200,6 +200,6 @@ void story_line_put(struct story_lines *t, struct story_line *l)
 	GW_ASSERT(*at == l);
 	*at = l->next;
 	t->count--;
-	t->octets -= cost(l->n);
+	t->octets -= story_line_cost(l->n);
 	free(l);
 }

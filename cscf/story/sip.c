@@ -217,6 +217,15 @@ static uint64_t print_of(struct story_line *const *lines, size_t n)
 	return print;
 }
 
+static uint32_t share_of(const struct story_msg *m)
+{
+	size_t n = sizeof(*m);
+
+	for (size_t i = 0; i < (size_t)m->n_head + m->n_body; i++)
+		n += sizeof(m->line[0]) + story_line_cost(story_line_slice(m->line[i]).n);
+	return (uint32_t)n;
+}
+
 /* @return NULL: no memory */
 static struct story_msg *msg_new(struct cscf_story *st, const struct cscf_sip_msg *msg,
 				 struct gw_slice method)
@@ -242,6 +251,7 @@ static struct story_msg *msg_new(struct cscf_story *st, const struct cscf_sip_ms
 	memcpy(m->line, lines, (head + body) * sizeof(lines[0]));
 	m->method = story_line_get(&st->lines, method);
 	m->print = print_of(lines, head + body);
+	m->share = share_of(m);
 	st->octets += sizeof(*m) + (head + body) * sizeof(m->line[0]) + 16;
 	return m;
 }
@@ -255,6 +265,24 @@ static void msg_drop(struct cscf_story *st, struct story_msg *m)
 	story_line_put(&st->lines, m->method);
 	st->octets -= sizeof(*m) + n * sizeof(m->line[0]) + 16;
 	free(m);
+}
+
+/* Its first line alone: of a call that has had its share. */
+static struct story_msg *msg_cut(struct cscf_story *st, struct story_msg *m)
+{
+	size_t n = (size_t)m->n_head + m->n_body;
+	struct story_msg *smaller;
+
+	for (size_t i = 1; i < n; i++)
+		story_line_put(&st->lines, m->line[i]);
+	st->octets -= (n - 1) * sizeof(m->line[0]);
+	m->n_head = 1;
+	m->n_body = 0;
+	m->cut = true;
+	m->share = share_of(m);
+	st->left_out++;
+	smaller = realloc(m, sizeof(*m) + sizeof(m->line[0]));
+	return smaller != NULL ? smaller : m;
 }
 
 /* ---- entries ----------------------------------------------------------------------------------
@@ -323,11 +351,14 @@ static void keep(struct cscf_story_call *c, const struct cscf_sip_wire *w, const
 		msg_drop(c->st, m);
 		return;
 	}
+	if (c->share + m->share > story_share(c->st))
+		m = msg_cut(c->st, m);
 	e = story_push(c, STORY_SIP);
 	if (e == NULL) {
 		msg_drop(c->st, m);
 		return;
 	}
+	c->share += m->share;
 	e->in = w->in;
 	e->side = (uint8_t)w->flow->side;
 	e->msg = m;

@@ -47,7 +47,8 @@ static struct gw_metric metrics[M_COUNT] = {
 		  .type = GW_METRIC_GAUGE,
 		  .help = "Memory that their stories take"},
     [M_LEFT_OUT] = {.name = "cscf_story_left_out_total",
-		    .help = "Entries of stories dropped by explain.memory or messages_per_call"},
+		    .help = "Entries of stories dropped, or cut to their first line, by "
+			    "explain.memory or messages_per_call"},
 };
 
 enum gw_err cscf_story_new(struct cscf_story **out, const struct cscf_story_config *cfg)
@@ -189,6 +190,15 @@ static struct cscf_story_call *victim(const struct cscf_story *st)
 bool story_is_full(const struct cscf_story *st)
 {
 	return (int64_t)(st->octets + st->lines.octets) > st->cfg.memory;
+}
+
+size_t story_share(const struct cscf_story *st)
+{
+	size_t part = (size_t)st->cfg.memory / STORY_SHARES;
+
+	if (part < STORY_SHARE_MIN)
+		return STORY_SHARE_MIN;
+	return part < STORY_SHARE_MAX ? part : STORY_SHARE_MAX;
 }
 
 bool story_make_room(struct cscf_story *st)

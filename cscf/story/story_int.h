@@ -21,7 +21,10 @@
 #define STORY_REFUSED_PC 4    /* refused calls get one part in so many */
 #define STORY_LINE_MAX   1024 /* octets of one line; the rest of a longer one is not kept */
 #define STORY_NAME_MAX   64   /* of a field's name */
-#define STORY_LINES_MAX  600  /* of one message */
+#define STORY_SHARES     64U  /* of explain.memory one call gets one part in so many */
+#define STORY_SHARE_MIN  ((size_t)256 * 1024)
+#define STORY_SHARE_MAX  ((size_t)1024 * 1024) /* this bounds what one explain costs, too */
+#define STORY_LINES_MAX  600                   /* of one message */
 
 /* ---- lines.c: every text once, counted */
 
@@ -54,6 +57,8 @@ struct story_line *story_line_safe(struct story_lines *t, struct gw_slice text, 
 /** Give a reference back. NULL is legal. */
 void story_line_put(struct story_lines *t, struct story_line *l);
 uint64_t story_hash(const struct story_lines *t, struct gw_slice s);
+/** What a line of n octets takes. */
+size_t story_line_cost(size_t n);
 
 static inline const char *story_line_text(const struct story_line *l)
 {
@@ -83,6 +88,7 @@ struct story_msg {
 	uint64_t print; /* of all its lines: a repeat has the same */
 	uint32_t cseq;
 	uint32_t body_n; /* octets of a body that is not kept */
+	uint32_t share;  /* of the call's room: its lines as if no other message had them */
 	uint16_t status; /* 0 = request */
 	uint16_t repeats;
 	uint16_t n_head; /* first line and fields */
@@ -151,6 +157,7 @@ struct cscf_story_call {
 	int status;                  /* the INVITE's final answer to the caller */
 	struct story_entry *entries; /* owned */
 	size_t cap;
+	size_t share;                 /* of its messages */
 	uint64_t n;                   /* ever pushed */
 	uint64_t lost;                /* not kept for want of memory */
 	struct story_stream *streams; /* owned */
@@ -179,6 +186,8 @@ void story_call_move(struct cscf_story_call *c, enum story_place to);
 bool story_make_room(struct cscf_story *st);
 /** Over explain.memory? */
 bool story_is_full(const struct cscf_story *st);
+/** What one call's messages may take, lines shared with others included. */
+size_t story_share(const struct cscf_story *st);
 /** The newest call of that Call-ID, the others by `same`. */
 struct cscf_story_call *story_by_call_id(const struct cscf_story *st, struct gw_slice call_id);
 

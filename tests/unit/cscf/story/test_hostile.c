@@ -55,20 +55,26 @@ static void test_masking_takes_time_as_the_line_is_long(void **state)
 	}
 }
 
-static void begin_call(void)
-{
-	static const char invite[] =
-	    "INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/WSS a;branch=z9hG4bK1\r\n"
-	    "From: <sip:a@x>;tag=a1\r\nTo: <sip:b@x>\r\nCall-ID: h1\r\nCSeq: 1 INVITE\r\n\r\n";
-	struct cscf_sip_msg *msg = t_msg(invite);
+#define INVITE                                                                                     \
+	"INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/WSS a;branch=z9hG4bK1\r\n"                         \
+	"From: <sip:a@x>;tag=a1\r\nTo: <sip:b@x>\r\nCall-ID: h%u.\r\nCSeq: 1 INVITE\r\n\r\n"
 
-	t_wire(CSCF_SIP_W2, true, invite);
-	assert_non_null(cscf_story_begin(t_story, msg, true, 9));
+static struct cscf_story_call *begin_call(unsigned id)
+{
+	char text[300];
+	struct cscf_sip_msg *msg;
+	struct cscf_story_call *c;
+
+	snprintf(text, sizeof(text), INVITE, id);
+	msg = t_msg(text);
+	t_wire(CSCF_SIP_W2, true, text);
+	c = cscf_story_begin(t_story, msg, true, 100 + id);
 	cscf_sip_msg_free(msg);
+	return c;
 }
 
-/* A request in the call, with fields of the attacker's choice. */
-static void info(unsigned n, const char *fields)
+/* A request in that call, with fields of the attacker's choice. */
+static void info(unsigned id, unsigned n, const char *fields)
 {
 	size_t room = strlen(fields) + 400;
 	char *text = malloc(room);
@@ -76,46 +82,115 @@ static void info(unsigned n, const char *fields)
 	assert_non_null(text);
 	snprintf(text, room,
 		 "INFO sip:b@x SIP/2.0\r\nVia: SIP/2.0/WSS a;branch=z9hG4bKi%u\r\n"
-		 "From: <sip:a@x>;tag=a1\r\nTo: <sip:b@x>;tag=b1\r\nCall-ID: h1\r\n"
+		 "From: <sip:a@x>;tag=a1\r\nTo: <sip:b@x>;tag=b1\r\nCall-ID: h%u.\r\n"
 		 "CSeq: %u INFO\r\n%s\r\n",
-		 n, n + 2, fields);
+		 n, id, n + 2, fields);
 	t_wire(CSCF_SIP_W2, true, text);
 	free(text);
 }
 
 /* Whole and in short, masked and not: what one explain costs. */
-static double explain_all(void)
+static double explain_all(size_t *longest)
 {
 	double began = spent();
 
+	*longest = 0;
 	for (unsigned v = 0; v < 4; v++) {
 		struct cscf_story_view view = {.full = (v & 1) != 0, .mask = (v & 2) != 0};
-		char *text = cscf_story_text(t_find("h1"), &view);
+		char *text = cscf_story_text(t_find("h1."), &view);
 
 		assert_non_null(text);
+		if (strlen(text) > *longest)
+			*longest = strlen(text);
 		free(text);
-		json_decref(cscf_story_json(t_find("h1"), &view));
+		json_decref(cscf_story_json(t_find("h1."), &view));
 	}
 	return spent() - began;
 }
 
 static void test_one_explain_is_bounded_whatever_a_peer_sent(void **state)
 {
-	char *words = times("Refer-To: 1", " a", 4000);
-	char *fields = malloc(40000);
+	char *words = times("Refer-To: 1", " a", 4000), *uris = times("P-X: ", "sip:;", 200);
+	char *fields = malloc(40000), *many = malloc(40000);
+	size_t longest;
 
 	(void)state;
 	REQ("SEC-10");
 	assert_non_null(fields);
+	assert_non_null(many);
 	snprintf(fields, 40000, "%s z\r\n%s y\r\n%s x\r\n%s w\r\n", words, words, words, words);
 	t_open(10, 64 << 20, MANY);
-	begin_call();
+	assert_non_null(begin_call(1));
 	for (unsigned i = 0; i < MANY; i++)
-		info(i, fields);
-	assert_in_range((uintmax_t)(explain_all() * 1000), 0, 4000);
+		info(1, i, fields);
+	assert_in_range((uintmax_t)(explain_all(&longest) * 1000), 0, 4000);
 	t_close();
+	/* the same lines in each message: kept once, but shown each time */
+	for (size_t i = 0, at = 0; i < 30; i++)
+		at += (size_t)snprintf(many + at, 40000 - at, "%s\r\n", uris);
+	t_open(10, 64 << 20, MANY);
+	assert_non_null(begin_call(1));
+	for (unsigned i = 0; i < MANY; i++)
+		info(1, i, many);
+	assert_in_range((uintmax_t)(explain_all(&longest) * 1000), 0, 8000);
+	assert_in_range(longest, 1 << 18, 2 << 20);
+	t_close();
+	free(many);
 	free(fields);
+	free(uris);
 	free(words);
+}
+
+/* Fields that no other message has, as many as a message may bring. */
+static const char *fresh(unsigned n)
+{
+	static char text[30000];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 28; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "X-%u: %u.%u%0990u\r\n", i, n,
+				       i, n);
+	return text;
+}
+
+static void test_one_users_calls_leave_room_for_the_others(void **state)
+{
+	struct cscf_story_counts counts;
+	struct cscf_story_call *other, *attacker;
+	uint64_t before;
+
+	(void)state;
+	REQ("SEC-10");
+	t_open(1000, 8 << 20, 100);
+	for (unsigned i = 100; i < 400; i++)
+		cscf_story_end(begin_call(i), 200);
+	other = begin_call(50);
+	for (unsigned c = 0; c < 6; c++) {
+		assert_non_null(begin_call(c));
+		for (unsigned i = 0; i < 300; i++)
+			info(c, i, fresh(c * 1000 + i));
+	}
+	cscf_story_counts(t_story, &counts);
+	assert_int_equal(counts.ended, 300);
+	assert_in_range(counts.octets, 1 << 20, 6 << 20);
+	before = story_held(other);
+	cscf_story_timer(other, "t");
+	assert_int_equal(story_held(other), before + 1);
+	assert_non_null(begin_call(51));
+	/* that it happened is kept of the attacker's as well, and its end */
+	attacker = t_find("h1.");
+	assert_int_equal(story_held(attacker), 100);
+	assert_int_equal(story_at(attacker, 99)->msg->cseq, 301);
+	assert_true(story_at(attacker, 99)->msg->cut);
+	assert_false(story_at(attacker, 1)->msg->cut);
+	/* all of it is given back */
+	for (unsigned c = 0; c < 6; c++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "h%u.", c);
+		cscf_story_end(t_find(id), 200);
+	}
+	t_close();
 }
 
 int main(void)
@@ -123,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_masking_takes_time_as_the_line_is_long),
 	    cmocka_unit_test(test_one_explain_is_bounded_whatever_a_peer_sent),
+	    cmocka_unit_test(test_one_users_calls_leave_room_for_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
