@@ -8,7 +8,7 @@
 #include "common/conf_keys.h"
 
 static const char *const ice_modes[] = {"lite", NULL};
-static const char *const consent_modes[] = {"passive", NULL};
+static const char *const consent_modes[] = {"passive", "active", NULL};
 static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
 static const char *const generate_modes[] = {"off", "auto", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
@@ -45,8 +45,8 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
 	K_TIME("ice.timeout", ice_timeout, "20s", 1000, HOUR, "from the answer to a nominated pair"),
 	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "send to the first valid pair before nomination"),
-	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks"),
-	K_TIME("consent.timeout", consent_timeout, "30s", 1000, HOUR, "without a valid check: consent is lost"),
+	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks, active = ask it every 5 s"),
+	K_TIME("consent.timeout", consent_timeout, "30s", 1000, HOUR, "without a valid check, or answer (active): consent is lost"),
 
 	K_TIME("dtls.timer_initial", dtls_timer_initial, "100ms", 20, 10000, "first retransmission"),
 	K_TIME("dtls.timeout", dtls_timeout, "20s", 1000, HOUR, "from ICE connected to keys"),

@@ -12,7 +12,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define BAD(...) (snprintf(errbuf, errlen, __VA_ARGS__), GW_ERR_PARSE)
+#define CONSENT_ASK_MIN_MS 7000 /* one interval of RFC 7675 s5.1, and an answer */
+#define BAD(...)           (snprintf(errbuf, errlen, __VA_ARGS__), GW_ERR_PARSE)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
@@ -146,6 +147,7 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->port_quarantine_ms = c->port_quarantine > 0 ? (uint32_t)c->port_quarantine : 1;
 	p->ice_timeout_ms = (uint32_t)c->ice_timeout;
 	p->consent_timeout_ms = (uint32_t)c->consent_timeout;
+	p->consent_active = c->consent_mode != 0;
 	p->ice_first_valid_pair = c->ice_first_valid_pair;
 	p->dtls_timer_initial_ms = (uint32_t)c->dtls_timer_initial;
 	p->dtls_timeout_ms = (uint32_t)c->dtls_timeout;
@@ -158,6 +160,8 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->relay_padding_only = c->rtp_relay_padding;
 	p->rtcp_generate = c->rtcp_generate != 0;
 	p->keepalive_ms = (uint32_t)c->media_keepalive;
+	if (p->consent_active && c->consent_timeout < CONSENT_ASK_MIN_MS)
+		return BAD("consent.timeout: with consent.mode active at least 7s");
 	if ((p->ring_slots & (p->ring_slots - 1)) != 0)
 		return BAD("media.ring_slots: must be a power of two");
 	err = make_hashes(&p->fp_hashes, &c->dtls_fp_hashes, errbuf, errlen);

@@ -80,9 +80,9 @@ enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env,
 	return ice->ops->input(ice, env, local, from, data, len, now_ms);
 }
 
-void agw_ice_tick(struct agw_ice *ice, uint64_t now_ms)
+void agw_ice_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms)
 {
-	ice->ops->tick(ice, now_ms);
+	ice->ops->tick(ice, env, now_ms);
 }
 
 bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from)

@@ -10,7 +10,9 @@
  *                       under a newer one (ICE-17)
  *   validated source    (local socket, remote address) of a good check of one of these
  *                       generations: media and DTLS are taken from these only (ICE-16)
- *   selected pair       the nominated one; sending is legal to it while consent lasts (ICE-21)
+ *   selected pair       the nominated one; sending is legal to it while consent lasts: as long as
+ *                       the peer checks it (ICE-21), or answers requests of ours (ICE-22). What was
+ *                       lost while we asked comes back with new credentials only
  *
  * Thread: new/free on the thread that has the object; everything else on the owning worker.
  */
@@ -63,15 +65,17 @@ struct agw_ice_cfg {
 	struct agw_ice_creds local;
 	uint32_t timeout_ms;         /* ice.timeout */
 	uint32_t consent_timeout_ms; /* consent.timeout */
-	bool first_valid_pair;       /* send to the first valid pair before nomination (ICE-15) */
+	bool consent_active;   /* consent.mode: ask the peer, instead of watching its checks */
+	bool first_valid_pair; /* send to the first valid pair before nomination (ICE-15) */
 };
 
 /* What agw_ice_input made of a datagram. */
 enum agw_ice_verdict {
 	AGW_ICE_GOOD,    /* authenticated request, answered */
-	AGW_ICE_IGNORED, /* Binding indication: nothing done */
+	AGW_ICE_CONSENT, /* good answer to a consent request of ours (ICE-22) */
+	AGW_ICE_IGNORED, /* Binding indication, or an error to a consent request of ours */
 	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
-	AGW_ICE_BAD      /* malformed, response or other method: dropped silently (ICE-31) */
+	AGW_ICE_BAD      /* malformed, foreign answer or other method: dropped silently (ICE-31) */
 };
 
 /** New random credentials (CSPRNG). */
@@ -107,19 +111,25 @@ void agw_ice_expect(struct agw_ice *ice, uint64_t now_ms);
  */
 const uint8_t *agw_ice_peek_ufrag(const uint8_t *data, size_t len, size_t *n);
 
+/** Is this STUN message a success or error response? It names nobody: see where it comes from. */
+bool agw_ice_is_answer(const uint8_t *data, size_t len);
+
 /** A datagram the demultiplexer took for STUN. */
 enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 				   const struct gw_addr *from, uint8_t *data, size_t len,
 				   uint64_t now_ms);
-/** Timeouts; call at least once a second. */
-void agw_ice_tick(struct agw_ice *ice, uint64_t now_ms);
+/** Timeouts and consent requests; call at least once a second. */
+void agw_ice_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms);
 
 /** May media and DTLS from there be believed? Cheap for the selected pair. */
 bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from);
 /** The pair to send to, or NULL: none yet, or consent lost. */
 const struct agw_ice_pair *agw_ice_selected(const struct agw_ice *ice);
 uint32_t agw_ice_generation(const struct agw_ice *ice);
-/** Waiting for a nomination that was asked for (agw_ice_expect). */
+/**
+ * Wants ticks at short intervals: a nomination was asked for (agw_ice_expect), or a consent request
+ * falls due before the next second is over.
+ */
 bool agw_ice_is_pending(const struct agw_ice *ice);
 
 #endif

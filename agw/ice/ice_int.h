@@ -18,7 +18,7 @@ struct agw_ice_provider {
 	enum agw_ice_verdict (*input)(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 				      const struct gw_addr *from, uint8_t *data, size_t len,
 				      uint64_t now_ms);
-	void (*tick)(struct agw_ice *ice, uint64_t now_ms);
+	void (*tick)(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms);
 	bool (*is_valid_source)(const struct agw_ice *ice, unsigned local,
 				const struct gw_addr *from);
 	bool (*is_pending)(const struct agw_ice *ice);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ICE-lite responder (RFC 8445 s2.5, s7.3, s8.2) on libnice's STUN API: answers checks, learns
- * validated sources, follows nominations, watches consent passively (ICE-21). It sends nothing
- * of its own accord.
+ * validated sources, follows nominations, watches consent: passively by the peer's checks (ICE-21),
+ * or by requests of its own (consent.c; ICE-22). It sends nothing else of its own accord.
  *
  * A check is judged in this order (ICE-11..14, ICE-31):
  *   malformed, no FINGERPRINT, not a Binding    -> silence
@@ -15,7 +15,7 @@
  * Errors are rate limited: an unauthenticated source gets at most ERROR_RATE answers a second
  * from one stream, none longer than half as much again as what it sent (ICE-29).
  */
-#include "agw/ice/ice_int.h"
+#include "agw/ice/consent.h"
 
 #include <stun/usages/ice.h>
 
@@ -25,11 +25,13 @@
 
 #define SOURCE_MAX 8    /* validated sources remembered */
 #define ERROR_RATE 10   /* error answers per second and stream */
+#define SOON_MS    1200 /* before the next slow tick */
 #define REPLY_MAX  1024 /* libnice repeats the USERNAME, which may be long */
 
 struct generation {
 	struct agw_ice_creds local;
 	char remote_ufrag[AGW_ICE_UFRAG_MAX]; /* "" = not known yet */
+	char remote_pwd[AGW_ICE_PWD_MAX];
 	uint32_t number;
 	bool valid;
 };
@@ -37,6 +39,7 @@ struct generation {
 struct source {
 	struct agw_ice_pair pair;
 	uint32_t generation;
+	uint32_t barred; /* consent asked for was lost or taken back: generations below this */
 	uint64_t seen_ms;
 	bool used;
 };
@@ -48,8 +51,11 @@ struct lite {
 	bool first_valid_pair;
 	bool nominated; /* base.pair was nominated (not only the first valid one) */
 	uint32_t nominated_gen;
+	uint32_t pair_gen;    /* what base.pair was selected under */
 	uint64_t deadline_ms; /* for a nomination of the current generation; 0 = none */
-	uint64_t consent_ms;  /* last good request from the selected remote */
+	uint64_t consent_ms;  /* last good request from the selected remote; asking: last answer */
+	struct agw_consent consent;
+	bool asks_soon;
 	uint64_t errors_window_ms;
 	unsigned errors_in_window;
 	struct generation cur;
@@ -106,28 +112,65 @@ static bool find_password(StunAgent *agent, StunMessage *msg, uint8_t *name, uin
 	return false;
 }
 
-static struct source *learn(struct lite *l, const struct agw_ice_pair *pair, uint32_t gen,
-			    uint64_t now_ms)
+/* Consent is asked for, and the peer's password known; else it is watched (RFC 7675 s5.1). */
+static bool asking(struct lite *l, struct agw_consent_creds *out)
 {
-	struct source *slot = NULL;
+	struct generation *gens[] = {&l->cur, &l->prev, &l->used};
 
+	for (size_t i = 0; l->consent.active && i < sizeof(gens) / sizeof(gens[0]); i++) {
+		if (!gens[i]->valid || gens[i]->number != l->pair_gen ||
+		    gens[i]->remote_pwd[0] == '\0')
+			continue;
+		*out = (struct agw_consent_creds){.local_ufrag = gens[i]->local.ufrag,
+						  .remote_ufrag = gens[i]->remote_ufrag,
+						  .remote_pwd = gens[i]->remote_pwd};
+		return true;
+	}
+	return false;
+}
+
+static struct source *find_source(struct lite *l, const struct agw_ice_pair *pair)
+{
 	for (size_t i = 0; i < SOURCE_MAX; i++) {
 		struct source *s = &l->sources[i];
 
 		if (s->used && s->pair.local == pair->local &&
-		    gw_addr_eq(&s->pair.remote, &pair->remote)) {
-			slot = s;
-			break;
-		}
+		    gw_addr_eq(&s->pair.remote, &pair->remote))
+			return s;
+	}
+	return NULL;
+}
+
+static struct source *learn(struct lite *l, const struct agw_ice_pair *pair, uint32_t gen,
+			    uint64_t now_ms)
+{
+	struct source *slot = find_source(l, pair);
+	bool known = slot != NULL;
+	uint32_t barred = known ? slot->barred : 0;
+
+	for (size_t i = 0; !known && i < SOURCE_MAX; i++) {
+		struct source *s = &l->sources[i];
+
 		if (slot == NULL || (slot->used && (!s->used || s->seen_ms < slot->seen_ms)))
 			slot = s;
 	}
 	GW_ASSERT(slot != NULL);
-	*slot = (struct source){.pair = *pair, .generation = gen, .seen_ms = now_ms, .used = true};
+	*slot = (struct source){
+	    .pair = *pair, .generation = gen, .barred = barred, .seen_ms = now_ms, .used = true};
 	return slot;
 }
 
-/* What follows from a good check: the pair may be selected, consent is renewed. */
+static void select_pair(struct lite *l, const struct agw_ice_pair *pair, uint32_t gen,
+			uint64_t now_ms)
+{
+	l->base.pair = *pair;
+	l->base.has_pair = l->base.may_send = true;
+	l->pair_gen = gen;
+	l->consent_ms = now_ms;
+	agw_consent_begin(&l->consent, now_ms);
+}
+
+/* What follows from a good check: the pair may be selected, watched consent is renewed. */
 static void accept_check(struct lite *l, const struct agw_ice_pair *pair,
 			 const struct generation *g, bool use_candidate, uint64_t now_ms)
 {
@@ -136,14 +179,15 @@ static void accept_check(struct lite *l, const struct agw_ice_pair *pair,
 		    gw_addr_eq(&b->pair.remote, &pair->remote);
 	bool was_sending = b->may_send;
 	bool had_pair = b->has_pair;
+	struct agw_consent_creds creds;
+	bool asked = same && asking(l, &creds); /* its checks say nothing of consent, then */
 
-	(void)learn(l, pair, g->number, now_ms);
+	if (learn(l, pair, g->number, now_ms)->barred > g->number)
+		return; /* only new credentials bring it back (RFC 7675 s5.1) */
 	if (!use_candidate) {
 		if (!had_pair && l->first_valid_pair) {
-			b->pair = *pair;
-			b->has_pair = b->may_send = true;
-			l->consent_ms = now_ms;
-		} else if (same) {
+			select_pair(l, pair, g->number, now_ms);
+		} else if (same && !asked) {
 			l->consent_ms = now_ms;
 			b->may_send = true;
 			if (!was_sending)
@@ -151,9 +195,8 @@ static void accept_check(struct lite *l, const struct agw_ice_pair *pair,
 		}
 		return;
 	}
-	b->pair = *pair;
-	b->has_pair = b->may_send = true;
-	l->consent_ms = now_ms;
+	if (!asked || g->number != l->pair_gen)
+		select_pair(l, pair, g->number, now_ms);
 	if (!l->nominated || g->number != l->nominated_gen) {
 		/* An old generation cannot win back what a newer one has nominated. */
 		l->nominated = true;
@@ -229,6 +272,43 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	return AGW_ICE_GOOD;
 }
 
+static void lose_consent(struct lite *l, bool asked)
+{
+	struct agw_ice *b = &l->base;
+	struct source *s = find_source(l, &b->pair);
+
+	b->may_send = false;
+	if (asked && s != NULL)
+		s->barred = l->pair_gen + 1;
+	b->cbs.on_event(b->arg, AGW_ICE_EV_CONSENT_LOST);
+}
+
+/* An answer: only to a consent request of ours, and only from where that went (ICE-22). */
+static enum agw_ice_verdict hear_answer(struct lite *l, struct agw_ice_env *env,
+					const struct agw_ice_pair *from, uint8_t *data, size_t len,
+					uint64_t now_ms)
+{
+	struct agw_ice *b = &l->base;
+	struct agw_consent_creds creds;
+
+	if (!b->may_send || b->pair.local != from->local ||
+	    !gw_addr_eq(&b->pair.remote, &from->remote) || !asking(l, &creds))
+		return AGW_ICE_BAD;
+	switch (agw_consent_hear(&l->consent, env, &creds, data, len)) {
+	case AGW_CONSENT_GIVEN:
+		l->consent_ms = now_ms;
+		return AGW_ICE_CONSENT;
+	case AGW_CONSENT_REVOKED:
+		lose_consent(l, true);
+		return AGW_ICE_IGNORED;
+	case AGW_CONSENT_NOTHING:
+		return AGW_ICE_IGNORED;
+	case AGW_CONSENT_BAD:
+		break;
+	}
+	return AGW_ICE_BAD;
+}
+
 static enum agw_ice_verdict lite_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 				       const struct gw_addr *from, uint8_t *data, size_t len,
 				       uint64_t now_ms)
@@ -241,6 +321,8 @@ static enum agw_ice_verdict lite_input(struct agw_ice *ice, struct agw_ice_env *
 
 	if (!agw_stun_is_wellformed(data, len))
 		return AGW_ICE_BAD;
+	if (agw_ice_is_answer(data, len))
+		return hear_answer(l, env, &pair, data, len, now_ms);
 	memset(&req, 0, sizeof(req));
 	st = stun_agent_validate(&env->agent, &req, data, len, find_password, &auth);
 	if (st == STUN_VALIDATION_NOT_STUN || st == STUN_VALIDATION_INCOMPLETE_STUN ||
@@ -278,8 +360,8 @@ static void lite_set_remote(struct agw_ice *ice, const char *ufrag, const char *
 {
 	struct lite *l = lite_of(ice);
 
-	(void)pwd; /* a lite agent sends no request and so needs no peer's password */
 	(void)snprintf(l->cur.remote_ufrag, sizeof(l->cur.remote_ufrag), "%s", ufrag);
+	(void)snprintf(l->cur.remote_pwd, sizeof(l->cur.remote_pwd), "%s", pwd);
 }
 
 static void lite_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
@@ -315,18 +397,32 @@ static void lite_expect(struct agw_ice *ice, uint64_t now_ms)
 		l->deadline_ms = now_ms + l->timeout_ms;
 }
 
-static void lite_tick(struct agw_ice *ice, uint64_t now_ms)
+static void ask_consent(struct lite *l, struct agw_ice_env *env,
+			const struct agw_consent_creds *creds, uint64_t now_ms)
+{
+	struct agw_ice *b = &l->base;
+	uint8_t buf[REPLY_MAX];
+	size_t n = agw_consent_ask(&l->consent, env, creds, buf, sizeof(buf), now_ms);
+
+	if (n > 0)
+		b->cbs.send(b->arg, b->pair.local, &b->pair.remote, buf, n);
+}
+
+static void lite_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms)
 {
 	struct lite *l = lite_of(ice);
+	struct agw_consent_creds creds;
+	bool asked = asking(l, &creds);
 
 	if (l->deadline_ms != 0 && now_ms >= l->deadline_ms) {
 		l->deadline_ms = 0;
 		ice->cbs.on_event(ice->arg, AGW_ICE_EV_FAILED);
 	}
-	if (ice->may_send && now_ms - l->consent_ms >= l->consent_timeout_ms) {
-		ice->may_send = false;
-		ice->cbs.on_event(ice->arg, AGW_ICE_EV_CONSENT_LOST);
-	}
+	if (ice->may_send && now_ms - l->consent_ms >= l->consent_timeout_ms)
+		lose_consent(l, asked);
+	else if (ice->may_send && asked && now_ms >= l->consent.next_ms)
+		ask_consent(l, env, &creds, now_ms);
+	l->asks_soon = ice->may_send && asked && l->consent.next_ms < now_ms + SOON_MS;
 }
 
 static bool generation_counts(const struct lite *l, uint32_t number)
@@ -351,7 +447,7 @@ static bool lite_is_valid_source(const struct agw_ice *ice, unsigned local,
 
 static bool lite_is_pending(const struct agw_ice *ice)
 {
-	return lite_of_const(ice)->deadline_ms != 0;
+	return lite_of_const(ice)->deadline_ms != 0 || lite_of_const(ice)->asks_soon;
 }
 
 static void lite_free(struct agw_ice *ice)
@@ -385,6 +481,7 @@ enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg
 	l->timeout_ms = cfg->timeout_ms;
 	l->consent_timeout_ms = cfg->consent_timeout_ms;
 	l->first_valid_pair = cfg->first_valid_pair;
+	l->consent.active = cfg->consent_active;
 	l->cur = (struct generation){.local = cfg->local, .valid = true};
 	*out = &l->base;
 	return GW_OK;

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-AGW_SRC += agw/ice/ice.c agw/ice/lite.c agw/ice/stun_check.c
+AGW_SRC += agw/ice/ice.c agw/ice/consent.c agw/ice/lite.c agw/ice/stun_check.c

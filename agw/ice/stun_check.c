@@ -48,6 +48,11 @@ bool agw_stun_is_wellformed(const uint8_t *data, size_t len)
 	return true;
 }
 
+bool agw_ice_is_answer(const uint8_t *data, size_t len)
+{
+	return len >= STUN_MESSAGE_HEADER_LENGTH && (data[0] & 0x01) != 0;
+}
+
 const uint8_t *agw_ice_peek_ufrag(const uint8_t *data, size_t len, size_t *n)
 {
 	size_t at = STUN_MESSAGE_HEADER_LENGTH;

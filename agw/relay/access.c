@@ -91,6 +91,10 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
 		agw_leg_kick(l);
 		break;
+	case AGW_ICE_CONSENT:
+		if (l->share != NULL) /* a sign of life like a check */
+			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
+		break;
 	case AGW_ICE_IGNORED:
 		break;
 	case AGW_ICE_REFUSED:

@@ -119,6 +119,13 @@ static struct agw_leg *named(struct agw_relay_env *env, const struct agw_sock *s
 	return ufrag != NULL ? agw_share_by_ufrag(env->share, sock->port, ufrag, n) : NULL;
 }
 
+/* An answer to a request of ours has no USERNAME: it goes by address, like media. */
+static bool is_check(const struct agw_udp_pkt *pkt)
+{
+	return agw_demux(pkt->data, pkt->len) == AGW_PROTO_STUN &&
+	       !agw_ice_is_answer(pkt->data, pkt->len);
+}
+
 static void drop_stranger(struct agw_relay_env *env, enum agw_drop why)
 {
 	agw_count(&env->drops[why], 1);
@@ -144,28 +151,28 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 	for (size_t i = 0; i < n; i++) {
 		const struct agw_udp_pkt *p = &pkts[i];
 
-		legs[i] = agw_demux(p->data, p->len) == AGW_PROTO_STUN
-			      ? NULL
-			      : agw_share_by_hash(env->share, hash[i], id, p->from);
+		legs[i] = is_check(p) ? NULL : agw_share_by_hash(env->share, hash[i], id, p->from);
 		if (legs[i] != NULL)
 			__builtin_prefetch(legs[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		bool stun = agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN;
+		bool check = is_check(&pkts[i]);
 
 		if (pkts[i].truncated) {
 			agw_count(&env->drops[AGW_DROP_TOO_BIG], 1);
 			continue;
 		}
 		if (legs[i] == NULL) /* a check in this batch may have entered the address */
-			legs[i] = stun ? named(env, sock, &pkts[i])
-				       : agw_share_by_hash(env->share, hash[i], id, pkts[i].from);
+			legs[i] = check ? named(env, sock, &pkts[i])
+					: agw_share_by_hash(env->share, hash[i], id, pkts[i].from);
 		if (legs[i] != NULL) {
 			access_pkt(legs[i], local, &pkts[i]);
 			continue;
 		}
-		drop_stranger(env, stun ? AGW_DROP_STUN_BAD : AGW_DROP_SOURCE);
-		if (stun)
+		drop_stranger(env, agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN
+				       ? AGW_DROP_STUN_BAD
+				       : AGW_DROP_SOURCE);
+		if (check)
 			agw_share_refuse(env->share, env->ice, sock, &pkts[i], env->now_ms);
 	}
 	return n;

@@ -27,6 +27,7 @@ static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 	const struct agw_ice_cfg ice = {.local = a->creds,
 					.timeout_ms = a->cfg->ice_timeout_ms,
 					.consent_timeout_ms = a->cfg->consent_timeout_ms,
+					.consent_active = a->cfg->consent_active,
 					.first_valid_pair = a->cfg->ice_first_valid_pair};
 	enum gw_err err = agw_ice_lite_new(&l->ice, &ice, &agw_stream_ice_cbs, l);
 
@@ -293,7 +294,7 @@ bool agw_stream_tick(struct agw_stream *s)
 
 		if (l->ice == NULL)
 			continue;
-		agw_ice_tick(l->ice, s->env->now_ms);
+		agw_ice_tick(l->ice, s->env->ice, s->env->now_ms);
 		agw_leg_tick(l);
 	}
 	return pending(s);
@@ -350,7 +351,9 @@ void agw_stream_sweep(struct agw_stream *s)
 	tell_bad_input(s);
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		if (s->legs[i].ice != NULL)
-			agw_ice_tick(s->legs[i].ice, s->env->now_ms);
+			agw_ice_tick(s->legs[i].ice, s->env->ice, s->env->now_ms);
+	if (pending(s))
+		s->env->on_setup(s->env->arg, s);
 	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
 	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);
 	agw_core_sweep(s);

@@ -60,6 +60,7 @@ struct agw_sock {
 struct agw_relay_cfg {
 	uint32_t ice_timeout_ms;
 	uint32_t consent_timeout_ms;
+	bool consent_active;
 	bool ice_first_valid_pair;
 	uint32_t dtls_timeout_ms;
 	uint32_t dtls_fp_wait_ms;

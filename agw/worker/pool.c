@@ -119,6 +119,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	fill_defaults(&p->cfg);
 	p->relay = (struct agw_relay_cfg){.ice_timeout_ms = p->cfg.ice_timeout_ms,
 					  .consent_timeout_ms = p->cfg.consent_timeout_ms,
+					  .consent_active = p->cfg.consent_active,
 					  .ice_first_valid_pair = p->cfg.ice_first_valid_pair,
 					  .dtls_timeout_ms = p->cfg.dtls_timeout_ms,
 					  .dtls_fp_wait_ms = p->cfg.dtls_fp_wait_ms,

@@ -45,6 +45,7 @@ struct agw_pool_cfg {
 	uint32_t port_quarantine_ms;    /* port.quarantine [30000] */
 	uint32_t ice_timeout_ms;        /* [20000] */
 	uint32_t consent_timeout_ms;    /* [30000] */
+	bool consent_active;            /* consent.mode: active (ICE-22) */
 	bool ice_first_valid_pair;      /* send before nomination (ICE-15 option) */
 	uint32_t dtls_timer_initial_ms; /* [100] */
 	uint32_t dtls_timeout_ms;       /* [20000] */

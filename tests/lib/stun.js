@@ -49,11 +49,32 @@ function withLength(msg, extra) {
  */
 export function bindingRequest({ local, remote, nominate = true, pwd = remote.pwd, username, integrity = true,
 	fingerprint = true, cookie = COOKIE, type = 0x0001, extra = [], transaction = randomBytes(12) }) {
-	const head = Buffer.concat([Buffer.from([type >> 8, type & 0xff, 0, 0]), u32(cookie), transaction]);
-	let msg = Buffer.concat([head, attr(0x0006, Buffer.from(username ?? `${remote.ufrag}:${local.ufrag}`)),
+	return sealed(Buffer.concat([head(type, transaction, cookie), attr(0x0006, Buffer.from(username ?? `${remote.ufrag}:${local.ufrag}`)),
 		attr(0x0024, u32(1853817087)), attr(0x802a, randomBytes(8)), ...nominate ? [attr(0x0025, Buffer.alloc(0))] : [],
-		...extra.map(([t, v]) => attr(t, v))]);
+		...extra.map(([t, v]) => attr(t, v))]), { pwd, integrity, fingerprint });
+}
 
+/** The answer to a request that came from `from`, by the one who has `pwd`; with `error` an error response. */
+export function bindingAnswer(request, { pwd, from, error, integrity = true }) {
+	const { transaction } = parseStun(request);
+	const address = from.host.split('.').map((n, i) => Number(n) ^ u32(COOKIE)[i]);
+	const what = error ? attr(0x0009, Buffer.from([0, 0, Math.floor(error / 100), error % 100]))
+		: attr(0x0020, Buffer.from([0, 1, ...u32((from.port ^ COOKIE >>> 16) << 16).subarray(0, 2), ...address]));
+
+	return sealed(Buffer.concat([head(error ? 0x0111 : 0x0101, transaction), what]), { pwd, integrity });
+}
+
+/** Is its MESSAGE-INTEGRITY by that password? */
+export function isIntegral(msg, pwd) {
+	const at = msg.length - 8 - 24; // before FINGERPRINT
+
+	return msg.readUInt16BE(at) === 0x0008 &&
+		createHmac('sha1', pwd).update(withLength(msg.subarray(0, at), 24)).digest().equals(msg.subarray(at + 4, at + 24));
+}
+
+const head = (type, transaction, cookie = COOKIE) => Buffer.concat([Buffer.from([type >> 8, type & 0xff, 0, 0]), u32(cookie), transaction]);
+
+function sealed(msg, { pwd, integrity = true, fingerprint = true }) {
 	if (integrity) {
 		const mac = createHmac('sha1', pwd).update(withLength(msg, 24)).digest();
 
@@ -64,7 +85,7 @@ export function bindingRequest({ local, remote, nominate = true, pwd = remote.pw
 	return withLength(msg, 0);
 }
 
-/** { type, transaction, error } of a STUN message; error is the number of ERROR-CODE. */
+/** { type, transaction, username, error } of a STUN message; error is the number of ERROR-CODE. */
 export function parseStun(buf) {
 	if (buf.length < 20 || buf[0] > 3)
 		return undefined;
@@ -73,6 +94,8 @@ export function parseStun(buf) {
 	for (let at = 20; at + 4 <= buf.length;) {
 		const t = buf.readUInt16BE(at), n = buf.readUInt16BE(at + 2);
 
+		if (t === 0x0006)
+			out.username = buf.toString('latin1', at + 4, at + 4 + n);
 		if (t === 0x0009 && at + 8 <= buf.length)
 			out.error = (buf[at + 6] & 7) * 100 + buf[at + 7];
 		at += 4 + n + (4 - n % 4) % 4;

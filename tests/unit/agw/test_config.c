@@ -62,6 +62,7 @@ static void test_defaults_make_a_gateway(void **state)
 	assert_int_equal(l->parts.pool.port_quarantine_ms, 30000);
 	assert_int_equal(l->parts.pool.ice_timeout_ms, 20000);
 	assert_int_equal(l->parts.pool.consent_timeout_ms, 30000);
+	assert_false(l->parts.pool.consent_active);
 	assert_int_equal(l->parts.pool.dtls_timer_initial_ms, 100);
 	assert_int_equal(l->parts.pool.dtls_mtu, 1200);
 	assert_int_equal(l->parts.pool.cert_lifetime_s, 30 * 24 * 3600);
@@ -124,6 +125,7 @@ static void test_mistakes_name_their_key(void **state)
 		const char *key;
 	} cases[] = {
 	    {"nonsense=1", "nonsense"},
+    {"consent.mode=maybe", "consent.mode"},
 	    {"access.ports=1-2", "access.ports"},
 	    {"access.shared_ports=17", "access.shared_ports"},
 	    {"access.ports=40000-39999", "access.ports"},

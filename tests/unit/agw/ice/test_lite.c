@@ -420,12 +420,12 @@ static void test_consent_is_lost_after_30_s_of_silence_and_comes_back(void **sta
 	assert_int_equal(check(b, 5000, 0, 11000), AGW_ICE_GOOD);
 	/* Another source does not renew the selected one's consent. */
 	assert_int_equal(check(b, 6000, 0, 40000), AGW_ICE_GOOD);
-	agw_ice_tick(b->ice, 40999);
+	agw_ice_tick(b->ice, b->env, 40999);
 	assert_non_null(agw_ice_selected(b->ice));
-	agw_ice_tick(b->ice, 41000);
+	agw_ice_tick(b->ice, b->env, 41000);
 	assert_null(agw_ice_selected(b->ice));
 	assert_int_equal(b->events[AGW_ICE_EV_CONSENT_LOST], 1);
-	agw_ice_tick(b->ice, 60000);
+	agw_ice_tick(b->ice, b->env, 60000);
 	assert_int_equal(b->events[AGW_ICE_EV_CONSENT_LOST], 1);
 	assert_int_equal(check(b, 5000, 0, 61000), AGW_ICE_GOOD);
 	assert_non_null(agw_ice_selected(b->ice));
@@ -437,14 +437,14 @@ static void test_without_nomination_in_time_ice_fails_once(void **state)
 	struct bench *b = *state;
 
 	REQ("ICE-25");
-	agw_ice_tick(b->ice, 100000);
+	agw_ice_tick(b->ice, b->env, 100000);
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0); /* not asked for yet: ringing may last */
 	agw_ice_expect(b->ice, 100000);
 	assert_true(agw_ice_is_pending(b->ice));
-	agw_ice_tick(b->ice, 119999);
+	agw_ice_tick(b->ice, b->env, 119999);
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
-	agw_ice_tick(b->ice, 120000);
-	agw_ice_tick(b->ice, 130000);
+	agw_ice_tick(b->ice, b->env, 120000);
+	agw_ice_tick(b->ice, b->env, 130000);
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 1);
 }
 
@@ -456,7 +456,7 @@ static void test_nomination_in_time_ends_the_wait(void **state)
 	agw_ice_expect(b->ice, 1000);
 	assert_int_equal(check(b, 5000, USE, 2000), AGW_ICE_GOOD);
 	assert_false(agw_ice_is_pending(b->ice));
-	agw_ice_tick(b->ice, 25000);
+	agw_ice_tick(b->ice, b->env, 25000);
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
 }
 
