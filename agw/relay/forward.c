@@ -32,6 +32,12 @@ static enum agw_drop drop_of(enum gw_err err)
 				      : AGW_DROP_SRTP;
 }
 
+/* Protecting knows no senders: its limit is the key's (SRTP-10). */
+static enum agw_drop unsent(enum gw_err err)
+{
+	return err == GW_ERR_LIMIT ? AGW_DROP_KEY_LIMIT : drop_of(err);
+}
+
 static void seen(struct agw_stream *s, struct agw_dir_counters *d)
 {
 	atomic_store_explicit(&d->last_seen_ms, s->env->now_ms, memory_order_relaxed);
@@ -203,7 +209,7 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		agw_put32(p + 8, ssrc);
 	err = agw_srtp_protect(l->srtp, p, &n);
 	if (err != GW_OK) {
-		drop_down(s, drop_of(err));
+		drop_down(s, unsent(err));
 		return;
 	}
 	agw_udp_out_add(s->env->out,
@@ -315,7 +321,7 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	err = agw_srtp_protect_rtcp(l->srtp, s->env->scratch, &n);
 	if (err != GW_OK)
-		agw_drop(s, d, drop_of(err));
+		agw_drop(s, d, unsent(err));
 	else if (agw_leg_send(l, pair->local, &pair->remote, s->env->scratch, n))
 		agw_count(&d->rtcp_packets, 1);
 	else

@@ -323,8 +323,9 @@ static void sweep_watch(struct agw_stream *s, enum agw_side side, uint32_t limit
 static void tell_bad_input(struct agw_stream *s)
 {
 	static const enum agw_drop bad[] = {
-	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,    AGW_DROP_SOURCE,   AGW_DROP_AUTH,
-	    AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT, AGW_DROP_STUN_BAD, AGW_DROP_DTLS_BAD};
+	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,   AGW_DROP_SOURCE,
+	    AGW_DROP_AUTH,      AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT,
+	    AGW_DROP_KEY_LIMIT, AGW_DROP_STUN_BAD,  AGW_DROP_DTLS_BAD};
 	const struct agw_dir_counters *dirs[2] = {
 	    [AGW_SIDE_ACCESS] = &s->counters.up, [AGW_SIDE_CORE] = &s->counters.down};
 

@@ -222,8 +222,9 @@ const char *agw_event_name(enum agw_event ev); /* "ice-connected" */
 	X(PADDING, "padding-only")                                                                 \
 	X(RTCP_FILTER, "rtcp-filter") /* nothing left after the feedback filter */                 \
 	X(SSRC_LIMIT, "ssrc-limit")                                                                \
-	X(SEND, "send")         /* the kernel refused it */                                        \
-	X(STUN_BAD, "stun-bad") /* malformed, or answered with an error */                         \
+	X(KEY_LIMIT, "srtp-key-limit") /* as many packets were sent as a key is good for */        \
+	X(SEND, "send")                /* the kernel refused it */                                 \
+	X(STUN_BAD, "stun-bad")        /* malformed, or answered with an error */                  \
 	X(DTLS_BAD, "dtls-bad")
 
 enum agw_drop {

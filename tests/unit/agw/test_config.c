@@ -125,7 +125,7 @@ static void test_mistakes_name_their_key(void **state)
 		const char *key;
 	} cases[] = {
 	    {"nonsense=1", "nonsense"},
-    {"consent.mode=maybe", "consent.mode"},
+	    {"consent.mode=maybe", "consent.mode"},
 	    {"access.ports=1-2", "access.ports"},
 	    {"access.shared_ports=17", "access.shared_ports"},
 	    {"access.ports=40000-39999", "access.ports"},
@@ -192,6 +192,22 @@ static void test_control_is_never_on_the_access_network(void **state)
 	}
 }
 
+static void test_asking_for_consent_needs_time_to_ask(void **state)
+{
+	static const char *const set[] = {"consent.mode=active", "consent.timeout=6s"};
+	struct loaded *l = load(set, 1);
+
+	REQ("ICE-22");
+	(void)state;
+	assert_int_equal(l->make, GW_OK);
+	assert_true(l->parts.pool.consent_active);
+	unload(l);
+	l = load(set, 2);
+	assert_int_not_equal(l->make, GW_OK);
+	assert_non_null(strstr(l->why, "consent.timeout"));
+	unload(l);
+}
+
 static void test_example_configuration_is_good(void **state)
 {
 	const struct gw_conf_source src = {.file = "deploy/conf/wicgate-agw.yaml"};
@@ -229,6 +245,7 @@ int main(void)
 	    cmocka_unit_test(test_wildcard_advertises_the_hosts_own_address),
 	    cmocka_unit_test(test_mistakes_name_their_key),
 	    cmocka_unit_test(test_control_is_never_on_the_access_network),
+	    cmocka_unit_test(test_asking_for_consent_needs_time_to_ask),
 	    cmocka_unit_test(test_example_configuration_is_good),
 	    cmocka_unit_test(test_default_name_has_only_characters_of_an_id),
 	};

@@ -144,6 +144,17 @@ static void test_bad_input_is_told_in_sums_once_in_ten_seconds(void **state)
 	assert_int_equal(b->bad_lines, lines);
 }
 
+static void test_a_used_up_key_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("SRTP-10");
+	agw_count(&b->s->counters.down.drops[AGW_DROP_KEY_LIMIT], 3);
+	pass(b, 1000);
+	assert_int_equal(b->bad_lines, 1);
+	assert_int_equal(b->bad[AGW_SIDE_CORE][AGW_DROP_KEY_LIMIT], 3);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -153,6 +164,7 @@ int main(void)
 	    T(test_a_sender_in_dtx_is_not_silent_while_its_rtcp_goes_on),
 	    T(test_nothing_is_watched_before_the_answer_or_when_switched_off),
 	    T(test_bad_input_is_told_in_sums_once_in_ten_seconds),
+	    T(test_a_used_up_key_is_told),
 	    T(test_strangers_do_not_break_the_silence),
 	};
 

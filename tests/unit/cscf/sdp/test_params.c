@@ -233,6 +233,39 @@ static void test_rtcp_mux_knob_in_our_offers(void **state)
 	free(without);
 }
 
+static void test_our_rtcp_port_is_told_to_the_core_always(void **state)
+{
+	REQ("RTCP-03");
+	static const struct {
+		uint16_t rtcp; /* what the AGW gave; 0: nothing of its own */
+		const char *line;
+	} cases[] = {
+	    {30001, "a=rtcp:30001\r\n"}, /* RTP + 1: said all the same */
+	    {0, "a=rtcp:30001\r\n"},
+	    {31777, "a=rtcp:31777\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cscf_sdp_session *s = fx_session(NULL);
+		struct cscf_sdp_access_local a;
+		struct cscf_sdp_core_local c;
+		struct cscf_sdp_text t;
+
+		assert_int_equal(cscf_sdp_offer_from_wic(s, FX_WIC_AUDIO, sizeof(FX_WIC_AUDIO) - 1),
+				 CSCF_SDP_OK);
+		fx_locals(s);
+		a = cscf_sdp_stream(s, 0)->access_local;
+		c = cscf_sdp_stream(s, 0)->core_local;
+		c.rtcp_port = cases[i].rtcp;
+		assert_int_equal(cscf_sdp_set_local(s, 0, &a, &c), GW_OK);
+		assert_int_equal(cscf_sdp_offer_to_core(s, &t), CSCF_SDP_OK);
+		assert_int_equal(fx_count(t.p, "a=rtcp:"), 1);
+		assert_non_null(strstr(t.p, cases[i].line));
+		cscf_sdp_session_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +275,7 @@ int main(void)
 	    cmocka_unit_test(test_core_rtcp_and_bandwidth_are_typed),
 	    cmocka_unit_test(test_access_without_rtcp_mux_gets_a_second_component),
 	    cmocka_unit_test(test_rtcp_mux_knob_in_our_offers),
+	    cmocka_unit_test(test_our_rtcp_port_is_told_to_the_core_always),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
