@@ -8,7 +8,7 @@ TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 # What anybody on the net can send first runs longer (SEC-27).
 FUZZ_SECONDS ?= 10
 FUZZ_LONG_SECONDS ?= 60
-FUZZ_LONG := fuzz_ws_upgrade fuzz_ws_frame fuzz_sip_msg fuzz_reginfo fuzz_jwt
+FUZZ_LONG := fuzz_ws_upgrade fuzz_ws_frame fuzz_sip_msg fuzz_sdp fuzz_reginfo fuzz_jwt
 # Files of the integration tier that run side by side.
 LANES ?= 2
 
