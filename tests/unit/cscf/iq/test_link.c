@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A link to an AGW: lost and back, restarts, heartbeats, silence, garbage; events and audits on it.
+ */
+#include "tests/unit/cscf/iq/pool_fixture.h"
+
+static void test_context_survives_a_short_loss_of_the_link(void **state)
+{
+	REQ("IQ-15", "REL-12");
+	struct fixture *f = *state;
+	gw_handle ctx;
+	unsigned audits;
+
+	start_up(f, 1);
+	ctx = reserved(f, 3);
+	f->agw[0].audit_ctx = f->agw[0].last_ctx;
+	audits = f->agw[0].audits;
+	fake_hang_up(&f->agw[0]);
+	UNTIL(f, f->agw[0].audits > audits);
+	assert_true(f->agw[0].last_resume);
+	assert_int_equal(f->lost, 0);
+	assert_string_not_equal(cscf_iq_ctx_id(f->iq, ctx), "");
+	release(f, ctx);
+}
+
+static void test_restarted_agw_has_lost_its_contexts(void **state)
+{
+	REQ("REL-12");
+	struct fixture *f = *state;
+	gw_handle ctx;
+
+	start_up(f, 1);
+	ctx = reserved(f, 3);
+	f->agw[0].boot = 78;
+	fake_hang_up(&f->agw[0]);
+	UNTIL(f, f->lost == 1);
+	assert_int_equal(f->call, 3);
+	assert_int_equal(cscf_iq_context_count(f->iq), 0);
+	assert_false(cscf_iq_release(f->iq, ctx, 1, "late", on_done));
+}
+
+static void test_agw_that_stays_away_is_dead(void **state)
+{
+	REQ("REL-12");
+	struct fixture *f = *state;
+
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	fake_agw_stop(&f->agw[0]);
+	UNTIL(f, f->lost == 1);
+	assert_false(cscf_iq_available(f->iq));
+}
+
+static void test_missing_heartbeats_end_the_link(void **state)
+{
+	REQ("IQ-14");
+	struct fixture *f = *state;
+	unsigned hellos;
+
+	start_up(f, 1);
+	hellos = f->agw[0].hellos;
+	f->agw[0].stub = true;
+	UNTIL(f, !cscf_iq_available(f->iq));
+	f->agw[0].stub = false;
+	UNTIL(f, f->agw[0].hellos > hellos && cscf_iq_available(f->iq));
+}
+
+static void test_an_event_is_delivered_once_and_acknowledged(void **state)
+{
+	REQ("IQ-20", "IQ-07", "REL-17");
+	struct fixture *f = *state;
+	gw_handle ctx;
+
+	start_up(f, 1);
+	ctx = reserved(f, 11);
+	for (int i = 0; i < 2; i++)
+		fake_notify(&f->agw[0], 5, f->agw[0].last_ctx,
+			    IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED));
+	UNTIL(f, f->agw[0].acks == 2);
+	assert_int_equal(f->events, 1);
+	assert_int_equal(f->call, 11);
+	assert_int_equal(f->event, IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED));
+	assert_int_equal(f->agw[0].last_ack, 5);
+	release(f, ctx);
+	/* late, for a context that has gone: counted, not delivered */
+	fake_notify(&f->agw[0], 6, f->agw[0].last_ctx, IQ_V(NOTIFICATION__EVENT__CONSENT_LOST));
+	UNTIL(f, f->agw[0].last_ack == 6);
+	assert_int_equal(f->events, 1);
+}
+
+static void test_unknown_context_is_released_when_asked_for(void **state)
+{
+	REQ("IQ-13");
+	struct fixture *f = *state;
+
+	start_up(f, 1);
+	fake_notify(&f->agw[0], 1, "00ff", IQ_V(NOTIFICATION__EVENT__TERMINATION_HEARTBEAT));
+	UNTIL(f, f->agw[0].releases == 1);
+	assert_string_equal(f->agw[0].last_release, "00ff");
+}
+
+static void test_audit_releases_what_we_do_not_know(void **state)
+{
+	REQ("IQ-15");
+	struct fixture *f = *state;
+
+	f->agw[0].audit_ctx = "0badc0de";
+	start(f, 1);
+	UNTIL(f, f->agw[0].releases == 1);
+	assert_string_equal(f->agw[0].last_release, "0badc0de");
+}
+
+/* An audit that a newer one overtook says nothing about what was there later. */
+static void test_overtaken_audit_is_not_believed(void **state)
+{
+	REQ("IQ-15");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	gw_handle ctx;
+
+	start_up(f, 1);
+	a->hold_audits = true;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 1);
+	ctx = reserved(f, 3);
+	iq_ctx_find_id(f->iq, a->last_ctx)->since_ms = 0; /* long ago: no grace */
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 2);
+	fake_audit_reply(a, 0, NULL); /* empty: of before the context was there */
+	fake_audit_reply(a, 1, a->last_ctx);
+	UNTIL(f, cscf_iq_txn_count(f->iq) == 0);
+	assert_int_equal(f->lost, 0);
+	assert_string_not_equal(cscf_iq_ctx_id(f->iq, ctx), "");
+	/* one that nothing overtook is believed */
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->n_held == 3);
+	fake_audit_reply(a, 2, NULL);
+	UNTIL(f, f->lost == 1);
+	assert_string_equal(cscf_iq_ctx_id(f->iq, ctx), "");
+}
+
+static void test_agw_that_answers_nothing_is_suspect(void **state)
+{
+	REQ("IQ-22", "IQ-24");
+	struct fixture *f = *state;
+	unsigned hellos;
+
+	start_up(f, 1);
+	hellos = f->agw[0].hellos;
+	f->agw[0].drop_requests = 1000;
+	for (unsigned i = 0; i < 5; i++)
+		(void)reserve(f, i + 1, 1);
+	UNTIL(f, f->done >= 5 && f->agw[0].hellos > hellos); /* heartbeats went on all the time */
+	assert_int_equal(f->err, GW_ERR_TIMEOUT);
+}
+
+static void test_garbage_ends_the_connection(void **state)
+{
+	REQ("IQ-17");
+	struct fixture *f = *state;
+	unsigned hellos;
+
+	start_up(f, 1);
+	hellos = f->agw[0].hellos;
+	bufferevent_write(f->agw[0].bev, "GET / HTTP/1.1\r\n\r\n", 18);
+	UNTIL(f, f->agw[0].hellos > hellos && cscf_iq_available(f->iq));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    T(test_context_survives_a_short_loss_of_the_link),
+	    T(test_restarted_agw_has_lost_its_contexts),
+	    T(test_agw_that_stays_away_is_dead),
+	    T(test_missing_heartbeats_end_the_link),
+	    T(test_an_event_is_delivered_once_and_acknowledged),
+	    T(test_unknown_context_is_released_when_asked_for),
+	    T(test_audit_releases_what_we_do_not_know),
+	    T(test_overtaken_audit_is_not_believed),
+	    T(test_agw_that_answers_nothing_is_suspect),
+	    T(test_garbage_ends_the_connection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
