@@ -31,11 +31,11 @@ test('the documents tell operators to give WIC users a subscription of their own
 		/browser users a subscription of their own \(own IMPI, own Digest password\), never that of their handset/);
 });
 
-test('upgrade, frames, SIP, reginfo and JWT have fuzz targets that CI runs for a minute each [SEC-27]', () => {
+test('upgrade, frames, SIP, SDP, reginfo and JWT have fuzz targets that CI runs for a minute each [SEC-27]', () => {
 	const mk = read('tests/tests.mk');
 	const targets = /^FUZZ_LONG := (.*)$/m.exec(mk)[1].split(' ');
 
-	assert.deepEqual(targets.sort(), ['fuzz_jwt', 'fuzz_reginfo', 'fuzz_sip_msg', 'fuzz_ws_frame', 'fuzz_ws_upgrade']);
+	assert.deepEqual(targets.sort(), ['fuzz_jwt', 'fuzz_reginfo', 'fuzz_sdp', 'fuzz_sip_msg', 'fuzz_ws_frame', 'fuzz_ws_upgrade']);
 	assert.match(mk, /^FUZZ_LONG_SECONDS \?= 60$/m);
 	assert.match(mk, /^TIERS \?=.*\bfuzz-smoke\b/m);
 	assert.match(mk, /fsanitize=fuzzer-no-link,address,undefined/);
