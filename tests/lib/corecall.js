@@ -41,8 +41,8 @@ export class CoreDialog {
 /** Our own entries only: the core is the next hop, not a route. */
 export const ours = (core, routes) => routes.filter((r) => parseUri(uriOf(r)).port !== core.port);
 
-/** The WIC calls and is answered: { call, invite, far }. */
-export async function callFromWic({ core }, wic, { rtp = 49998 } = {}) {
+/** The WIC calls and is answered (with sdp): { call, invite, far }. */
+export async function callFromWic({ core }, wic, { rtp = 49998, sdp = plainSdp('127.0.0.1', [audioLine(rtp)]) } = {}) {
 	const call = wic.invite('sip:far@ims.test');
 	const item = await core.next('INVITE', { callId: call.callId });
 	const { msg } = item;
@@ -50,16 +50,16 @@ export async function callFromWic({ core }, wic, { rtp = 49998 } = {}) {
 
 	item.reply(100, 'Trying');
 	item.reply(200, 'OK', { toTag: tag, headers: [['Contact', `<sip:far@${core.host}:${core.port}>`],
-		['Content-Type', 'application/sdp']], body: plainSdp('127.0.0.1', [audioLine(rtp)]) });
+		['Content-Type', 'application/sdp']], body: sdp });
 	assert.equal((await call.response()).status, 200);
 	await core.next('ACK', { callId: call.callId });
 	return { call, invite: msg, far: new CoreDialog(core, { local: `${msg.get('To')};tag=${tag}`, remote: msg.get('From'),
 		callId: msg.callId, target: uriOf(msg.get('Contact')), routes: ours(core, msg.all('Record-Route')) }) };
 }
 
-/** The core calls the WIC, which answers: { call, invite, far }. core.path and core.contact say where. */
-export async function callToWic({ core }, wic, { rtp = 49998 } = {}) {
-	const invite = core.terminating('INVITE', { body: plainSdp('127.0.0.1', [audioLine(rtp)]) });
+/** The core calls (with sdp) the WIC, which answers: { call, invite, answer, far }. core.path and core.contact say where. */
+export async function callToWic({ core }, wic, { rtp = 49998, sdp = plainSdp('127.0.0.1', [audioLine(rtp)]) } = {}) {
+	const invite = core.terminating('INVITE', { body: sdp });
 
 	await core.send(invite, core.pathTarget);
 	const call = await wic.incoming();
@@ -70,5 +70,5 @@ export async function callToWic({ core }, wic, { rtp = 49998 } = {}) {
 		target: uriOf(msg.get('Contact')), routes: ours(core, msg.all('Record-Route').reverse()) });
 	await far.ack(1);
 	await call.next('ACK');
-	return { call, invite, far };
+	return { call, invite, answer: msg, far };
 }
