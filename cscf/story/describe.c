@@ -5,6 +5,8 @@
  */
 #include "cscf/story/story_int.h"
 
+#include "common/plain.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,9 +41,7 @@ void story_say(const struct cscf_story_view *v, const char *text, char *out, siz
 		story_mask_line(text, out, n);
 	else
 		snprintf(out, n, "%s", text);
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	gw_plain_text(out, false);
 }
 
 bool story_has_failed(const struct cscf_story_call *c)
@@ -227,8 +227,8 @@ static const char *open_word(bool open)
 	return open ? "open" : "closed";
 }
 
-void story_describe(struct story_row *row, const struct cscf_story_call *c,
-		    const struct story_entry *e, const struct cscf_story_view *v)
+static void describe(struct story_row *row, const struct cscf_story_call *c,
+		     const struct story_entry *e, const struct cscf_story_view *v)
 {
 	row->at_ms = e->at_ms;
 	row->e = e;
@@ -266,4 +266,14 @@ void story_describe(struct story_row *row, const struct cscf_story_call *c,
 		describe_release(row, c, e);
 		break;
 	}
+}
+
+void story_describe(struct story_row *row, const struct cscf_story_call *c,
+		    const struct story_entry *e, const struct cscf_story_view *v)
+{
+	describe(row, c, e, v);
+	gw_plain_text(row->label, false);
+	gw_plain_text(row->detail, false);
+	for (size_t i = 0; i < row->n_more; i++)
+		gw_plain_text(row->more[i], false);
 }

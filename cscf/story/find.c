@@ -110,13 +110,14 @@ static json_t *row_of(const struct cscf_story_call *c, bool mask)
 	(void)gmtime_r(&t, &tm);
 	(void)strftime(began, sizeof(began), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	story_outcome(c, outcome, sizeof(outcome));
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "id", id, "began", began,
-			 "direction", c->from_wic ? "from-wic" : "to-wic", "impu", impu,
-			 "lasted_ms", (json_int_t)lasted, "status", (json_int_t)c->status, "cause",
-			 c->why != NULL && c->cause == NULL ? c->why
-			 : c->cause != NULL                 ? c->cause
-							    : "",
-			 "outcome", outcome, "call_id", story_line_text(c->call_id));
+	return json_pack(
+	    "{s:s, s:s, s:s, s:o, s:I, s:I, s:s, s:s, s:o}", "id", id, "began", began, "direction",
+	    c->from_wic ? "from-wic" : "to-wic", "impu", story_json_text(impu), "lasted_ms",
+	    (json_int_t)lasted, "status", (json_int_t)c->status, "cause",
+	    c->why != NULL && c->cause == NULL ? c->why
+	    : c->cause != NULL                 ? c->cause
+					       : "",
+	    "outcome", outcome, "call_id", story_json_text(story_line_text(c->call_id)));
 }
 
 static int by_serial(const void *a, const void *b)

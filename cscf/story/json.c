@@ -2,6 +2,8 @@
 /* A story as JSON: the same as the text, with everything that is a number as one. */
 #include "cscf/story/story_int.h"
 
+#include "common/plain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +13,15 @@ static void set(json_t *o, const char *name, json_t *value)
 	(void)json_object_set_new(o, name, value);
 }
 
-/* What came from Mw may be no UTF-8. */
-static json_t *text_json(const char *text)
+json_t *story_json_text(const char *text)
 {
-	json_t *j = json_string(text);
-	char *copy = j == NULL ? strdup(text) : NULL;
+	char *copy = strdup(text);
+	json_t *j;
 
-	for (char *p = copy; p != NULL && *p != '\0'; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	if (copy != NULL)
-		j = json_string(copy);
+	if (copy == NULL)
+		return NULL;
+	gw_plain_text(copy, false);
+	j = json_string(copy);
 	free(copy);
 	return j;
 }
@@ -29,7 +29,7 @@ static json_t *text_json(const char *text)
 static void set_text(json_t *o, const char *name, const char *text)
 {
 	if (text != NULL && text[0] != '\0')
-		set(o, name, text_json(text));
+		set(o, name, story_json_text(text));
 }
 
 /* at_plus: 0 = never, told as null */
@@ -47,7 +47,7 @@ static json_t *lines(const struct story_msg *m, const struct cscf_story_view *v)
 		story_say(v, story_line_text(m->line[i]), text, sizeof(text));
 		if (i == m->n_head)
 			(void)json_array_append_new(list, json_string(""));
-		(void)json_array_append_new(list, text_json(text));
+		(void)json_array_append_new(list, story_json_text(text));
 	}
 	return list;
 }
@@ -126,7 +126,7 @@ static json_t *row_json(const struct story_row *row, const struct cscf_story_vie
 		return o;
 	more = json_array();
 	for (size_t i = 0; i < row->n_more; i++)
-		(void)json_array_append_new(more, text_json(row->more[i]));
+		(void)json_array_append_new(more, story_json_text(row->more[i]));
 	set(o, "more", more);
 	return o;
 }

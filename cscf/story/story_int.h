@@ -248,6 +248,10 @@ void story_rows_free(struct story_rows *r);
 size_t story_rows_count(const struct story_rows *r);
 const struct story_row *story_row(const struct story_rows *r, size_t i);
 
+/* ---- json.c */
+/** A peer's text as JSON: UTF-8, without what drives a terminal. NULL: no memory. */
+json_t *story_json_text(const char *text);
+
 /* ---- describe.c */
 /** Label, detail, lanes of an entry. */
 void story_describe(struct story_row *row, const struct cscf_story_call *c,

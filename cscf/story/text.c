@@ -7,6 +7,8 @@
  */
 #include "cscf/story/story_int.h"
 
+#include "common/plain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,5 +236,6 @@ char *cscf_story_text(const struct cscf_story_call *c, const struct cscf_story_v
 		free(text);
 		return NULL;
 	}
+	gw_plain_text(text, true); /* Call-ID, codecs: whatever is said of a peer's */
 	return text;
 }

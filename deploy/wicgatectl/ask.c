@@ -102,7 +102,7 @@ static int print(const json_t *answer, bool json)
 		return EXIT_DONE;
 	}
 	(void)json_object_del(result, "text");
-	json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	putchar('\n');
 	return EXIT_DONE;
 }

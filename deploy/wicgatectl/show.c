@@ -4,6 +4,7 @@
  * object; an object becomes lines; lists inside an object follow below it. Text from a daemon is
  * printed with control characters replaced, so it cannot drive the terminal.
  */
+#include "common/plain.h"
 #include "deploy/wicgatectl/wicgatectl.h"
 
 #include <inttypes.h>
@@ -13,13 +14,6 @@
 #define COLUMNS_MAX 32
 #define CELL_MAX    160
 #define TEXT_MAX    256
-
-static void clean(char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
 
 static bool is_scalar(const json_t *j)
 {
@@ -57,7 +51,7 @@ static void scalar(const json_t *j, char *out, size_t n)
 		join(j, out, n);
 	else
 		snprintf(out, n, "-");
-	clean(out);
+	gw_plain_text(out, false);
 }
 
 static bool is_flat_list(const json_t *j)
@@ -210,8 +204,13 @@ void ctl_show(const json_t *j, FILE *to)
 {
 	/* a text answer (metrics) has lines of its own */
 	if (json_is_string(j)) {
-		for (const char *p = json_string_value(j); *p != '\0'; p++)
-			fputc((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t' ? '?' : *p, to);
+		char *text = strdup(json_string_value(j));
+
+		if (text == NULL)
+			return;
+		gw_plain_text(text, true);
+		fputs(text, to);
+		free(text);
 		return;
 	}
 	show(j, to, 0);

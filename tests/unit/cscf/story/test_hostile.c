@@ -193,12 +193,75 @@ static void test_one_users_calls_leave_room_for_the_others(void **state)
 	t_close();
 }
 
+/* C1, a turn of direction, no UTF-8: our parser takes them; and ESC, DEL, which a body may have. */
+#define ODD                                                                                        \
+	"\xc2\x9b"                                                                                 \
+	"2J"                                                                                       \
+	"\xe2\x80\xae"                                                                             \
+	"\xff"
+#define WORSE                                                                                      \
+	ODD "\x1b"                                                                                 \
+	    "]0"                                                                                   \
+	    "\x7f"
+
+static void test_no_text_of_a_peer_drives_a_terminal(void **state)
+{
+	static const char invite[] =
+	    "INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n"
+	    "From: <sip:a@x>;tag=a1\r\nTo: <sip:b@x>\r\nCall-ID: odd" ODD "\r\nCSeq: 1 INVITE\r\n"
+	    "Reason: SIP;text=\"" ODD "\"\r\nX-"
+	    "Any: " ODD "\r\nContent-Type: application/sdp\r\n\r\n"
+	    "v=0\r\nm=audio" WORSE " 4000 RTP/AVP" WORSE " 96\r\nc=IN IP4 " WORSE "\r\n"
+	    "a=rtpmap:96 " WORSE "/8000\r\n";
+	static const char *const odd[] = {"\xc2\x9b", "\x1b", "\x7f", "\xe2\x80\xae", "\xff"};
+	struct cscf_story_ask ask = {0};
+	struct cscf_sip_flow flow = {.side = CSCF_SIP_MW};
+	struct cscf_story_call *c;
+	struct cscf_sip_msg *msg = NULL;
+	static const struct cscf_sip_limits limits = {65536, 1000, 20000};
+	json_t *list;
+
+	(void)state;
+	REQ("SEC-10");
+	t_open(10, 1 << 20, 100);
+	/* as far as our parser takes it */
+	assert_int_equal(cscf_sip_msg_parse(&msg, invite, strlen(invite), &limits, false, NULL),
+			 GW_OK);
+	cscf_story_wire(t_story, &(struct cscf_sip_wire){.in = true, .flow = &flow, .msg = msg});
+	cscf_sip_msg_free(msg);
+	assert_int_equal(cscf_story_find(t_story, &ask, &c), CSCF_STORY_ONE);
+	cscf_story_identify(c, "sip:" WORSE "@x", WORSE);
+	cscf_story_stream(c, &(struct cscf_story_stream){.kind = "audio", .codecs = WORSE});
+	list = cscf_story_list(t_story, &ask, false, false, 9);
+	assert_int_equal(json_array_size(list), 1);
+	assert_true(json_is_object(json_array_get(list, 0)));
+	for (unsigned v = 0; v < 4; v++) {
+		struct cscf_story_view view = {.full = (v & 1) != 0, .mask = (v & 2) != 0};
+		json_t *o = cscf_story_json(c, &view);
+		char *said[] = {cscf_story_text(c, &view), json_dumps(o, JSON_INDENT(1)),
+				json_dumps(list, JSON_INDENT(1))};
+
+		for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+			assert_non_null(said[i]);
+			assert_non_null(strstr(said[i], "odd?2J??"));
+			for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++)
+				assert_null(strstr(said[i], odd[k]));
+			assert_null(strstr(said[i], "\\u00"));
+			free(said[i]);
+		}
+		json_decref(o);
+	}
+	json_decref(list);
+	t_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_masking_takes_time_as_the_line_is_long),
 	    cmocka_unit_test(test_one_explain_is_bounded_whatever_a_peer_sent),
 	    cmocka_unit_test(test_one_users_calls_leave_room_for_the_others),
+	    cmocka_unit_test(test_no_text_of_a_peer_drives_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
