@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ICE-lite responder, the pair in use: nomination, restart, consent by the peer's checks, time
+ * limits.
+ */
+#include "tests/unit/agw/ice/lite_fixture.h"
+
+static void test_nomination_selects_and_moves_at_once(void **state)
+{
+	struct bench *b = *state;
+	struct gw_addr a = from(5000);
+	struct gw_addr c = from(6000);
+
+	REQ("ICE-15", "ICE-16");
+	assert_int_equal(check(b, 5000, 0, 1), AGW_ICE_GOOD);
+	assert_null(agw_ice_selected(b->ice));
+	assert_int_equal(check(b, 5000, USE, 2), AGW_ICE_GOOD);
+	assert_non_null(agw_ice_selected(b->ice));
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &a));
+	assert_int_equal(b->events[AGW_ICE_EV_CONNECTED], 1);
+	/* A plain check from elsewhere validates, and moves nothing. */
+	assert_int_equal(check(b, 6000, 0, 3), AGW_ICE_GOOD);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &a));
+	assert_true(agw_ice_is_valid_source(b->ice, 0, &c));
+	assert_int_equal(check(b, 6000, USE, 4), AGW_ICE_GOOD);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &c));
+	assert_int_equal(b->events[AGW_ICE_EV_PAIR_CHANGED], 1);
+	assert_int_equal(b->events[AGW_ICE_EV_CONNECTED], 1);
+	a = from(7000);
+	assert_false(agw_ice_is_valid_source(b->ice, 0, &a));
+	assert_false(agw_ice_is_valid_source(b->ice, 1, &c)); /* the other socket */
+}
+
+static void test_restart_keeps_the_old_pair_until_the_new_one_is_nominated(void **state)
+{
+	struct bench *b = *state;
+	struct agw_ice_creds old = b->creds;
+	struct gw_addr a = from(5000);
+	struct gw_addr c = from(6000);
+	uint8_t buf[1500];
+	size_t n;
+
+	REQ("ICE-17", "ICE-12");
+	agw_ice_set_remote(b->ice, REMOTE, "");
+	assert_int_equal(check(b, 5000, USE, 1), AGW_ICE_GOOD);
+	agw_ice_creds_new(&b->creds);
+	agw_ice_restart(b->ice, &b->creds);
+	agw_ice_set_remote(b->ice, "newremote", "");
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &a));
+	/* Old credentials still get answers, and consent. */
+	n = request(b, buf, sizeof(buf), old.ufrag, REMOTE, old.pwd, 0);
+	assert_int_equal(give(b, 5000, buf, n, 2), AGW_ICE_GOOD);
+	/* New ones with the old remote half do not. */
+	assert_int_equal(check(b, 6000, USE, 3), AGW_ICE_REFUSED);
+	n = request(b, buf, sizeof(buf), b->creds.ufrag, "newremote", b->creds.pwd, USE);
+	assert_int_equal(give(b, 6000, buf, n, 4), AGW_ICE_GOOD);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &c));
+	assert_int_equal(agw_ice_generation(b->ice), 1);
+	assert_int_equal(b->events[AGW_ICE_EV_CONNECTED], 2);
+	/* Now the old generation is over, though packets under way from its pair are taken. */
+	n = request(b, buf, sizeof(buf), old.ufrag, REMOTE, old.pwd, USE);
+	assert_int_equal(give(b, 5000, buf, n, 5), AGW_ICE_REFUSED);
+	assert_true(agw_ice_is_valid_source(b->ice, 0, &a));
+	agw_ice_restart(b->ice, &b->creds);
+	assert_false(agw_ice_is_valid_source(b->ice, 0, &a));
+}
+
+static void test_two_restarts_in_a_row_keep_the_generation_in_use(void **state)
+{
+	struct bench *b = *state;
+	struct agw_ice_creds used = b->creds;
+	struct gw_addr a = from(5000);
+	uint8_t buf[1500];
+	size_t n;
+
+	REQ("ICE-17");
+	agw_ice_set_remote(b->ice, REMOTE, "");
+	assert_int_equal(check(b, 5000, USE, 1), AGW_ICE_GOOD);
+	for (int i = 0; i < 3; i++) { /* offers nobody accepted */
+		agw_ice_creds_new(&b->creds);
+		agw_ice_restart(b->ice, &b->creds);
+		n = request(b, buf, sizeof(buf), used.ufrag, REMOTE, used.pwd, 0);
+		assert_int_equal(give(b, 5000, buf, n, 2), AGW_ICE_GOOD);
+		assert_true(agw_ice_is_valid_source(b->ice, 0, &a));
+	}
+	agw_ice_set_remote(b->ice, REMOTE, "");
+	assert_int_equal(check(b, 6000, USE, 3), AGW_ICE_GOOD);
+	n = request(b, buf, sizeof(buf), used.ufrag, REMOTE, used.pwd, 0);
+	assert_int_equal(give(b, 5000, buf, n, 4), AGW_ICE_REFUSED);
+	assert_false(agw_ice_is_valid_source(b->ice, 0, &a));
+}
+
+static void test_consent_is_lost_after_30_s_of_silence_and_comes_back(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("ICE-21", "ICE-24");
+	assert_int_equal(check(b, 5000, USE, 1000), AGW_ICE_GOOD);
+	assert_int_equal(check(b, 5000, 0, 11000), AGW_ICE_GOOD);
+	/* Another source does not renew the selected one's consent. */
+	assert_int_equal(check(b, 6000, 0, 40000), AGW_ICE_GOOD);
+	agw_ice_tick(b->ice, b->env, 40999);
+	assert_non_null(agw_ice_selected(b->ice));
+	agw_ice_tick(b->ice, b->env, 41000);
+	assert_null(agw_ice_selected(b->ice));
+	assert_int_equal(b->events[AGW_ICE_EV_CONSENT_LOST], 1);
+	agw_ice_tick(b->ice, b->env, 60000);
+	assert_int_equal(b->events[AGW_ICE_EV_CONSENT_LOST], 1);
+	assert_int_equal(check(b, 5000, 0, 61000), AGW_ICE_GOOD);
+	assert_non_null(agw_ice_selected(b->ice));
+	assert_int_equal(b->events[AGW_ICE_EV_CONSENT_RESTORED], 1);
+}
+
+static void test_without_nomination_in_time_ice_fails_once(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("ICE-25");
+	agw_ice_tick(b->ice, b->env, 100000);
+	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0); /* not asked for yet: ringing may last */
+	agw_ice_expect(b->ice, 100000);
+	assert_true(agw_ice_is_pending(b->ice));
+	agw_ice_tick(b->ice, b->env, 119999);
+	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
+	agw_ice_tick(b->ice, b->env, 120000);
+	agw_ice_tick(b->ice, b->env, 130000);
+	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 1);
+}
+
+static void test_nomination_in_time_ends_the_wait(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("ICE-25");
+	agw_ice_expect(b->ice, 1000);
+	assert_int_equal(check(b, 5000, USE, 2000), AGW_ICE_GOOD);
+	assert_false(agw_ice_is_pending(b->ice));
+	agw_ice_tick(b->ice, b->env, 25000);
+	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_nomination_selects_and_moves_at_once),
+	    T(test_restart_keeps_the_old_pair_until_the_new_one_is_nominated),
+	    T(test_two_restarts_in_a_row_keep_the_generation_in_use),
+	    T(test_consent_is_lost_after_30_s_of_silence_and_comes_back),
+	    T(test_without_nomination_in_time_ice_fails_once),
+	    T(test_nomination_in_time_ends_the_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
