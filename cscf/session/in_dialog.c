@@ -148,9 +148,10 @@ static void bye(struct call *c, struct dialog *d, gw_handle server, const struct
 		err = in_dialog_prepare(c, d, other_side(from), copy);
 	if (err == GW_OK && c->answered_ms == 0)
 		err = GW_ERR_STATE; /* the caller never got the 2xx: it gets a refusal instead */
-	if (err == GW_OK) {
+	if (err == GW_OK)
+		err = leg_hide_sdp(copy, true);
+	if (err == GW_OK)
 		err = cseq_shift(&d->target[other_side(from)], copy);
-	}
 	if (err == GW_OK) {
 		err = leg_send(c, other_side(from), copy, x);
 		copy = NULL;

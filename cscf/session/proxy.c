@@ -201,9 +201,11 @@ static enum gw_err prepare_from_wic(struct cscf_session *s, struct cscf_sip_msg 
 				    const struct cscf_registrar_identity *id, bool in_dialog,
 				    const char *pcv, const struct emergency *emergency)
 {
-	enum gw_err err = cscf_trust_strip_from_wic(msg);
+	enum gw_err err = cscf_sip_msg_drop_sdp(msg, true);
 	unsigned own;
 
+	if (err == GW_OK)
+		err = cscf_trust_strip_from_wic(msg);
 	(void)cscf_sip_msg_hdr_del(msg, "Record-Route"); /* a WIC is no proxy */
 	if (err == GW_OK)
 		err = leg_prepare_request(msg, SIDE_CORE);
@@ -331,6 +333,8 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 	if (cscf_sip_msg_hdr(msg, "P-Called-Party-ID", &v))
 		called = gw_slice_dup(v);
 	err = cscf_sip_msg_clone(&copy, msg);
+	if (err == GW_OK)
+		err = cscf_sip_msg_drop_sdp(copy, true);
 	if (err == GW_OK)
 		err = cscf_trust_strip_to_wic(copy);
 	if (err == GW_OK)

@@ -238,7 +238,7 @@ bool cscf_sip_msg_top_via(const struct cscf_sip_msg *msg, struct cscf_sip_via *o
 struct gw_slice cscf_sip_msg_body(const struct cscf_sip_msg *msg); /* n = 0 when none */
 /** Media type without parameters, as written; n = 0 when absent. */
 struct gw_slice cscf_sip_msg_content_type(const struct cscf_sip_msg *msg);
-/** @param type NULL keeps Content-Type; an empty body removes Content-Type */
+/** @param type NULL keeps Content-Type; an empty body removes what tells of it */
 enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, const void *body,
 				  size_t n) GW_MUST_CHECK;
 

@@ -33,6 +33,8 @@ struct gw_slice cscf_sip_msg_content_type(const struct cscf_sip_msg *msg)
 enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, const void *body,
 				  size_t n)
 {
+	static const char *const of_body[] = {"Content-Type", "Content-Disposition",
+					      "Content-Encoding", "Content-Language"};
 	char *copy = NULL;
 	enum gw_err err = GW_OK;
 
@@ -44,7 +46,8 @@ enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, co
 		if (type != NULL)
 			err = cscf_sip_msg_hdr_set(msg, "Content-Type", type);
 	} else {
-		cscf_sip_msg_hdr_del(msg, "Content-Type");
+		for (size_t i = 0; i < sizeof(of_body) / sizeof(of_body[0]); i++)
+			cscf_sip_msg_hdr_del(msg, of_body[i]);
 	}
 	if (err != GW_OK) {
 		free(copy);
@@ -58,6 +61,12 @@ enum gw_err cscf_sip_msg_set_body(struct cscf_sip_msg *msg, const char *type, co
 
 /* --- multipart --- */
 
+/* "--b1" does not stand in "--b12". */
+static bool ends_delimiter(struct gw_slice s, size_t at)
+{
+	return at == s.n || strchr("\r\n\t -", s.p[at]) != NULL;
+}
+
 /* Start of "--boundary" at a line start at or after `from`; s.n when there is none. */
 static size_t find_boundary(struct gw_slice s, struct gw_slice boundary, size_t from)
 {
@@ -70,7 +79,8 @@ static size_t find_boundary(struct gw_slice s, struct gw_slice boundary, size_t 
 		if (i + 2 + boundary.n > s.n)
 			break;
 		if (s.p[i + 1] == '-' && (i == 0 || s.p[i - 1] == '\n') &&
-		    memcmp(s.p + i + 2, boundary.p, boundary.n) == 0)
+		    memcmp(s.p + i + 2, boundary.p, boundary.n) == 0 &&
+		    ends_delimiter(s, i + 2 + boundary.n))
 			return i;
 	}
 	return s.n;
@@ -79,29 +89,42 @@ static size_t find_boundary(struct gw_slice s, struct gw_slice boundary, size_t 
 /* Read the headers of a part; what is left is its body. */
 static bool read_part(struct gw_slice part, struct cscf_sip_part *out)
 {
+	struct gw_slice *last = NULL; /* the value a folded line goes on with */
+
 	*out = (struct cscf_sip_part){.type = GW_SLICE_LIT("text/plain")};
 	for (;;) {
 		const char *nl = part.n > 0 ? memchr(part.p, '\n', part.n) : NULL;
 		struct gw_slice line, name, value;
 		const char *colon;
 
+		bool folded;
+
 		if (nl == NULL)
 			return false;
+		folded = part.p[0] == ' ' || part.p[0] == '\t';
 		line = cscf_sip_trim((struct gw_slice){part.p, (size_t)(nl - part.p)});
 		part.n -= (size_t)(nl + 1 - part.p);
 		part.p = nl + 1;
 		if (line.n == 0)
 			break;
+		if (folded && last != NULL)
+			*last = cscf_sip_trim(
+			    (struct gw_slice){last->p, (size_t)(line.p + line.n - last->p)});
+		if (folded)
+			continue;
 		colon = memchr(line.p, ':', line.n);
 		if (colon == NULL)
 			return false;
 		name = cscf_sip_trim((struct gw_slice){line.p, (size_t)(colon - line.p)});
 		value = cscf_sip_trim(
 		    (struct gw_slice){colon + 1, line.n - (size_t)(colon + 1 - line.p)});
+		last = NULL;
 		if (gw_slice_ieq_str(name, "Content-Type") || gw_slice_ieq_str(name, "c"))
-			out->type = value;
+			last = &out->type;
 		else if (gw_slice_ieq_str(name, "Content-Disposition"))
-			out->disposition = value;
+			last = &out->disposition;
+		if (last != NULL)
+			*last = value;
 	}
 	out->body = part;
 	return true;
@@ -133,9 +156,24 @@ static bool cut_part(struct gw_slice body, struct gw_slice boundary, size_t *at,
 	return true;
 }
 
+/* A media type, also with blanks at its slash (RFC 3261 s25.1: SLASH). */
+static bool is_type(struct gw_slice value, const char *type)
+{
+	struct gw_slice t = media_type(value);
+	size_t i = 0;
+
+	for (; *type != '\0'; type++, i++) {
+		while (i < t.n && t.p[i] <= ' ')
+			i++;
+		if (i == t.n || strncasecmp(t.p + i, type, 1) != 0)
+			return false;
+	}
+	return i == t.n;
+}
+
 static bool is_wanted(const struct cscf_sip_part *part, const char *type)
 {
-	return gw_slice_ieq_str(media_type(part->type), type) &&
+	return is_type(part->type, type) &&
 	       !(strcasecmp(type, "application/sdp") == 0 &&
 		 gw_slice_ieq_str(media_type(part->disposition), "early-session"));
 }
@@ -144,7 +182,7 @@ static bool is_wanted(const struct cscf_sip_part *part, const char *type)
 
 static bool is_multipart(struct gw_slice content_type)
 {
-	return content_type.n >= 10 && strncasecmp(content_type.p, "multipart/", 10) == 0;
+	return content_type.n >= 9 && strncasecmp(content_type.p, "multipart", 9) == 0;
 }
 
 /* The boundary of a multipart body, into text, and where the first part begins. */
@@ -198,15 +236,15 @@ enum gw_err cscf_sip_msg_find_part(const struct cscf_sip_msg *msg, const char *t
 /* Is it one that a peer may take for a description, and we do not rewrite? */
 static bool is_stray(const struct cscf_sip_part *part, bool *keep)
 {
-	static const char sdp[] = "application/sdp";
+	static const char sdp[] = "application/sdp", sub[] = "sdp";
 
-	if (is_multipart(part->type)) {
-		for (size_t i = 0; i + sizeof(sdp) - 1 <= part->body.n; i++)
-			if (strncasecmp(part->body.p + i, sdp, sizeof(sdp) - 1) == 0)
+	if (is_multipart(part->type)) { /* however its type is written */
+		for (size_t i = 0; i + sizeof(sub) - 1 <= part->body.n; i++)
+			if (strncasecmp(part->body.p + i, sub, sizeof(sub) - 1) == 0)
 				return true;
 		return false;
 	}
-	if (!gw_slice_ieq_str(media_type(part->type), sdp))
+	if (!is_type(part->type, sdp))
 		return false;
 	if (!*keep || !is_wanted(part, sdp))
 		return true;

@@ -61,6 +61,13 @@ static void test_descriptions_that_nobody_rewrites_are_dropped(void **state)
 	    {multi, TEXT_PART "--b\r\nContent-Type: application/sdp\r\n\r\nv=0", false,
 	     GW_ERR_PARSE, NULL},
 	    {"multipart/mixed", TEXT_PART END, false, GW_ERR_PARSE, NULL},
+	    {"Application / SDP ;x=y", "v=0", true, GW_OK, ""},
+	    {multi, PART("c:\r\n application / SDP;x=y", "v=2") TEXT_PART END, true, GW_OK,
+	     TEXT_PART END},
+	    {multi, PART("Content-Type: text/plain;\r\n charset=utf-8", "x") END, true, GW_OK,
+	     NULL},
+	    {multi, PART("Content-Type: text/plain", "x\r\n--bb\r\nno part") END, true, GW_OK,
+	     NULL},
 	};
 
 	(void)state;
