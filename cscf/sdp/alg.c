@@ -460,22 +460,3 @@ const struct cscf_sdp_stream *cscf_sdp_stream(const struct cscf_sdp_session *s, 
 {
 	return i < view(s)->n ? &view(s)->v[i]->pub : NULL;
 }
-
-char *cscf_sdp_masked(const char *text, size_t n)
-{
-	static const char *const secret[] = {"a=ice-pwd:", "a=ice-ufrag:"};
-	char *copy = gw_slice_dup((struct gw_slice){text, n});
-
-	for (size_t i = 0; copy != NULL && i < n; i++) {
-		for (size_t k = 0; k < 2; k++) {
-			size_t len = strlen(secret[k]);
-
-			if ((i > 0 && copy[i - 1] != '\n') || n - i < len ||
-			    memcmp(copy + i, secret[k], len) != 0)
-				continue;
-			for (size_t j = i + len; j < n && copy[j] != '\r' && copy[j] != '\n'; j++)
-				copy[j] = '*';
-		}
-	}
-	return copy;
-}

@@ -405,7 +405,7 @@ size_t cscf_sdp_stream_count(const struct cscf_sdp_session *s);
 const struct cscf_sdp_stream *cscf_sdp_stream(const struct cscf_sdp_session *s, size_t i);
 
 /**
- * Copy of an SDP with ICE passwords and ufrags masked, for a debug log (SDP-43).
+ * Copy of an SDP with ICE passwords, ufrags and keys masked, for a debug log (SDP-43).
  * @return NULL when out of memory; caller frees with free()
  */
 char *cscf_sdp_masked(const char *text, size_t n);

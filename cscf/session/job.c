@@ -209,8 +209,13 @@ static enum media_rc take_sdp(struct call *c, struct job *j)
 
 static bool put_text(struct call *c, struct job *j)
 {
+	struct cscf_sip_part part;
+
 	if (c->media.text.p == NULL || c->media.here)
 		return true;
+	if (gw_log_enabled(GW_LOG_DEBUG) &&
+	    cscf_sip_msg_find_part(j->msg, SDP_TYPE, &part) == GW_OK)
+		record_rewrite(c, j->from, part.body);
 	return cscf_sip_msg_replace_part(j->msg, SDP_TYPE, c->media.text.p, c->media.text.n) ==
 	       GW_OK;
 }

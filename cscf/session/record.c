@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The call record: one line at the end of every call, failed ones included (REL-18), with the
- * media statistics that came back with the Release.
+ * media statistics that came back with the Release. At debug: both sides of each rewrite (SDP-43).
  * Thread: the cscf loop.
  */
 #include "cscf/session/session_int.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #define GW_LOG_MOD "session"
+#define SDP_LOGGED 3000 /* octets of a description in a log line */
 
 static uint64_t dropped(const IqDirectionStats *d)
 {
@@ -59,4 +60,22 @@ void record_write(const struct call *c)
 		 c->answered_ms != 0 ? (long long)(end - c->answered_ms) : 0LL, c->status,
 		 cause_name(c->cause), cscf_sip_mask(c->request_uri), cscf_sip_mask(c->from),
 		 c->stats);
+}
+
+static void write_sdp(const struct call *c, enum side side, const char *way, const char *text,
+		      size_t n)
+{
+	char *masked = cscf_sdp_masked(text, n);
+
+	if (masked != NULL)
+		CALL_LOG(GW_LOG_DEBUG, "call.sdp", c, side_name(side),
+			 "side=%s way=%s octets=%zu text=\"%.*s\"", side_name(side), way, n,
+			 SDP_LOGGED, masked);
+	free(masked);
+}
+
+void record_rewrite(const struct call *c, enum side from, struct gw_slice in)
+{
+	write_sdp(c, from, "in", in.p, in.n);
+	write_sdp(c, other_side(from), "out", c->media.text.p, c->media.text.n);
 }

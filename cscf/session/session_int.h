@@ -407,5 +407,7 @@ void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf
 void proxy_free_all(struct cscf_session *s);
 void record_stats(struct call *c, const struct cscf_iq_outcome *o);
 void record_write(const struct call *c);
+/** What came in and what goes out for it (media.text), masked. Ask for the level before. */
+void record_rewrite(const struct call *c, enum side from, struct gw_slice in);
 
 #endif

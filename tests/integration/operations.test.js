@@ -185,6 +185,27 @@ test('an eP-CSCF without any AGW is not ready and refuses calls with 503 [CALL-3
 	await lonely.assertNothingLeft();
 });
 
+test('debug log: both sides of offer and answer as they came and as they went, ICE secrets of no end [SDP-43]',
+	async ({ gw, wic, ue }) => {
+		const [alice, bob] = [await wic('alice'), await ue('bob')];
+		const call = alice.invite('sip:bob@ims.test');
+		const at = await bob.incoming();
+		const [res] = await Promise.all([call.response(), at.answer()]);
+
+		await call.bye();
+		const lines = gw.cscf.log('call.sdp').filter((l) => l.call_id === call.callId);
+		const text = Object.fromEntries(lines.map((l) => [`${l.side} ${l.way}`, l.text]));
+
+		assert.deepEqual(lines.slice(0, 4).map((l) => [l.side, l.way]), [['w2', 'in'], ['mw', 'out'], ['mw', 'in'], ['w2', 'out']]);
+		assert.match(text['w2 in'], /UDP\/TLS\/RTP\/SAVPF.*a=ice-pwd:\*+/);
+		assert.match(text['mw out'], /m=audio \d+ RTP\/AVP /);
+		assert.match(text['mw in'], /o=ue .*m=audio/);
+		assert.match(text['w2 out'], /a=ice-ufrag:\*+/);
+		for (const [, word] of `${call.invite.body}${res.body}`.matchAll(/a=ice-(?:pwd|ufrag):(\S+)/g))
+			for (const l of lines)
+				assert.ok(!new RegExp(`[: ]${word}(?![\\w+/])`).test(l.text), `call.sdp shows ${word}`);
+	});
+
 test('SIGTERM drains: not ready, no new work, the call goes on until its BYE, then exit 0 [WS-35]',
 	async ({ own, core, client, ue }) => {
 		const gw = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'] });

@@ -241,6 +241,21 @@ static void test_masked_text_shows_no_ice_secret(void **state)
 	free(m);
 }
 
+static void test_masked_text_shows_no_key_and_no_ufrag_of_a_candidate(void **state)
+{
+	static const char text[] = "v=0\r\nk=clear:XX\r\nA=Crypto:1 AES inline:XX\n"
+				   "a=candidate:1 1 udp 1 h 9 typ host ufrag XX network-id 1\r\n"
+				   "a=ice-pwd:XX";
+	char *m = cscf_sdp_masked(text, strlen(text));
+
+	(void)state;
+	REQ("SDP-43");
+	assert_non_null(m);
+	assert_null(strstr(m, "XX"));
+	assert_non_null(strstr(m, "typ host ufrag ** network-id 1\r\n"));
+	free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +266,7 @@ int main(void)
 	    cmocka_unit_test(test_verdicts_map_to_sip),
 	    cmocka_unit_test(test_candidates_are_kept_or_passed_over),
 	    cmocka_unit_test(test_masked_text_shows_no_ice_secret),
+	    cmocka_unit_test(test_masked_text_shows_no_key_and_no_ufrag_of_a_candidate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
