@@ -3,6 +3,7 @@
 // Media policy turned away from its defaults, by configuration alone: what stands in the
 // descriptions on both sides, whose RTP is taken, and when a call is over.
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { Gateway, HOST } from '../lib/gateway.js';
 import { callFromWic, callToWic } from '../lib/corecall.js';
 import { leave, registered } from '../lib/register.js';
@@ -80,7 +81,12 @@ test('rtcp-mux: offered to the WIC but not required, taken where the core offers
 });
 
 test('a core on IPv6, the longest call, what is said without an AGW [SDP-32, REL-19]', async (env) => {
-	const { core, own } = env;
+	const { core, own, t } = env;
+
+	if (!Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1')) {
+		t.skip('no ::1 on this machine');
+		return;
+	}
 	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN],
 		cscf: { core: { family: 'ipv6' }, limits: { call_duration: '1s' }, reject: { no_media_wic: 580, no_media_core: 606 },
 			iq: { heartbeat: '500ms' } },
