@@ -103,6 +103,25 @@ test('a reliable 183 and its PRACK in one dialog, an answer in another after tha
 		await hangUp();
 	});
 
+test('199 ends one of two early dialogs: the WIC is told, the other is heard and answers [CALL-23]', async (env) => {
+	const { call, early, final, reply, hangUp } = await calling(env);
+
+	await early('one', { body: answerOf('one') });
+	await early('two', { body: answerOf('two') });
+	reply(199, 'one', { headers: [['Reason', 'SIP;cause=486']] });
+	const gone = await call.response(101);
+
+	assert.equal(gone.status, 199);
+	assert.equal(gone.toTag, 'one');
+	assert.equal(gone.get('Reason'), 'SIP;cause=486');
+	assert.equal((await atAgw(env, call)).remotes['127.0.0.12:46000'], true);
+	const answer = await final('two', { body: answerOf('two') });
+
+	assert.equal(answer.toTag, 'two');
+	assert.deepEqual(await atAgw(env, call), { up: true, down: true, remotes: { '127.0.0.12:46000': true } });
+	await hangUp();
+});
+
 test('P-Early-Media: who has it is heard, also without a new description [CALL-43, RTP-05]', async (env) => {
 	const { call, early, final, hangUp } = await calling(env);
 	const pem = (value) => ({ headers: [['P-Early-Media', value]] });

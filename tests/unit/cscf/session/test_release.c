@@ -22,6 +22,7 @@ static void test_no_agw(void **state)
 	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, "<sip:alice@ims.test>", 1, "",
 		      W_CORE_SDP);
 	assert_int_equal(w_status(h), 500);
+	assert_string_equal(w_last_answer(h)->hdr, "Retry-After");
 	assert_int_equal(w.n_clients, 0); /* nothing went to the other side (2.2) */
 	w_assert_nothing_left();
 }
