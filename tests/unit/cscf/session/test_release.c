@@ -389,7 +389,7 @@ static void test_bye_is_said_when_the_wic_is_back(void **state)
 	h = w_request(&w_core, "BYE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NULL);
 	assert_int_equal(w_status(h), 200);
 	assert_int_equal(w.released, 1);
-		w.reg_conn = W_OTHER;
+	w.reg_conn = W_OTHER;
 	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_REATTACHED, 5, W_CONN, W_OTHER);
 	assert_byes(true, false, "");
 }
