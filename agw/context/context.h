@@ -12,8 +12,9 @@
  * A walk through one call: agw_context_reserve allocates all streams or none and answers with
  * addresses and rev 1; agw_context_configure merges patches into the streams' parameters, all
  * switch together, rev + 1; PREPARE keeps patches for an offer in flight, COMMIT merges them
- * and then its own, ROLLBACK forgets them; agw_context_release takes the context out of the table at once (its name
- * is free again) and calls back with the final counters once the workers gave the streams back.
+ * and then its own, ROLLBACK forgets them; agw_context_release takes the context out of the table
+ * at once (its name is free again) and calls back with the final counters once the workers gave the
+ * streams back.
  *
  * What it does not do: the control protocol (agw/iq), media (agw/worker).
  * Clauses: calls-and-media spec 5.1–5.3; TS 23.334 §6.2.

@@ -167,7 +167,8 @@ static void timer_c(struct cscf_sip_client *c)
 	cscf_sip_count(CSCF_SIP_N_TIMER_C);
 	cscf_sip_client_deliver_local(c, 408, CSCF_SIP_CAUSE_TIMER_C);
 	if (c->cancel_reason == NULL)
-		c->cancel_reason = strdup("SIP;cause=408"); /* without it, a CANCEL without Reason */
+		c->cancel_reason =
+		    strdup("SIP;cause=408"); /* without it, a CANCEL without Reason */
 	if (c->provisional && !c->cancel_sent)
 		cscf_sip_client_send_cancel(c);
 	else if (!c->provisional)

@@ -85,7 +85,8 @@ static void start(void)
 		keys.recv[i] = peer_keys.send[i] = (uint8_t)(i + 100);
 	}
 	if (env.scratch == NULL || agw_ice_env_new(&env.ice) != GW_OK ||
-	    agw_udp_in_new(&env.in) != GW_OK || agw_udp_out_new(&env.out, agw_relay_failed, &env) != GW_OK ||
+	    agw_udp_in_new(&env.in) != GW_OK ||
+	    agw_udp_out_new(&env.out, agw_relay_failed, &env) != GW_OK ||
 	    agw_srtp_init() != GW_OK || agw_dtls_ctx_new(&dtls, &dcfg) != GW_OK ||
 	    gw_addr_parse_ip(&wic, "192.0.2.1", 5000) != GW_OK ||
 	    gw_addr_parse_ip(&core, "192.0.2.2", 6000) != GW_OK)

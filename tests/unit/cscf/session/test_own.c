@@ -258,7 +258,8 @@ static void test_a_party_that_crosses_ours_gets_491(void **state)
 	timed_call(ALLOW_OLD, 2);
 	w_until(&w.n_clients, 1);
 	assert_int_equal(w_status(from_core("INVITE", 7, W_CORE_SDP)), 491);
-	assert_int_equal(w_status(from_core("INVITE", 7, NULL)), 491); /* its offer is yet to come */
+	assert_int_equal(w_status(from_core("INVITE", 7, NULL)),
+			 491); /* its offer is yet to come */
 	assert_int_equal(w_status(from_core("UPDATE", 8, W_CORE_SDP)), 491);
 	assert_int_equal(w_status(from_wic("INVITE", 2, "", w_wic_sdp(false))), 491);
 	/* what makes no offer passes */
