@@ -51,15 +51,34 @@ bool story_has_failed(const struct cscf_story_call *c)
 	return c->place == STORY_TURNED_AWAY && (c->why != NULL || c->status >= 300);
 }
 
+/* " (ICE FAILED, TIMEOUT)": what made the gateway give up on the media; "" for other ends */
+static void say_trouble(const struct cscf_story_call *c, char *out, size_t n)
+{
+	static const char *const causes[] = {"media-lost", "fingerprint", "media-timeout"};
+
+	out[0] = '\0';
+	for (size_t i = 0; c->trouble != NULL && i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (strcmp(c->cause, causes[i]) == 0)
+			snprintf(out, n, " (%s%s%s)", c->trouble,
+				 c->trouble_why != NULL ? ", " : "",
+				 c->trouble_why != NULL ? c->trouble_why : "");
+	for (; *out != '\0'; out++)
+		if (*out == '_')
+			*out = ' ';
+}
+
 void story_outcome(const struct cscf_story_call *c, char *out, size_t n)
 {
 	const char *verdict = c->verdict != NULL ? c->verdict : "";
+	char trouble[60] = "";
 
+	if (c->cause != NULL)
+		say_trouble(c, trouble, sizeof(trouble));
 	if (c->cause != NULL && c->answered_ms != 0)
-		snprintf(out, n, "ended by %s: %s%s%s", story_who_name(c->by), c->cause,
+		snprintf(out, n, "ended by %s: %s%s%s%s", story_who_name(c->by), c->cause, trouble,
 			 verdict[0] != '\0' ? " " : "", verdict);
 	else if (c->cause != NULL)
-		snprintf(out, n, "never answered: %d, %s by %s%s%s", c->status, c->cause,
+		snprintf(out, n, "never answered: %d, %s%s by %s%s%s", c->status, c->cause, trouble,
 			 story_who_name(c->by), verdict[0] != '\0' ? ", " : "", verdict);
 	else if (c->place == STORY_LIVE)
 		snprintf(out, n, "live, %s", c->state != NULL ? c->state : "new");

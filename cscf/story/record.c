@@ -131,18 +131,43 @@ static void address_text(char *out, size_t n, const IqAddress *a)
 		snprintf(out, n, "%s%s%s:%u", open, a->ip, open[0] != '\0' ? "]" : "", a->port);
 }
 
+/* What a call may end of: told with its outcome. */
+static void note_trouble(struct cscf_story_call *c, const IqNotification *n)
+{
+	switch ((int)n->event) { /* a wire value: has a default */
+	case IQ_V(NOTIFICATION__EVENT__ICE_FAILED):
+	case IQ_V(NOTIFICATION__EVENT__DTLS_FAILED):
+	case IQ_V(NOTIFICATION__EVENT__DTLS_CLOSED):
+	case IQ_V(NOTIFICATION__EVENT__CONSENT_LOST):
+	case IQ_V(NOTIFICATION__EVENT__MEDIA_INACTIVE):
+	case IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED):
+		break;
+	default:
+		return;
+	}
+	if (c->cause != NULL)
+		return; /* it ended of something else */
+	c->trouble = iq_event_name(n->event);
+	c->trouble_why = n->cause != IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED)
+			     ? iq_cause_name(n->cause) + sizeof("CAUSE_") - 1
+			     : NULL;
+}
+
 void cscf_story_event(struct cscf_story_call *c, const IqNotification *n)
 {
 	struct story_entry *e = push_word(c, STORY_EVENT, CSCF_STORY_AGW, iq_event_name(n->event));
 	char remote[80], text[320];
+	bool again = n->ice_generation > 0;
 
 	if (e == NULL)
 		return;
 	address_text(remote, sizeof(remote), n->remote);
+	note_trouble(c, n);
 	e->number = n->stream_id;
 	e->in = n->side == IQ_V(REALM_SIDE__REALM_CORE);
-	snprintf(text, sizeof(text), "%s%s%s%.200s", remote, remote[0] != '\0' ? " " : "",
-		 n->ice_generation > 0 ? "after restart " : "", n->detail);
+	snprintf(text, sizeof(text), "%s%s%s%s%.200s", remote,
+		 again && remote[0] != '\0' ? " " : "", again ? "after restart" : "",
+		 n->detail[0] != '\0' && (again || remote[0] != '\0') ? " " : "", n->detail);
 	e->is.more = story_line_str(&c->st->lines, text);
 	if (n->cause != IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED))
 		e->is.third = story_line_str(&c->st->lines, iq_cause_name(n->cause));

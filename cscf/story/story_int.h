@@ -153,6 +153,7 @@ struct cscf_story_call {
 	uint64_t id_hash;
 	struct story_line *call_id, *caller_tag, *tag[STORY_TAGS], *impu, *icid;
 	const char *cause, *verdict, *reason, *why, *state; /* static */
+	const char *trouble, *trouble_why; /* static: the last bad news of the AGW */
 	enum cscf_story_who by;
 	int status;                  /* the INVITE's final answer to the caller */
 	struct story_entry *entries; /* owned */

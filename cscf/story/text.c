@@ -50,15 +50,37 @@ static void arrow(char line[LADDER + 1], const struct story_row *row)
 	memcpy(line + left + 1 + (room - n) / 2, row->label, n);
 }
 
-/* One line, cut to the width. */
+/* How much of the text goes on this line: whole words, unless one is longer than half of it. */
+static size_t take(const char *text, size_t room)
+{
+	size_t n = strlen(text);
+
+	if (n <= room)
+		return n;
+	for (n = room; n > room / 2 && text[n] != ' '; n--)
+		;
+	if (text[n] == ' ')
+		return n;
+	for (n = room; n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+		; /* not within a character */
+	return n;
+}
+
+/* A text beside the ladder, on as many lines as it needs. */
 static void put_line(FILE *to, const char *ladder, const char *text)
 {
-	int room = WIDTH - LADDER - 1;
+	static const char more[] = "      ";
+	size_t room = WIDTH - LADDER - 1, n = take(text, room);
+	char empty[LADDER + 1];
 
-	if ((int)strlen(text) <= room)
-		fprintf(to, "%s %s\n", ladder, text);
-	else
-		fprintf(to, "%s %.*s..\n", ladder, room - 2, text);
+	fprintf(to, "%s %.*s\n", ladder, (int)n, text);
+	lanes(empty);
+	for (text += n; *text != '\0'; text += n) {
+		text += strspn(text, " ");
+		n = take(text, room - (sizeof(more) - 1));
+		if (n > 0)
+			fprintf(to, "%s %s%.*s\n", empty, more, (int)n, text);
+	}
 }
 
 static void put_full(FILE *to, const struct story_row *row, const struct cscf_story_view *v)

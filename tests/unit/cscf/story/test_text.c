@@ -257,12 +257,89 @@ static void test_odd_descriptions_are_summed_up_too(void **state)
 	}
 }
 
+static void say_bad_event(struct cscf_story_call *c, IqEvent event, IqCause cause)
+{
+	static char ip[] = "192.0.2.1";
+	IqAddress remote;
+	IqNotification n;
+
+	wicgate__iq__v1__address__init(&remote);
+	wicgate__iq__v1__notification__init(&n);
+	remote.ip = ip;
+	remote.port = 9;
+	n.remote = &remote;
+	n.event = event;
+	n.cause = cause;
+	cscf_story_event(c, &n);
+}
+
+static bool has_line_that_ends_in_a_blank(const char *text)
+{
+	return strstr(text, " \n") != NULL;
+}
+
+/* In one line what the AGW said, and nothing of a line that decides is cut. */
+static void test_the_outcome_says_why_media_was_lost(void **state)
+{
+	static const struct {
+		const char *cause;
+		IqEvent event;
+		IqCause why;
+		const char *says;
+	} cases[] = {
+	    {"media-lost", IQ_V(NOTIFICATION__EVENT__ICE_FAILED),
+	     IQ_V(NOTIFICATION__CAUSE__CAUSE_TIMEOUT),
+	     "never answered: 500, media-lost (ICE FAILED, TIMEOUT) by the gateway"},
+	    {"fingerprint", IQ_V(NOTIFICATION__EVENT__DTLS_FAILED),
+	     IQ_V(NOTIFICATION__CAUSE__CAUSE_FINGERPRINT),
+	     "fingerprint (DTLS FAILED, FINGERPRINT) by"},
+	    {"media-lost", IQ_V(NOTIFICATION__EVENT__CONSENT_LOST),
+	     IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED), "media-lost (CONSENT LOST) by"},
+	    {"media-lost", IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED),
+	     IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED), "500, media-lost by"},
+	    {"bye", IQ_V(NOTIFICATION__EVENT__ICE_FAILED),
+	     IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED), "500, bye by"},
+	};
+	static const char reason[] =
+	    "SIP;cause=503;text=\"a reason for more lines, to-its-end\"";
+	struct cscf_story_view view = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cscf_sip_msg *msg = t_msg(INVITE);
+		struct cscf_story_call *c;
+		char *out;
+
+		t_open(10, 1 << 20, 100);
+		t_wire(CSCF_SIP_W2, true, INVITE);
+		c = cscf_story_begin(t_story, msg, true, 42);
+		say_bad_event(c, cases[i].event, cases[i].why);
+		cscf_story_release(c, &(struct cscf_story_release){.cause = cases[i].cause,
+								   .reason = reason,
+								   .by = CSCF_STORY_GATEWAY});
+		/* what comes after the end is not why */
+		say_bad_event(c, IQ_V(NOTIFICATION__EVENT__DTLS_CLOSED),
+			      IQ_V(NOTIFICATION__CAUSE__CAUSE_PEER_CLOSED));
+		cscf_story_end(c, 500);
+		out = cscf_story_text(t_find("42"), &view);
+		if (strstr(out, cases[i].says) == NULL || strstr(out, "to-its-end\"") == NULL ||
+		    strstr(out, "telephone-event") == NULL || has_line_that_ends_in_a_blank(out))
+			fail_msg("%s, no cut or blank end: %s", cases[i].says, out);
+		for (const char *line = out; *line != '\0'; line += strcspn(line, "\n") + 1)
+			assert_in_range(strcspn(line, "\n"), 0, 120);
+		free(out);
+		cscf_sip_msg_free(msg);
+		t_close();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_an_answered_call_as_text),
 	    cmocka_unit_test(test_the_same_as_json_whole_and_masked),
 	    cmocka_unit_test(test_odd_descriptions_are_summed_up_too),
+	    cmocka_unit_test(test_the_outcome_says_why_media_was_lost),
 	    cmocka_unit_test(test_found_by_user_pseudonym_and_beginning),
 	};
 
