@@ -300,8 +300,7 @@ static void test_the_outcome_says_why_media_was_lost(void **state)
 	    {"bye", IQ_V(NOTIFICATION__EVENT__ICE_FAILED),
 	     IQ_V(NOTIFICATION__CAUSE__CAUSE_UNSPECIFIED), "500, bye by"},
 	};
-	static const char reason[] =
-	    "SIP;cause=503;text=\"a reason for more lines, to-its-end\"";
+	static const char reason[] = "SIP;cause=503;text=\"a reason for more lines, to-its-end\"";
 	struct cscf_story_view view = {0};
 
 	(void)state;
