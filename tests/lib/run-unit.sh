@@ -26,6 +26,8 @@ one() {
 	flock 9
 	if [ "$rc" -ne 0 ] || [ "$ok" -eq 0 ]; then
 		[ "$bad" -eq 0 ] && bad=1
+		# What failed, before the end, which may be all leak report.
+		grep -A1 -E '^\[  (ERROR|FAILED)' <<<"$out" | head -n 40
 		printf '%s\n' "$out" | tail -n 60
 		printf 'FAIL  %s (exit %d)%s\n' "$prog" "$rc" "$note"
 	else
