@@ -8,13 +8,18 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LANES=${UNIT_LANES:-4}
+LIMIT_S=300
 
 # One program: its line and, where it failed, the end of its output; "passed failed" in $RESULTS.
 one() {
-	local prog=$1 out rc ok bad note='' name
+	local prog=$1 log out rc ok bad note='' name
 	local -a skipped
-	out=$("$prog" 2>&1)
+	# Into a file: a child that outlives its program would hold a pipe open.
+	log=$(mktemp)
+	timeout "$LIMIT_S" "$prog" >"$log" 2>&1
 	rc=$?
+	out=$(<"$log")
+	rm -f "$log"
 	ok=$(grep -c '^\[       OK \]' <<<"$out")
 	bad=$(grep -c '^\[  FAILED  \] [a-z]' <<<"$out")
 	# cmocka lists each failed test twice: once when it ends, once in the summary.

@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			abort();
 		(void)agw_ice_input(ice, env, 0, &from, pkt, len, 1);
 	}
-	agw_ice_tick(ice, 5000);
+	agw_ice_tick(ice, env, 5000);
 	free(pkt);
 	agw_ice_free(ice);
 	return 0;
