@@ -123,6 +123,10 @@ bench-media: release ## packets per CPU-second, latency, memory and set-up cost 
 	@deploy/setup/install.sh bench
 	@node tests/bench/media/run.mjs $(BENCH)
 
+.PHONY: browser-soak
+browser-soak: deps-npm release ## Chromium for MINUTES (10), audio and audio with video: nothing lost, all counters agree
+	@WICGATE_BIN=build/release/bin MINUTES=$(or $(MINUTES),10) node --test --test-reporter=spec tests/e2e/browser-soak.test.js
+
 .PHONY: run
 run: ## install, build, start everything, place one call, keep running with a softphone page
 	@deploy/run/run.sh

@@ -289,6 +289,12 @@ window.wic = {
 	remoteDescription: () => session?.connection?.remoteDescription?.sdp,
 	localDescription: () => session?.connection?.localDescription?.sdp,
 
+	/** Everything getStats has. */
+	report: async () => [...(await session.connection.getStats()).values()],
+
+	/** Send no more media; the connection stays. */
+	quiet: () => Promise.all(session.connection.getSenders().map((s) => s.replaceTrack(null))),
+
 	/** Candidate pairs in use and what was sent and received, out of getStats. */
 	async stats() {
 		const out = { pairs: [], audio: {}, video: {} };
