@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define BENCH_CALLS_MAX 4000
-#define BENCH_SOCKETS   8 /* per side: calls share them */
+#define BENCH_SOCKETS   2 /* per side: calls share them */
 #define BENCH_PACKET    1500
 #define BENCH_TEXT      64
 
@@ -78,9 +78,16 @@ struct bench_options {
 };
 
 /* ---- gauge.c: what the operating system says of the relay, and latencies */
+#define BENCH_THREADS 64
+struct bench_thread {
+	int tid;
+	uint64_t cpu_ns;
+};
 struct bench_usage {
 	uint64_t cpu_ns;
 	uint64_t pss_octets;
+	unsigned n_threads;
+	struct bench_thread threads[BENCH_THREADS];
 };
 bool bench_usage_read(int pid, bool memory, struct bench_usage *out);
 struct bench_hist;

@@ -66,9 +66,14 @@ bool bench_usage_read(int pid, bool memory, struct bench_usage *out)
 	if (d == NULL)
 		return false;
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
-	for (const struct dirent *e; (e = readdir(d)) != NULL;)
-		if (e->d_name[0] != '.')
-			out->cpu_ns += thread_ns(pid, e->d_name);
+	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+		uint64_t ns = e->d_name[0] != '.' ? thread_ns(pid, e->d_name) : 0;
+
+		out->cpu_ns += ns;
+		if (ns > 0 && out->n_threads < BENCH_THREADS)
+			out->threads[out->n_threads++] = (struct bench_thread){
+			    .tid = (int)strtol(e->d_name, NULL, 10), .cpu_ns = ns};
+	}
 	closedir(d);
 	if (memory)
 		out->pss_octets = pss(pid);

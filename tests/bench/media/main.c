@@ -4,6 +4,7 @@
  *
  *   set-up (control, ICE, DTLS) ─> warm-up ─> window (counted) ─> tear-down ─> JSON
  */
+#include "common/log.h"
 #include "tests/bench/media/bench.h"
 
 #include <getopt.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 static const struct bench_target *const targets[] = {&bench_target_agw, &bench_target_ng,
 						     &bench_target_relay};
@@ -22,7 +25,7 @@ static void usage(FILE *to)
 	      "  --calls N       calls, one packet each way per interval (100)\n"
 	      "  --payload N     octets of RTP payload (160), 32 to 1400\n"
 	      "  --interval MS   between packets of one call and direction (20)\n"
-	      "  --warm S --window S   media before, and while counting (2, 8)\n"
+	      "  --warm S --window S   media before, and while counting (2, 8); 0: set-up only\n"
 	      "  --profile NAME  aes128-gcm or aes128-cm-sha1-80 (aes128-gcm)\n"
 	      "  --local IP      our address towards the core (127.0.0.1)\n"
 	      "  --pid N         the relay's process: CPU and memory are read\n",
@@ -88,7 +91,7 @@ static bool options(struct bench_options *o, int argc, char **argv)
 			ok = number(&o->warm_s, optarg, 0, 600);
 			break;
 		case 'd':
-			ok = number(&o->window_s, optarg, 1, 3600);
+			ok = number(&o->window_s, optarg, 0, 3600);
 			break;
 		case 'f':
 			o->profile = optarg;
@@ -110,7 +113,7 @@ static bool options(struct bench_options *o, int argc, char **argv)
 struct result {
 	unsigned up;
 	double setup_s;
-	struct bench_usage idle, setup[2], media[2];
+	struct bench_usage setup[2], media[2], own[2];
 };
 
 static bool set_up(struct bench *b, void *t, struct result *r)
@@ -160,6 +163,29 @@ static double seconds(const struct bench_usage v[2])
 	return (double)(v[1].cpu_ns - v[0].cpu_ns) / 1e9;
 }
 
+/* CPU seconds of each thread that did something, in no order. */
+static json_t *threads(const struct bench_usage v[2])
+{
+	json_t *out = json_array();
+
+	for (unsigned i = 0; i < v[1].n_threads; i++) {
+		uint64_t ns = v[1].threads[i].cpu_ns;
+
+		for (unsigned k = 0; k < v[0].n_threads; k++)
+			if (v[0].threads[k].tid == v[1].threads[i].tid)
+				ns -= v[0].threads[k].cpu_ns;
+		if (ns > 0)
+			json_array_append_new(out, json_real((double)ns / 1e9));
+	}
+	return out;
+}
+
+static double octets_per_call(const struct bench *b, const struct bench_usage *from,
+			      const struct bench_usage *to)
+{
+	return (double)(int64_t)(to->pss_octets - from->pss_octets) / b->o.calls;
+}
+
 static void print(const struct bench *b, const struct result *r)
 {
 	json_t *up = direction(b, BENCH_WIC), *down = direction(b, BENCH_CORE);
@@ -167,15 +193,17 @@ static void print(const struct bench *b, const struct result *r)
 			    json_integer_value(json_object_get(down, "received")));
 	double cpu = seconds(r->media);
 	json_t *j = json_pack(
-	    "{s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:I,s:I,s:I}", "target",
-	    b->o.target->name, "calls", (json_int_t)b->o.calls, "up", (json_int_t)r->up, "payload",
-	    (json_int_t)b->o.payload, "interval_ms", (json_int_t)b->o.interval_ms, "window_s",
-	    (json_int_t)b->o.window_s, "setup_s", r->setup_s, "setup_cpu_ms_per_call",
+	    "{s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:o,s:I,s:I,s:I,s:f}",
+	    "target", b->o.target->name, "calls", (json_int_t)b->o.calls, "up", (json_int_t)r->up,
+	    "payload", (json_int_t)b->o.payload, "interval_ms", (json_int_t)b->o.interval_ms,
+	    "window_s", (json_int_t)b->o.window_s, "setup_s", r->setup_s, "setup_cpu_ms_per_call",
 	    seconds(r->setup) * 1000 / b->o.calls, "octets_per_call",
-	    (double)(int64_t)(r->setup[1].pss_octets - r->setup[0].pss_octets) / b->o.calls,
-	    "media_cpu_s", cpu, "packets_per_cpu_s", cpu > 0 ? n / cpu : 0.0, "uplink", up,
-	    "downlink", down, "refused", (json_int_t)bench_wire_refused(b->wire), "own_overrun",
-	    (json_int_t)bench_wire_overrun(b->wire), "own_late_ticks", (json_int_t)b->late_ticks);
+	    octets_per_call(b, &r->setup[0], &r->setup[1]), "octets_per_call_settled",
+	    octets_per_call(b, &r->setup[0], &r->media[1]), "media_cpu_s", cpu, "packets_per_cpu_s",
+	    cpu > 0 ? n / cpu : 0.0, "threads_cpu_s", threads(r->media), "uplink", up, "downlink",
+	    down, "refused", (json_int_t)bench_wire_refused(b->wire), "own_overrun",
+	    (json_int_t)bench_wire_overrun(b->wire), "own_late_ticks", (json_int_t)b->late_ticks,
+	    "own_cpu_s", seconds(r->own));
 
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
@@ -222,6 +250,8 @@ int main(int argc, char **argv)
 	void *t = NULL;
 	int status = EXIT_FAILURE;
 
+	gw_log_init("bench", GW_LOG_WARN);
+	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 	if (b == NULL || !options(&b->o, argc, argv)) {
 		usage(stderr);
 		free(b);
@@ -238,10 +268,14 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (set_up(b, t, &r)) {
-		bench_run_media(b, b->o.warm_s, false);
-		(void)bench_usage_read(b->o.pid, false, &r.media[0]);
-		bench_run_media(b, b->o.window_s, true);
-		(void)bench_usage_read(b->o.pid, false, &r.media[1]);
+		if (b->o.window_s > 0) {
+			bench_run_media(b, b->o.warm_s, false);
+			(void)bench_usage_read(b->o.pid, false, &r.media[0]);
+			(void)bench_usage_read(getpid(), false, &r.own[0]);
+			bench_run_media(b, b->o.window_s, true);
+			(void)bench_usage_read(getpid(), false, &r.own[1]);
+			(void)bench_usage_read(b->o.pid, true, &r.media[1]);
+		}
 		print(b, &r);
 		status = r.up == b->o.calls ? EXIT_SUCCESS : EXIT_FAILURE;
 	}

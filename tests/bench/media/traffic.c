@@ -11,10 +11,13 @@
 #include "agw/net/demux.h"
 
 #include <string.h>
+#include <time.h>
 
 #define HEAD     12
 #define STAMP    16
-#define TICK_NS  INT64_C(1000000)
+#define TICK_NS  INT64_C(250000) /* calls are spread over so many ticks as an interval has */
+#define TICKS_MS 4
+#define LATE_NS  INT64_C(5000000)
 #define AFTER_MS 400 /* for what is still on its way when a window ends */
 
 static uint8_t pattern[256 + BENCH_PACKET];
@@ -131,10 +134,10 @@ void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t rela
 	}
 }
 
-/* Calls whose turn it is in this millisecond of the interval. */
+/* Calls whose turn it is in this tick of the interval. */
 static void tick(struct bench *b, unsigned phase, int64_t now_ms)
 {
-	for (unsigned i = phase; i < b->o.calls; i += b->o.interval_ms) {
+	for (unsigned i = phase; i < b->o.calls; i += b->o.interval_ms * TICKS_MS) {
 		struct bench_call *c = &b->calls[i];
 
 		if (!c->keyed)
@@ -161,13 +164,16 @@ void bench_run_media(struct bench *b, unsigned seconds, bool count)
 		int64_t now = bench_now_ns();
 
 		if (now < next) {
-			bench_wire_poll(b->wire, next - now);
+			/* not woken by each packet that comes: the kernel has stamped it */
+			const struct timespec nap = {.tv_nsec = next - now};
+
+			(void)nanosleep(&nap, NULL);
 			continue;
 		}
-		if (now - next > 5 * TICK_NS)
+		if (now - next > LATE_NS)
 			b->late_ticks++;
 		tick(b, phase, bench_now_ms());
-		phase = (phase + 1) % b->o.interval_ms;
+		phase = (phase + 1) % (b->o.interval_ms * TICKS_MS);
 		next += TICK_NS;
 		bench_wire_poll(b->wire, 0);
 	}
@@ -175,5 +181,5 @@ void bench_run_media(struct bench *b, unsigned seconds, bool count)
 	if (!count)
 		return;
 	for (after = bench_now_ms() + AFTER_MS; bench_now_ms() < after;)
-		bench_wire_poll(b->wire, 10 * TICK_NS);
+		bench_wire_poll(b->wire, INT64_C(10000000));
 }
