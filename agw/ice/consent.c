@@ -3,8 +3,8 @@
  * Consent requests and their answers. See consent.h.
  *
  * A request is a Binding request as in a connectivity check (RFC 7675 s5.1): USERNAME
- * "theirs:ours", ICE-CONTROLLED (beside a full agent a lite one is always controlled), PRIORITY,
- * MESSAGE-INTEGRITY by the peer's password, FINGERPRINT; never USE-CANDIDATE.
+ * "theirs:ours", the attribute of our role (beside a full agent a lite one is always controlled),
+ * PRIORITY, MESSAGE-INTEGRITY by the peer's password, FINGERPRINT; never USE-CANDIDATE.
  *
  * libnice would remember 200 requests for all streams of a thread. Each stream remembers its own
  * instead, and the one in question is lent to libnice while it looks at an answer.
@@ -48,10 +48,11 @@ size_t agw_consent_ask(struct agw_consent *c, struct agw_ice_env *env,
 		c->tie_breaker = gw_rand_u64();
 	if (len < 0 || (size_t)len >= sizeof(user))
 		return 0;
-	size = stun_usage_ice_conncheck_create(
-	    &env->agent, &msg, buf, n, (const uint8_t *)user, (size_t)len,
-	    (const uint8_t *)creds->remote_pwd, strlen(creds->remote_pwd), false, false,
-	    PRIORITY_PRFLX, c->tie_breaker, NULL, STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
+	size = stun_usage_ice_conncheck_create(&env->agent, &msg, buf, n, (const uint8_t *)user,
+					       (size_t)len, (const uint8_t *)creds->remote_pwd,
+					       strlen(creds->remote_pwd), false, creds->controlling,
+					       PRIORITY_PRFLX, c->tie_breaker, NULL,
+					       STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
 	if (size == 0)
 		return 0;
 	stun_message_id(&msg, c->open[c->at]);

@@ -25,6 +25,7 @@ struct agw_consent_creds {
 	const char *local_ufrag;
 	const char *remote_ufrag;
 	char *remote_pwd;
+	bool controlling;
 };
 
 /** A pair is new, or its credentials: forget what was asked, ask after one interval. */

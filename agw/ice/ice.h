@@ -75,7 +75,8 @@ enum agw_ice_verdict {
 	AGW_ICE_CONSENT, /* good answer to a consent request of ours (ICE-22) */
 	AGW_ICE_IGNORED, /* Binding indication, or an error to a consent request of ours */
 	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
-	AGW_ICE_BAD      /* malformed, foreign answer or other method: dropped silently (ICE-31) */
+	AGW_ICE_PASS, /* inside agw/ice: good, a full agent answers it; the caller is told GOOD */
+	AGW_ICE_BAD   /* malformed, foreign answer or other method: dropped silently (ICE-31) */
 };
 
 /** New random credentials (CSPRNG). */

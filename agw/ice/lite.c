@@ -15,7 +15,7 @@
  * Errors are rate limited: an unauthenticated source gets at most ERROR_RATE answers a second
  * from one stream, none longer than half as much again as what it sent (ICE-29).
  */
-#include "agw/ice/consent.h"
+#include "agw/ice/lite_int.h"
 
 #include <stun/usages/ice.h>
 
@@ -23,46 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_MAX 8    /* validated sources remembered */
 #define ERROR_RATE 10   /* error answers per second and stream */
 #define SOON_MS    1200 /* before the next slow tick */
 #define REPLY_MAX  1024 /* libnice repeats the USERNAME, which may be long */
-
-struct generation {
-	struct agw_ice_creds local;
-	char remote_ufrag[AGW_ICE_UFRAG_MAX]; /* "" = not known yet */
-	char remote_pwd[AGW_ICE_PWD_MAX];
-	uint32_t number;
-	bool valid;
-};
-
-struct source {
-	struct agw_ice_pair pair;
-	uint32_t generation;
-	uint32_t barred; /* consent asked for was lost or taken back: generations below this */
-	uint64_t seen_ms;
-	bool used;
-};
-
-struct lite {
-	struct agw_ice base;
-	uint32_t timeout_ms;
-	uint32_t consent_timeout_ms;
-	bool first_valid_pair;
-	bool nominated; /* base.pair was nominated (not only the first valid one) */
-	uint32_t nominated_gen;
-	uint32_t pair_gen;    /* what base.pair was selected under */
-	uint64_t deadline_ms; /* for a nomination of the current generation; 0 = none */
-	uint64_t consent_ms;  /* last good request from the selected remote; asking: last answer */
-	struct agw_consent consent;
-	bool asks_soon;
-	uint64_t errors_window_ms;
-	unsigned errors_in_window;
-	struct generation cur;
-	struct generation prev;
-	struct generation used; /* the nominated one, when more than one restart came since */
-	struct source sources[SOURCE_MAX];
-};
 
 static struct lite *lite_of(struct agw_ice *ice)
 {
@@ -123,7 +86,8 @@ static bool asking(struct lite *l, struct agw_consent_creds *out)
 			continue;
 		*out = (struct agw_consent_creds){.local_ufrag = gens[i]->local.ufrag,
 						  .remote_ufrag = gens[i]->remote_ufrag,
-						  .remote_pwd = gens[i]->remote_pwd};
+						  .remote_pwd = gens[i]->remote_pwd,
+						  .controlling = l->controlling};
 		return true;
 	}
 	return false;
@@ -244,6 +208,15 @@ static enum agw_ice_verdict refuse(struct lite *l, struct agw_ice_env *env,
 	return AGW_ICE_REFUSED;
 }
 
+/* A full agent nominates itself; what a controlling peer moves to later is followed (ICE-15). */
+static bool nominates(const struct lite *l, const struct generation *g, StunMessage *req)
+{
+	if (!stun_usage_ice_conncheck_use_candidate(req))
+		return false;
+	return !l->agent || g != &l->cur ||
+	       (!l->controlling && l->nominated && l->nominated_gen == g->number);
+}
+
 static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 				   const struct agw_ice_pair *pair, StunMessage *req,
 				   const struct generation *g, size_t req_len, uint64_t now_ms)
@@ -255,11 +228,17 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	bool controlling = false;
 	uint32_t priority;
 
-	if (stun_message_has_attribute(req, STUN_ATTRIBUTE_ICE_CONTROLLED))
+	bool pass = l->agent && g == &l->cur;
+
+	if (!pass && stun_message_has_attribute(req, STUN_ATTRIBUTE_ICE_CONTROLLED))
 		return refuse(l, env, pair, req, STUN_ERROR_ROLE_CONFLICT, req_len, now_ms);
 	if (stun_message_find32(req, STUN_ATTRIBUTE_PRIORITY, &priority) !=
 	    STUN_MESSAGE_RETURN_SUCCESS)
 		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
+	if (pass) {
+		accept_check(l, pair, g, nominates(l, g, req), now_ms);
+		return AGW_ICE_PASS;
+	}
 	memset(&src, 0, sizeof(src));
 	memcpy(&src, &pair->remote.u, pair->remote.len);
 	if (stun_usage_ice_conncheck_create_reply(
@@ -268,7 +247,7 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	    n == 0)
 		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
 	l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
-	accept_check(l, pair, g, stun_usage_ice_conncheck_use_candidate(req), now_ms);
+	accept_check(l, pair, g, nominates(l, g, req), now_ms);
 	return AGW_ICE_GOOD;
 }
 
@@ -456,7 +435,7 @@ static void lite_free(struct agw_ice *ice)
 	free(ice);
 }
 
-static const struct agw_ice_provider lite_provider = {
+const struct agw_ice_provider agw_lite_provider = {
     .free = lite_free,
     .set_remote = lite_set_remote,
     .restart = lite_restart,
@@ -468,14 +447,10 @@ static const struct agw_ice_provider lite_provider = {
     .is_pending = lite_is_pending,
 };
 
-enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg,
-			     const struct agw_ice_cbs *cbs, void *arg)
+void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct agw_ice_cbs *cbs,
+		   void *arg)
 {
-	struct lite *l = calloc(1, sizeof(*l));
-
-	if (l == NULL)
-		return GW_ERR_NOMEM;
-	l->base.ops = &lite_provider;
+	l->base.ops = &agw_lite_provider;
 	l->base.cbs = *cbs;
 	l->base.arg = arg;
 	l->timeout_ms = cfg->timeout_ms;
@@ -483,6 +458,21 @@ enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg
 	l->first_valid_pair = cfg->first_valid_pair;
 	l->consent.active = cfg->consent_active;
 	l->cur = (struct generation){.local = cfg->local, .valid = true};
+}
+
+void agw_lite_nominated(struct lite *l, const struct agw_ice_pair *pair, uint64_t now_ms)
+{
+	accept_check(l, pair, &l->cur, true, now_ms);
+}
+
+enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg,
+			     const struct agw_ice_cbs *cbs, void *arg)
+{
+	struct lite *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return GW_ERR_NOMEM;
+	agw_lite_init(l, cfg, cbs, arg);
 	*out = &l->base;
 	return GW_OK;
 }

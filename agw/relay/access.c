@@ -96,6 +96,7 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
 		break;
 	case AGW_ICE_IGNORED:
+	case AGW_ICE_PASS:
 		break;
 	case AGW_ICE_REFUSED:
 		agw_count(&s->counters.stun_errors, 1);
