@@ -54,6 +54,11 @@ struct agw_ice_cbs {
 	void (*send)(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
 		     size_t len);
 	void (*on_event)(void *arg, enum agw_ice_event ev);
+	/**
+	 * A good check came from there: may that address be this stream's? Asked before anything is
+	 * answered; "no" means silence and no pair (AGW_ICE_TAKEN). NULL: always.
+	 */
+	bool (*may_use)(void *arg, unsigned local, const struct gw_addr *from);
 };
 
 struct agw_ice_creds {
@@ -75,6 +80,7 @@ enum agw_ice_verdict {
 	AGW_ICE_CONSENT, /* good answer to a consent request of ours (ICE-22) */
 	AGW_ICE_IGNORED, /* Binding indication, or an error to a consent request of ours */
 	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
+	AGW_ICE_TAKEN,   /* good request, from an address that another stream has: no answer */
 	AGW_ICE_PASS, /* inside agw/ice: good, a full agent answers it; the caller is told GOOD */
 	AGW_ICE_BAD   /* malformed, foreign answer or other method: dropped silently (ICE-31) */
 };

@@ -246,6 +246,9 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 		STUN_USAGE_ICE_COMPATIBILITY_RFC5245) != STUN_USAGE_ICE_RETURN_SUCCESS ||
 	    n == 0)
 		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
+	if (l->base.cbs.may_use != NULL &&
+	    !l->base.cbs.may_use(l->base.arg, pair->local, &pair->remote))
+		return AGW_ICE_TAKEN;
 	l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
 	accept_check(l, pair, g, nominates(l, g, req), now_ms);
 	return AGW_ICE_GOOD;

@@ -76,7 +76,16 @@ static void ice_event(void *arg, enum agw_ice_event what)
 		agw_stream_emit(l->stream, &ev);
 }
 
-const struct agw_ice_cbs agw_stream_ice_cbs = {.send = ice_send, .on_event = ice_event};
+static bool ice_may_use(void *arg, unsigned local, const struct gw_addr *from)
+{
+	struct agw_leg *l = arg;
+
+	return l->share == NULL ||
+	       agw_share_claim(l->stream->env->share, l, local, from, l->stream->env->now_ms);
+}
+
+const struct agw_ice_cbs agw_stream_ice_cbs = {
+    .send = ice_send, .on_event = ice_event, .may_use = ice_may_use};
 
 void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt)
 {
@@ -87,13 +96,13 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 	case AGW_ICE_GOOD:
 		agw_mark(&s->counters.ice_first_check_ms, s->env->now_ms, false);
 		agw_count(&s->counters.stun_requests, 1);
-		if (l->share != NULL)
-			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
 		agw_leg_kick(l);
 		break;
 	case AGW_ICE_CONSENT:
-		if (l->share != NULL) /* a sign of life like a check */
-			agw_share_learn(s->env->share, l, local, pkt->from, s->env->now_ms);
+		(void)ice_may_use(l, local, pkt->from); /* a sign of life like a check */
+		break;
+	case AGW_ICE_TAKEN:
+		agw_drop(s, &s->counters.up, AGW_DROP_ADDR_TAKEN);
 		break;
 	case AGW_ICE_IGNORED:
 	case AGW_ICE_PASS:
@@ -213,6 +222,8 @@ static void dtls_closed(void *arg, enum agw_cause cause)
 	struct agw_leg *l = arg;
 
 	agw_leg_wipe(l);
+	if (l->share != NULL) /* the page may be loaded again, on the same port */
+		agw_share_let_go(l);
 	if (l->index == AGW_LEG_RTP)
 		tell_dtls(l->stream, AGW_EV_DTLS_CLOSED, cause, 0);
 }

@@ -11,6 +11,7 @@
  */
 #include "agw/net/demux.h"
 #include "agw/relay/forward.h"
+#include "agw/relay/names.h"
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
 
@@ -116,7 +117,9 @@ static struct agw_leg *named(struct agw_relay_env *env, const struct agw_sock *s
 	size_t n;
 	const uint8_t *ufrag = agw_ice_peek_ufrag(pkt->data, pkt->len, &n);
 
-	return ufrag != NULL ? agw_share_by_ufrag(env->share, sock->port, ufrag, n) : NULL;
+	struct agw_leg *l = ufrag != NULL ? agw_names_find(env->names, ufrag, n) : NULL;
+
+	return l != NULL && l->share != NULL && l->share->port == sock->port ? l : NULL;
 }
 
 /* An answer to a request of ours has no USERNAME: it goes by address, like media. */
@@ -169,6 +172,8 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 			access_pkt(legs[i], local, &pkts[i]);
 			continue;
 		}
+		if (check && agw_share_keep(env->share, sock, &pkts[i]))
+			continue;
 		drop_stranger(env, agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN
 				       ? AGW_DROP_STUN_BAD
 				       : AGW_DROP_SOURCE);
@@ -176,6 +181,29 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 			agw_share_refuse(env->share, env->ice, sock, &pkts[i], env->now_ms);
 	}
 	return n;
+}
+
+bool agw_relay_awaits_mail(const struct agw_relay_env *env)
+{
+	return env->share != NULL && agw_share_has_kept(env->share);
+}
+
+void agw_relay_after_mail(struct agw_relay_env *env)
+{
+	struct agw_udp_pkt pkt;
+	struct agw_sock *sock;
+
+	while (agw_relay_awaits_mail(env) &&
+	       (sock = agw_share_next_kept(env->share, &pkt)) != NULL) {
+		struct agw_leg *l = named(env, sock, &pkt);
+
+		if (l != NULL) {
+			access_pkt(l, (unsigned)sock->kind, &pkt);
+			continue;
+		}
+		drop_stranger(env, AGW_DROP_STUN_BAD);
+		agw_share_refuse(env->share, env->ice, sock, &pkt, env->now_ms);
+	}
 }
 
 bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock)

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared ports: two tables with chains, whose nodes are the legs' own. See share.h.
- * The hash has a secret of the process, so that nobody can aim for one chain.
+ * Shared ports: a table of addresses with chains, whose nodes are the legs' own. See share.h.
+ * Memory is fixed at the start: a stream has AGW_SHARE_SOURCES nodes, strangers have none.
  */
 #include "agw/relay/share.h"
 
+#include "agw/relay/names.h"
 #include "agw/relay/stream_int.h"
 #include "common/rand.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS_MIN 256U
 #define UNMARKED    (-1)
 #define GONE_MAX    4096U /* 20 s of 200 calls a second */
-#define REFUSE_RATE 10 /* checks for nobody looked at per second: a flood costs a table look-up */
+#define REFUSE_RATE 10   /* checks for nobody looked at per second: a flood costs a table look-up */
+#define KEPT_MAX    16   /* of one turn; over that they wait for their repetition */
+#define KEPT_OCTETS 1280 /* the longest STUN message taken */
+
+struct kept { /* a check that came before its stream */
+	struct agw_sock *sock;
+	struct gw_addr from;
+	size_t len;
+	_Alignas(8) uint8_t data[KEPT_OCTETS];
+};
 
 struct agw_share {
 	struct agw_sock socks[AGW_SHARE_PORTS * AGW_FAMILY_COUNT]; /* fd -1 = none */
@@ -24,14 +33,15 @@ struct agw_share {
 	uint64_t secret[2];
 	uint32_t mask;
 	struct agw_share_source **sources; /* buckets, owned */
-	struct agw_share_ufrag **ufrags;
-	struct agw_ice *nobody;       /* owned: refuses checks that name none of us */
-	const struct agw_sock *asked; /* by it answers go out; set while it is at work */
+	struct agw_ice *nobody;            /* owned: refuses checks that name none of us */
+	const struct agw_sock *asked;      /* by it answers go out; set while it is at work */
 	uint64_t refused_window_ms;
 	unsigned refused;
 	/* Of streams that are gone: their WICs are met with silence (ICE-20). A ring. */
 	char gone[GONE_MAX][AGW_ICE_LOCAL_UFRAG];
 	unsigned n_gone;
+	unsigned n_kept, next_kept;
+	struct kept kept[KEPT_MAX];
 };
 
 static unsigned sock_of(unsigned port, unsigned family)
@@ -57,7 +67,7 @@ static void no_event(void *arg, enum agw_ice_event ev)
 
 static enum gw_err make_nobody(struct agw_share *sh)
 {
-	static const struct agw_ice_cbs cbs = {send_refusal, no_event};
+	static const struct agw_ice_cbs cbs = {.send = send_refusal, .on_event = no_event};
 	struct agw_ice_cfg cfg = {.timeout_ms = 0};
 
 	agw_ice_creds_new(&cfg.local);
@@ -67,12 +77,10 @@ static enum gw_err make_nobody(struct agw_share *sh)
 enum gw_err agw_share_new(struct agw_share **out, uint32_t max_streams)
 {
 	struct agw_share *sh = calloc(1, sizeof(*sh));
-	uint32_t n = BUCKETS_MIN;
+	uint32_t n = agw_hash_buckets(max_streams);
 
 	if (sh == NULL)
 		return GW_ERR_NOMEM;
-	while (n < max_streams && n < UINT32_MAX / 2)
-		n *= 2;
 	sh->mask = n - 1;
 	gw_rand_bytes(sh->secret, sizeof(sh->secret));
 	for (unsigned i = 0; i < AGW_SHARE_PORTS * AGW_FAMILY_COUNT; i++) {
@@ -80,8 +88,7 @@ enum gw_err agw_share_new(struct agw_share **out, uint32_t max_streams)
 		sh->marks[i] = UNMARKED;
 	}
 	sh->sources = calloc(n, sizeof(struct agw_share_source *));
-	sh->ufrags = calloc(n, sizeof(struct agw_share_ufrag *));
-	if (sh->sources == NULL || sh->ufrags == NULL || make_nobody(sh) != GW_OK) {
+	if (sh->sources == NULL || make_nobody(sh) != GW_OK) {
 		agw_share_free(sh);
 		return GW_ERR_NOMEM;
 	}
@@ -95,7 +102,6 @@ void agw_share_free(struct agw_share *sh)
 		return;
 	agw_ice_free(sh->nobody);
 	free(sh->sources);
-	free(sh->ufrags);
 	free(sh);
 }
 
@@ -132,14 +138,6 @@ int agw_share_mark(struct agw_share *sh, unsigned port, enum agw_family family, 
 /* --- hashes ------------------------------------------------------------------------------------
  */
 
-/* Every bit of the result depends on every one of both. */
-static uint64_t mix(uint64_t v, uint64_t secret)
-{
-	v = (v ^ secret) * UINT64_C(0xff51afd7ed558ccd);
-	v = (v ^ v >> 32 ^ secret) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return v ^ v >> 32;
-}
-
 uint32_t agw_share_hash(const struct agw_share *sh, unsigned sock, const struct gw_addr *from)
 {
 	uint64_t h = sh->secret[0] ^ ((uint64_t)sock << 16 | from->u.v4.sin_port);
@@ -149,23 +147,14 @@ uint32_t agw_share_hash(const struct agw_share *sh, unsigned sock, const struct 
 		uint64_t ip[2];
 
 		memcpy(ip, &from->u.v6.sin6_addr, sizeof(ip));
-		h = mix(h ^ ip[0], sh->secret[1]);
-		h = mix(h ^ ip[1], sh->secret[1]);
+		h = agw_hash_mix(h ^ ip[0], sh->secret[1]);
+		h = agw_hash_mix(h ^ ip[1], sh->secret[1]);
 	} else {
-		h = mix(h ^ (uint64_t)from->u.v4.sin_addr.s_addr << 32, sh->secret[1]);
+		h = agw_hash_mix(h ^ (uint64_t)from->u.v4.sin_addr.s_addr << 32, sh->secret[1]);
 	}
 	b = (uint32_t)h & sh->mask;
 	__builtin_prefetch(&sh->sources[b]);
 	return b;
-}
-
-static uint32_t ufrag_bucket(const struct agw_share *sh, const void *ufrag)
-{
-	uint64_t v;
-
-	_Static_assert(AGW_ICE_LOCAL_UFRAG == sizeof(v), "a ufrag of ours fills a word");
-	memcpy(&v, ufrag, sizeof(v));
-	return (uint32_t)mix(v ^ sh->secret[0], sh->secret[1]) & sh->mask;
 }
 
 /* --- addresses ---------------------------------------------------------------------------------
@@ -191,42 +180,77 @@ static void drop_source(struct agw_share *sh, struct agw_share_source *n)
 	n->leg = NULL;
 }
 
+/* Does the leg's media go there? Then what comes from there is heard, too. */
+static bool is_selected(const struct agw_share_source *n)
+{
+	const struct agw_ice_pair *p = agw_ice_selected(n->leg->ice);
+
+	return p != NULL && sock_of(n->leg->share->port, p->local) == n->sock &&
+	       gw_addr_eq(&p->remote, &n->from);
+}
+
+/*
+ * Until when nobody else may have it. SRTP counts, without a table to write to for each packet: a
+ * stream knows when it last heard some that was authentic, and it comes from the selected pair.
+ */
+static uint64_t kept_until(const struct agw_share_source *n)
+{
+	const struct agw_stream *s = n->leg->stream;
+	uint64_t media;
+
+	if (n->leg->srtp == NULL || !is_selected(n))
+		return n->until_ms;
+	media = atomic_load_explicit(&s->counters.up.last_seen_ms, memory_order_relaxed) +
+		AGW_SHARE_FRESH_MS;
+	return media > n->until_ms ? media : n->until_ms;
+}
+
+/* A free one, or the one not heard for the longest time, but never where media goes. */
 static struct agw_share_source *take_source(struct agw_share *sh, struct agw_share_nodes *nodes)
 {
-	struct agw_share_source *oldest = &nodes->sources[0];
+	struct agw_share_source *oldest = NULL;
 
 	for (unsigned i = 0; i < AGW_SHARE_SOURCES; i++) {
 		struct agw_share_source *n = &nodes->sources[i];
 
 		if (n->leg == NULL)
 			return n;
-		if (n->seen_ms < oldest->seen_ms)
+		if (!is_selected(n) && (oldest == NULL || n->until_ms < oldest->until_ms))
 			oldest = n;
 	}
+	GW_ASSERT(oldest != NULL);
 	drop_source(sh, oldest);
 	return oldest;
 }
 
-void agw_share_learn(struct agw_share *sh, struct agw_leg *l, unsigned local,
+bool agw_share_claim(struct agw_share *sh, struct agw_leg *l, unsigned local,
 		     const struct gw_addr *from, uint64_t now_ms)
 {
 	unsigned sock = sock_of(l->share->port, local);
 	uint32_t bucket = agw_share_hash(sh, sock, from);
 	struct agw_share_source *n = find(sh, bucket, sock, from);
+	uint64_t until = now_ms + AGW_SHARE_FRESH_MS;
 
 	if (n != NULL && n->leg == l) {
-		n->seen_ms = now_ms;
-		return;
+		n->until_ms = until;
+		return true;
 	}
 	if (n != NULL) {
-		if (now_ms - n->seen_ms < AGW_SHARE_FRESH_MS)
-			return;
+		if (now_ms < kept_until(n))
+			return false;
 		drop_source(sh, n);
 	}
 	n = take_source(sh, l->share);
 	*n = (struct agw_share_source){
-	    .next = sh->sources[bucket], .leg = l, .from = *from, .sock = sock, .seen_ms = now_ms};
+	    .next = sh->sources[bucket], .leg = l, .from = *from, .sock = sock, .until_ms = until};
 	sh->sources[bucket] = n;
+	return true;
+}
+
+void agw_share_let_go(struct agw_leg *l)
+{
+	for (unsigned i = 0; i < AGW_SHARE_SOURCES; i++)
+		l->share->sources[i].until_ms = 0;
 }
 
 struct agw_leg *agw_share_by_hash(const struct agw_share *sh, uint32_t hash, unsigned sock,
@@ -243,61 +267,14 @@ struct agw_leg *agw_share_by_source(const struct agw_share *sh, unsigned sock,
 	return agw_share_by_hash(sh, agw_share_hash(sh, sock, from), sock, from);
 }
 
-/* --- ufrags ------------------------------------------------------------------------------------
+/* --- checks for nobody -------------------------------------------------------------------------
  */
 
-static void drop_ufrags(struct agw_share *sh, struct agw_share_nodes *nodes)
-{
-	for (unsigned i = 0; i < AGW_ICE_UFRAGS; i++) {
-		struct agw_share_ufrag *n = &nodes->ufrags[i];
-		struct agw_share_ufrag **at;
-
-		if (n->leg == NULL)
-			continue;
-		at = &sh->ufrags[ufrag_bucket(sh, n->ufrag)];
-		while (*at != n)
-			at = &(*at)->next;
-		*at = n->next;
-		n->leg = NULL;
-	}
-}
-
-void agw_share_enter(struct agw_share *sh, struct agw_leg *l)
-{
-	const char *ufrags[AGW_ICE_UFRAGS];
-	unsigned k = agw_ice_local_ufrags(l->ice, ufrags);
-
-	drop_ufrags(sh, l->share);
-	for (unsigned i = 0; i < k; i++) {
-		struct agw_share_ufrag *n = &l->share->ufrags[i];
-		uint32_t bucket = ufrag_bucket(sh, ufrags[i]);
-
-		memcpy(n->ufrag, ufrags[i], sizeof(n->ufrag));
-		n->leg = l;
-		n->next = sh->ufrags[bucket];
-		sh->ufrags[bucket] = n;
-	}
-}
-
-struct agw_leg *agw_share_by_ufrag(const struct agw_share *sh, unsigned port, const uint8_t *ufrag,
-				   size_t len)
-{
-	const struct agw_share_ufrag *n;
-
-	if (len != AGW_ICE_LOCAL_UFRAG)
-		return NULL;
-	n = sh->ufrags[ufrag_bucket(sh, ufrag)];
-	while (n != NULL &&
-	       (n->leg->share->port != port || memcmp(n->ufrag, ufrag, sizeof(n->ufrag)) != 0))
-		n = n->next;
-	return n != NULL ? n->leg : NULL;
-}
-
-static void remember_gone(struct agw_share *sh, const struct agw_share_nodes *nodes)
+static void remember_gone(struct agw_share *sh, const struct agw_leg *l)
 {
 	for (unsigned i = 0; i < AGW_ICE_UFRAGS; i++)
-		if (nodes->ufrags[i].leg != NULL)
-			memcpy(sh->gone[sh->n_gone++ % GONE_MAX], nodes->ufrags[i].ufrag,
+		if (l->names[i].leg != NULL)
+			memcpy(sh->gone[sh->n_gone++ % GONE_MAX], l->names[i].ufrag,
 			       AGW_ICE_LOCAL_UFRAG);
 }
 
@@ -332,10 +309,43 @@ void agw_share_refuse(struct agw_share *sh, struct agw_ice_env *ice, const struc
 	sh->asked = NULL;
 }
 
+bool agw_share_keep(struct agw_share *sh, struct agw_sock *sock, const struct agw_udp_pkt *pkt)
+{
+	struct kept *k = &sh->kept[sh->n_kept];
+	size_t n;
+
+	if (sh->n_kept == KEPT_MAX || pkt->len > KEPT_OCTETS ||
+	    agw_ice_peek_ufrag(pkt->data, pkt->len, &n) == NULL || n != AGW_ICE_LOCAL_UFRAG)
+		return false;
+	k->sock = sock;
+	k->from = *pkt->from;
+	k->len = pkt->len;
+	memcpy(k->data, pkt->data, pkt->len);
+	sh->n_kept++;
+	return true;
+}
+
+bool agw_share_has_kept(const struct agw_share *sh)
+{
+	return sh->n_kept > 0;
+}
+
+struct agw_sock *agw_share_next_kept(struct agw_share *sh, struct agw_udp_pkt *out)
+{
+	struct kept *k = &sh->kept[sh->next_kept];
+
+	if (sh->next_kept == sh->n_kept) {
+		sh->next_kept = sh->n_kept = 0;
+		return NULL;
+	}
+	sh->next_kept++;
+	*out = (struct agw_udp_pkt){.data = k->data, .len = k->len, .from = &k->from};
+	return k->sock;
+}
+
 void agw_share_leave(struct agw_share *sh, struct agw_leg *l)
 {
-	remember_gone(sh, l->share);
-	drop_ufrags(sh, l->share);
+	remember_gone(sh, l);
 	for (unsigned i = 0; i < AGW_SHARE_SOURCES; i++)
 		if (l->share->sources[i].leg != NULL)
 			drop_source(sh, &l->share->sources[i]);

@@ -7,9 +7,12 @@
  *   neither known    dropped: one look into a table, no stream is touched; a check gets the 400 or
  *                    401 of ICE-11, a few a second
  *
- * Only a check with good MESSAGE-INTEGRITY enters an address, so a stranger makes no state. An
- * address stays with the stream whose check came from it until that stream is silent from there
- * for AGW_SHARE_FRESH_MS: a subscriber who forges the address of another one takes nothing away.
+ * Only a check with good MESSAGE-INTEGRITY enters an address, so a stranger makes no state. ICE
+ * asks here before it answers such a check: an address is one stream's at a time, and stays with
+ * it until nothing authentic (check, answer, SRTP) has come from there for AGW_SHARE_FRESH_MS.
+ * So a subscriber who forges the address of another one takes nothing away and gets nobody's media
+ * sent there. It is free at once when its stream is released, or says close_notify; so a page
+ * loaded again on its old port waits the moment that the call before it is silent, at most.
  * Thread: nodes are made and freed on the control thread with their stream; the rest belongs to
  * the worker.
  */
@@ -19,8 +22,10 @@
 #include "agw/ice/ice.h"
 #include "agw/relay/stream.h"
 
-#define AGW_SHARE_SOURCES  8     /* addresses of one leg; as many as ICE remembers */
-#define AGW_SHARE_FRESH_MS 15000 /* WICs check every 5 s at most */
+#define AGW_SHARE_SOURCES 8 /* addresses of one leg; as many as ICE remembers */
+/* A WIC that lives is heard more often, on hold too: it asks for consent every 4 to 6 s (RFC 7675
+ * s5.1), and reports by RTCP in about 5 s besides. */
+#define AGW_SHARE_FRESH_MS 7000
 
 struct agw_leg;
 
@@ -30,18 +35,11 @@ struct agw_share_source {
 	struct agw_leg *leg;           /* NULL = free */
 	struct gw_addr from;
 	unsigned sock;
-	uint64_t seen_ms;
-};
-
-struct agw_share_ufrag {
-	struct agw_share_ufrag *next;
-	struct agw_leg *leg; /* NULL = free */
-	char ufrag[AGW_ICE_LOCAL_UFRAG];
+	uint64_t until_ms; /* checks and answers keep it so long; media: see share.c */
 };
 
 struct agw_share_nodes {
 	struct agw_share_source sources[AGW_SHARE_SOURCES];
-	struct agw_share_ufrag ufrags[AGW_ICE_UFRAGS];
 	unsigned port;              /* of the worker's shared ports */
 	int mark[AGW_FAMILY_COUNT]; /* DSCP each datagram must carry, -1 = the socket's is right */
 };
@@ -63,25 +61,34 @@ struct agw_sock *agw_share_sock(struct agw_share *sh, unsigned i);
  */
 int agw_share_mark(struct agw_share *sh, unsigned port, enum agw_family family, int dscp);
 
-/** Checks for the leg's ufrags are its own from now on; again after a restart. */
-void agw_share_enter(struct agw_share *sh, struct agw_leg *l);
-/** A good check of the leg came from there. */
-void agw_share_learn(struct agw_share *sh, struct agw_leg *l, unsigned local,
+/**
+ * A good check of the leg came from there, or an answer: enter the address, or keep it longer.
+ * @return false: it is that of another stream, which lives
+ */
+bool agw_share_claim(struct agw_share *sh, struct agw_leg *l, unsigned local,
 		     const struct gw_addr *from, uint64_t now_ms);
-/** Nothing is the leg's any more. */
+/** Whoever shows up with a good check may have the leg's addresses now; till then it keeps them. */
+void agw_share_let_go(struct agw_leg *l);
+/** Nothing is the leg's any more. Before agw_names_leave. */
 void agw_share_leave(struct agw_share *sh, struct agw_leg *l);
 
-struct agw_leg *agw_share_by_ufrag(const struct agw_share *sh, unsigned port, const uint8_t *ufrag,
-				   size_t len);
 struct agw_leg *agw_share_by_source(const struct agw_share *sh, unsigned sock,
 				    const struct gw_addr *from);
-/** A check for nobody: an error answer while there are few (ICE-11); silence for malformed
- * ones (ICE-31), and for those of a stream that was here (ICE-20). */
-void agw_share_refuse(struct agw_share *sh, struct agw_ice_env *ice, const struct agw_sock *sock,
-		      const struct agw_udp_pkt *pkt, uint64_t now_ms);
 /** The same in two steps, for batches: the first fetches what the second reads. */
 uint32_t agw_share_hash(const struct agw_share *sh, unsigned sock, const struct gw_addr *from);
 struct agw_leg *agw_share_by_hash(const struct agw_share *sh, uint32_t hash, unsigned sock,
 				  const struct gw_addr *from);
+/** A check for nobody: an error answer while there are few (ICE-11); silence for malformed
+ * ones (ICE-31), and for those of a stream that was here (ICE-20). */
+void agw_share_refuse(struct agw_share *sh, struct agw_ice_env *ice, const struct agw_sock *sock,
+		      const struct agw_udp_pkt *pkt, uint64_t now_ms);
+/**
+ * Keep a check that names nobody until the mailbox has been read: it may be for a stream that is
+ * still in there (ICE-10). @return false: no room, or nothing to hope for
+ */
+bool agw_share_keep(struct agw_share *sh, struct agw_sock *sock, const struct agw_udp_pkt *pkt);
+bool agw_share_has_kept(const struct agw_share *sh);
+/** The next kept one. @return NULL: no more; they are forgotten */
+struct agw_sock *agw_share_next_kept(struct agw_share *sh, struct agw_udp_pkt *out);
 
 #endif

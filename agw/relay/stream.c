@@ -166,8 +166,9 @@ static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
 
 	if (patch != NULL && patch->ice_restart)
 		agw_ice_restart(l->ice, &patch->creds);
-	if (l->share != NULL && (old == NULL || (patch != NULL && patch->ice_restart)))
-		agw_share_enter(l->stream->env->share, l);
+	if (l->index == AGW_LEG_RTP && l->stream->env->names != NULL &&
+	    (old == NULL || (patch != NULL && patch->ice_restart)))
+		agw_names_enter(l->stream->env->names, l);
 	if (peer_new)
 		agw_ice_set_remote(l->ice, a->remote_ufrag, a->remote_pwd);
 	/* The time for a nomination begins when the peer has ours and we have its credentials, not
@@ -278,6 +279,8 @@ void agw_stream_detach(struct agw_stream *s)
 
 		if (l->share != NULL)
 			agw_share_leave(s->env->share, l);
+		if (s->env->names != NULL)
+			agw_names_leave(s->env->names, l);
 		if (l->dtls == NULL)
 			continue;
 		agw_dtls_close(l->dtls);
@@ -325,7 +328,8 @@ static void tell_bad_input(struct agw_stream *s)
 	static const enum agw_drop bad[] = {
 	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,   AGW_DROP_SOURCE,
 	    AGW_DROP_AUTH,      AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT,
-	    AGW_DROP_KEY_LIMIT, AGW_DROP_STUN_BAD,  AGW_DROP_DTLS_BAD};
+	    AGW_DROP_KEY_LIMIT, AGW_DROP_STUN_BAD,  AGW_DROP_DTLS_BAD,
+	    AGW_DROP_ADDR_TAKEN};
 	const struct agw_dir_counters *dirs[2] = {
 	    [AGW_SIDE_ACCESS] = &s->counters.up, [AGW_SIDE_CORE] = &s->counters.down};
 

@@ -31,6 +31,7 @@
 
 struct agw_stream;
 struct agw_share; /* share.h */
+struct agw_names; /* names.h */
 
 /* Components of the access side (RFC 8445): RTP, with RTCP muxed; RTCP alone. */
 enum agw_leg_index { AGW_LEG_RTP, AGW_LEG_RTCP, AGW_LEG_COUNT };
@@ -77,6 +78,7 @@ struct agw_relay_env {
 	struct agw_udp_in *in;
 	struct agw_udp_out *out;
 	struct agw_share *share; /* NULL: no shared ports */
+	struct agw_names *names; /* NULL: no ports of several streams */
 	uint8_t *scratch;        /* AGW_UDP_BUF octets, 8-aligned */
 	uint64_t now_us;         /* monotonic, taken once per turn */
 	uint64_t now_ms;
@@ -144,6 +146,10 @@ void agw_stream_detach(struct agw_stream *s);
 bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock);
 /** Send what was queued; after the last socket of a turn, before anything else. */
 void agw_relay_flush(struct agw_relay_env *env);
+/** Is something kept that the mailbox may explain: checks for streams not known yet? */
+bool agw_relay_awaits_mail(const struct agw_relay_env *env);
+/** The mailbox was read: whose are they? Whatever comes of them is sent at once. */
+void agw_relay_after_mail(struct agw_relay_env *env);
 /** For agw_udp_out_new, with the env as its argument. */
 void agw_relay_failed(void *arg, void *tag);
 /** Set-up timers. @return false when the stream needs no more ticks until on_setup */

@@ -6,10 +6,12 @@
  *   forward.c  the hot path                         gate.c    the core's source and destination
  *   report.c   what we send of our own              quality.c how the far end fares
  *   input.c    who gets what was read               share.c   shared ports: whose is a datagram?
+ *   names.c    whom does a check name?
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
 
+#include "agw/relay/names.h"
 #include "agw/relay/quality.h"
 #include "agw/relay/report.h"
 #include "agw/relay/rtp.h"
@@ -49,6 +51,7 @@ struct agw_leg {
 	bool has_slot;   /* counted in env->handshakes */
 	bool wants_slot; /* the handshake waits for others to finish (DTLS-25) */
 	bool ice_connected;
+	struct agw_name names[AGW_ICE_UFRAGS]; /* where ports are of several streams */
 };
 
 struct agw_stream {

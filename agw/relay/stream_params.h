@@ -225,7 +225,8 @@ const char *agw_event_name(enum agw_event ev); /* "ice-connected" */
 	X(KEY_LIMIT, "srtp-key-limit") /* as many packets were sent as a key is good for */        \
 	X(SEND, "send")                /* the kernel refused it */                                 \
 	X(STUN_BAD, "stun-bad")        /* malformed, or answered with an error */                  \
-	X(DTLS_BAD, "dtls-bad")
+	X(DTLS_BAD, "dtls-bad")                                                                    \
+	X(ADDR_TAKEN, "address-taken") /* a good check, from where another stream's WIC is */
 
 enum agw_drop {
 #define X(name, word) AGW_DROP_##name,

@@ -12,6 +12,7 @@
  */
 #include "agw/worker/worker_int.h"
 
+#include "agw/relay/names.h"
 #include "agw/relay/share.h"
 
 #include <errno.h>
@@ -225,8 +226,9 @@ static void *loop(void *arg)
 				more |= agw_relay_readable(&w->env, evs[i].data.ptr);
 		}
 		agw_relay_flush(&w->env);
-		if (mail)
+		if (mail || agw_relay_awaits_mail(&w->env))
 			read_mailbox(w);
+		agw_relay_after_mail(&w->env);
 		if (w->setup != NULL && w->env.now_ms >= w->next_tick_ms)
 			tick(w);
 		if (w->env.now_ms >= w->next_sweep_ms)
@@ -246,6 +248,8 @@ static enum gw_err open_shared(struct agw_worker *w, uint32_t max_streams)
 {
 	enum gw_err err = agw_share_new(&w->env.share, max_streams);
 
+	if (err == GW_OK)
+		err = agw_names_new(&w->env.names, max_streams);
 	for (unsigned i = 0; err == GW_OK && i < w->n_shared; i++)
 		for (int f = 0; f < AGW_FAMILY_COUNT; f++)
 			if (w->shared[i].lease.fds[f] >= 0)
@@ -356,6 +360,7 @@ void agw_worker_fini(struct agw_worker *w)
 	agw_udp_in_free(w->env.in);
 	agw_udp_out_free(w->env.out);
 	agw_share_free(w->env.share);
+	agw_names_free(w->env.names);
 	free(w->env.scratch);
 	gw_ring_free(w->cmds);
 	gw_ring_free(w->reports);

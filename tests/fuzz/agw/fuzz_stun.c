@@ -59,7 +59,7 @@ static size_t build(uint8_t *buf, size_t cap, const uint8_t *data, size_t n, con
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const uint16_t known[] = {0};
-	static const struct agw_ice_cbs cbs = {on_send, on_event};
+	static const struct agw_ice_cbs cbs = {.send = on_send, .on_event = on_event};
 	struct agw_ice_cfg cfg = {.local = {"ufragufr", "passwordpasswordpassword"},
 				  .timeout_ms = 1000,
 				  .consent_timeout_ms = 1000};

@@ -72,7 +72,7 @@ static inline void on_event(void *arg, enum agw_ice_event ev)
 
 static inline int setup_mode(void **state, bool active)
 {
-	static const struct agw_ice_cbs cbs = {on_send, on_event};
+	static const struct agw_ice_cbs cbs = {.send = on_send, .on_event = on_event};
 	struct agw_ice_cfg cfg = {
 	    .timeout_ms = 20000, .consent_timeout_ms = TIMEOUT, .consent_active = active};
 	struct bench *b = calloc(1, sizeof(*b));

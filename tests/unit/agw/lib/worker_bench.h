@@ -220,8 +220,6 @@ static inline void reserve_with(struct bench *b)
 	assert_int_equal(seq, 1);
 	assert_int_equal(gw_addr_port(&b->local.core_rtp) & 1, 0);
 	assert_int_equal(gw_addr_port(&b->local.core_rtcp), gw_addr_port(&b->local.core_rtp) + 1);
-	if (shared_ports > 0) /* no socket keeps what comes before the worker knows the stream */
-		assert_true(await(b, &b->applied, 1));
 }
 
 static inline void reserve(struct bench *b)

@@ -33,7 +33,6 @@ static void add_second(struct bench *b, struct wic *w, struct agw_stream_local *
 	p.access.fps[0] = w->fp;
 	assert_int_equal(agw_media_new(&second, b->pool, OTHER_OWNER, "ctx=second"), GW_OK);
 	assert_int_equal(agw_media_add(second, &p, 1, local, NULL, NULL), GW_OK);
-	assert_true(await(b, &b->applied_other, 1));
 	wic_aim(w, &local->access[AGW_FAMILY_V4]);
 }
 
