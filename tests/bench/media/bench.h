@@ -46,12 +46,16 @@ extern const struct bench_target bench_target_agw, bench_target_ng, bench_target
 
 struct bench_seen { /* one direction of one call */
 	uint32_t next_seq, last_seen;
-	uint64_t sent, received, reordered, corrupt;
+	uint32_t high;   /* one more than the greatest number seen */
+	uint64_t recent; /* which of the 64 below it were seen */
+	uint64_t sent, received, reordered, corrupt, duplicate;
 };
 
 struct bench_call {
 	struct bench *b;
-	unsigned id;
+	unsigned id;  /* its place; its WIC's address follows from it */
+	uint32_t tag; /* in each packet: no two calls of a run have the same */
+	bool quiet;   /* sends no media, though it could */
 	struct gw_addr relay[BENCH_SIDES];
 	/* WIC */
 	char ufrag[9], pwd[25];
@@ -115,6 +119,10 @@ void bench_wire_send(struct bench_wire *w, enum bench_side side, unsigned call,
 void bench_wire_flush(struct bench_wire *w);
 /** Take in what has come, waiting at most so long for the first. */
 void bench_wire_poll(struct bench_wire *w, int64_t wait_ns);
+/** See all that is sent from now on; NULL = stop. */
+typedef void (*bench_on_sent)(void *arg, enum bench_side side, unsigned call,
+			      const struct gw_addr *to, const uint8_t *p, size_t n);
+void bench_wire_tap(struct bench_wire *w, bench_on_sent cb, void *arg);
 uint64_t bench_wire_refused(const struct bench_wire *w); /* sends the kernel refused */
 uint64_t bench_wire_overrun(const struct bench_wire *w); /* dropped for our own full buffers */
 
@@ -125,6 +133,8 @@ void bench_stun_check(struct bench_stun *s);
 void bench_stun_feed(struct bench_stun *s, const uint8_t *p, size_t n, const struct gw_addr *from);
 bool bench_call_init(struct bench_call *c, struct bench *b, unsigned id);
 void bench_call_fini(struct bench_call *c);
+/** Its next check, ClientHello or retransmission, when it is time. */
+void bench_call_step(struct bench_call *c, int64_t now_ms);
 /** Bring ICE and DTLS of all calls up. @return how many did */
 unsigned bench_calls_connect(struct bench *b);
 void bench_call_keep(struct bench_call *c, int64_t now_ms); /* consent */
@@ -141,10 +151,20 @@ struct bench {
 	bool counting;
 	int64_t window_from, window_to; /* ns */
 	uint64_t late_ticks;            /* of our own pace */
+	uint64_t stray;                 /* media for a call that is over */
 	uint16_t profiles[2];
 };
+bool bench_prepare(struct bench *b);
+void bench_finish(struct bench *b); /* NULL is fine */
 void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t relay_port, uint8_t *p,
 		   size_t n, int64_t at_ns);
+/** What is due in this tick: of each call its packets, once in an interval. */
+void bench_media_tick(struct bench *b, unsigned tick);
+#define BENCH_TICK_NS  INT64_C(250000)
+#define BENCH_TICKS_MS 4
+#define BENCH_LATE_NS  INT64_C(5000000)
+/** Sleep until then. @return false when that was too long ago for the figures to be worth much */
+bool bench_sleep_until(int64_t ns);
 /** Send for so long; packets are counted while `count`. */
 void bench_run_media(struct bench *b, unsigned seconds, bool count);
 

@@ -51,7 +51,7 @@ bool bench_call_init(struct bench_call *c, struct bench *b, unsigned id)
 {
 	memset(c, 0, sizeof(*c));
 	c->b = b;
-	c->id = id;
+	c->id = c->tag = id;
 	gw_rand_token(c->ufrag, sizeof(c->ufrag) - 1);
 	gw_rand_token(c->pwd, sizeof(c->pwd) - 1);
 	c->ssrc[BENCH_WIC] = (id + 1) << 8 | 1;
@@ -75,7 +75,7 @@ void bench_call_fini(struct bench_call *c)
 	c->stun = NULL;
 }
 
-static void step(struct bench_call *c, int64_t now)
+void bench_call_step(struct bench_call *c, int64_t now)
 {
 	if (c->keyed || c->failed)
 		return;
@@ -102,7 +102,7 @@ unsigned bench_calls_connect(struct bench *b)
 	while (settled < b->o.calls && (now = bench_now_ms()) < end) {
 		up = settled = 0;
 		for (unsigned i = 0; i < b->o.calls; i++) {
-			step(&b->calls[i], now);
+			bench_call_step(&b->calls[i], now);
 			up += b->calls[i].keyed;
 			settled += b->calls[i].keyed || b->calls[i].failed;
 		}

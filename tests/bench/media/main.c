@@ -148,12 +148,14 @@ static json_t *direction(const struct bench *b, enum bench_side from)
 		sum.received += f->received;
 		sum.corrupt += f->corrupt;
 		sum.reordered += f->reordered;
+		sum.duplicate += f->duplicate;
 	}
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "sent", (json_int_t)sum.sent,
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "sent", (json_int_t)sum.sent,
 			 "received", (json_int_t)sum.received, "lost",
 			 (json_int_t)sum.sent - (json_int_t)sum.received - (json_int_t)sum.corrupt,
 			 "corrupt", (json_int_t)sum.corrupt, "reordered", (json_int_t)sum.reordered,
-			 "p50_us", bench_hist_us(b->latency[from], 0.5), "p99_us",
+			 "duplicate", (json_int_t)sum.duplicate, "p50_us",
+			 bench_hist_us(b->latency[from], 0.5), "p99_us",
 			 bench_hist_us(b->latency[from], 0.99), "max_us",
 			 bench_hist_us(b->latency[from], 0.99999));
 }
@@ -210,38 +212,6 @@ static void print(const struct bench *b, const struct result *r)
 	json_decref(j);
 }
 
-static bool prepare(struct bench *b)
-{
-	struct agw_dtls_cfg dtls = {.timer_initial_ms = 200,
-				    .mtu = 1200,
-				    .cert_lifetime_s = 86400,
-				    .fp_hashes = 1U << AGW_HASH_SHA256};
-
-	b->profiles[0] = strcmp(b->o.profile, "aes128-cm-sha1-80") == 0 ? AGW_SRTP_AES128_CM_SHA1_80
-									: AGW_SRTP_AEAD_AES_128_GCM;
-	b->calls = calloc(b->o.calls, sizeof(*b->calls));
-	b->wire = bench_wire_new(b->o.local_ip, bench_on_wire, b);
-	for (unsigned s = 0; s < BENCH_SIDES; s++)
-		b->latency[s] = bench_hist_new();
-	if (b->calls == NULL || b->wire == NULL || b->latency[0] == NULL || b->latency[1] == NULL ||
-	    agw_srtp_init() != GW_OK || agw_dtls_ctx_new(&b->dtls, &dtls) != GW_OK)
-		return false;
-	agw_dtls_ctx_fingerprint(b->dtls, &b->fp);
-	return true;
-}
-
-static void finish(struct bench *b)
-{
-	for (unsigned i = 0; b->calls != NULL && i < b->o.calls; i++)
-		bench_call_fini(&b->calls[i]);
-	agw_dtls_ctx_free(b->dtls);
-	for (unsigned s = 0; s < BENCH_SIDES; s++)
-		bench_hist_free(b->latency[s]);
-	bench_wire_free(b->wire);
-	free(b->calls);
-	free(b);
-}
-
 int main(int argc, char **argv)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -257,14 +227,14 @@ int main(int argc, char **argv)
 		free(b);
 		return EXIT_FAILURE;
 	}
-	if (!prepare(b)) {
+	if (!bench_prepare(b)) {
 		fprintf(stderr, "wicgate-bench-media: cannot prepare\n");
 		return EXIT_FAILURE;
 	}
 	t = b->o.target->open(b->o.where, why, sizeof(why));
 	if (t == NULL) {
 		fprintf(stderr, "wicgate-bench-media: %s\n", why);
-		finish(b);
+		bench_finish(b);
 		return EXIT_FAILURE;
 	}
 	if (set_up(b, t, &r)) {
@@ -283,6 +253,6 @@ int main(int argc, char **argv)
 		if (b->calls[i].b != NULL)
 			b->o.target->remove(t, &b->calls[i]);
 	b->o.target->close(t);
-	finish(b);
+	bench_finish(b);
 	return status;
 }

@@ -3,7 +3,7 @@
  * wicgate-agw, told about a call over its control channel as an eP-CSCF tells it: Reserve, then
  * Configure with what both ends said. Where: its iq.listen address.
  */
-#include "tests/bench/media/bench.h"
+#include "tests/bench/media/agw_talk.h"
 
 #include "common/rand.h"
 #include "deploy/wicgatectl/iq_link.h"
@@ -64,22 +64,26 @@ static IqEnvelope *ask(struct agw_target *t, json_t *json, char *why, size_t n)
 	return rsp;
 }
 
+json_t *bench_agw_hello(void)
+{
+	char epoch[24];
+
+	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)gw_rand_u64());
+	return json_pack("{s:{s:s,s:s,s:i,s:i}}", "hello", "controller_id", "bench", "epoch", epoch,
+			 "version_min", 1, "version_max", 1);
+}
+
 static void *agw_open(const char *where, char *why, size_t n)
 {
 	struct agw_target *t = calloc(1, sizeof(*t));
 	struct iq_link_cfg cfg = {.connect = where, .timeout_ms = REPLY_MS};
-	char epoch[24];
 	IqEnvelope *ack;
 
-	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)gw_rand_u64());
 	if (t == NULL || iq_link_open(&t->link, &cfg, why, n) != GW_OK) {
 		free(t);
 		return NULL;
 	}
-	ack = ask(t,
-		  json_pack("{s:{s:s,s:s,s:i,s:i}}", "hello", "controller_id", "bench", "epoch",
-			    epoch, "version_min", 1, "version_max", 1),
-		  why, n);
+	ack = ask(t, bench_agw_hello(), why, n);
 	if (ack == NULL) {
 		iq_link_close(t->link);
 		free(t);
@@ -91,7 +95,7 @@ static void *agw_open(const char *where, char *why, size_t n)
 
 static const char *ctx_of(const struct bench_call *c, char *buf, size_t n)
 {
-	snprintf(buf, n, "%024x%08x", 0xbe0c, c->id);
+	snprintf(buf, n, "%024x%08x", 0xbe0c, c->tag);
 	return buf;
 }
 
@@ -136,7 +140,7 @@ static void read_fingerprint(struct agw_fingerprint *out, const char *text)
 		out->octets[i] = (uint8_t)strtoul(text + i * 3, NULL, 16);
 }
 
-static bool take(struct bench_call *c, const IqStreamResult *r)
+bool bench_agw_take(struct bench_call *c, const IqStreamResult *r)
 {
 	const IqAccessLocal *a = r->access;
 
@@ -155,39 +159,54 @@ static bool take(struct bench_call *c, const IqStreamResult *r)
 	return true;
 }
 
+json_t *bench_agw_reserve(const struct bench *b, const struct bench_call *c)
+{
+	char ctx[64];
+
+	return json_pack("{s:{s:s,s:s,s:[o]}}", "reserve", "ctx_id", ctx_of(c, ctx, sizeof(ctx)),
+			 "call_id", "bench", "streams", stream_of(b, c));
+}
+
+json_t *bench_agw_configure(const struct bench *b, const struct bench_call *c)
+{
+	char ctx[64];
+
+	return json_pack("{s:{s:s,s:[o]}}", "configure", "ctx_id", ctx_of(c, ctx, sizeof(ctx)),
+			 "streams", stream_of(b, c));
+}
+
+json_t *bench_agw_release(const struct bench_call *c)
+{
+	char ctx[64];
+
+	return json_pack("{s:{s:s}}", "release", "ctx_id", ctx_of(c, ctx, sizeof(ctx)));
+}
+
 static bool agw_add(void *arg, struct bench *b, struct bench_call *c, char *why, size_t n)
 {
 	struct agw_target *t = arg;
-	char ctx[64];
-	IqEnvelope *rsp =
-	    ask(t,
-		json_pack("{s:{s:s,s:s,s:[o]}}", "reserve", "ctx_id", ctx_of(c, ctx, sizeof(ctx)),
-			  "call_id", "bench", "streams", stream_of(b, c)),
-		why, n);
+	IqEnvelope *rsp = ask(t, bench_agw_reserve(b, c), why, n);
 	bool ok;
 
 	if (rsp == NULL)
 		return false;
-	ok = rsp->reserve_reply->n_streams == 1 && take(c, rsp->reserve_reply->streams[0]);
+	ok =
+	    rsp->reserve_reply->n_streams == 1 && bench_agw_take(c, rsp->reserve_reply->streams[0]);
 	iq_envelope_free(rsp);
 	if (!ok) {
 		snprintf(why, n, "wicgate-agw: the reply lacks something");
 		return false;
 	}
-	rsp = ask(
-	    t, json_pack("{s:{s:s,s:[o]}}", "configure", "ctx_id", ctx, "streams", stream_of(b, c)),
-	    why, n);
+	rsp = ask(t, bench_agw_configure(b, c), why, n);
 	iq_envelope_free(rsp);
 	return rsp != NULL;
 }
 
 static void agw_remove(void *arg, struct bench_call *c)
 {
-	char ctx[64], why[200];
+	char why[200];
 
-	iq_envelope_free(
-	    ask(arg, json_pack("{s:{s:s}}", "release", "ctx_id", ctx_of(c, ctx, sizeof(ctx))), why,
-		sizeof(why)));
+	iq_envelope_free(ask(arg, bench_agw_release(c), why, sizeof(why)));
 }
 
 static void agw_close(void *arg)

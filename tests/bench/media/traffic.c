@@ -15,9 +15,6 @@
 
 #define HEAD     12
 #define STAMP    16
-#define TICK_NS  INT64_C(250000) /* calls are spread over so many ticks as an interval has */
-#define TICKS_MS 4
-#define LATE_NS  INT64_C(5000000)
 #define AFTER_MS 400 /* for what is still on its way when a window ends */
 
 static uint8_t pattern[256 + BENCH_PACKET];
@@ -58,7 +55,7 @@ static void send_one(struct bench *b, struct bench_call *c, enum bench_side from
 	put32(p + 4, seq * 160);
 	put32(p + 8, c->ssrc[from]);
 	memcpy(p + HEAD, &now, sizeof(now));
-	put32(p + HEAD + 8, c->id);
+	put32(p + HEAD + 8, c->tag);
 	put32(p + HEAD + 12, seq);
 	memcpy(p + HEAD + STAMP, pattern_of(seq, c->id, from), b->o.payload - STAMP);
 	if (from == BENCH_WIC && c->srtp != NULL && agw_srtp_protect(c->srtp, p, &n) != GW_OK)
@@ -66,6 +63,27 @@ static void send_one(struct bench *b, struct bench_call *c, enum bench_side from
 	bench_wire_send(b->wire, from, c->id, &c->relay[from], p, n);
 	if (b->counting)
 		f->sent++;
+}
+
+/* The same number a second time (as far as 64 numbers back). */
+static bool seen_before(struct bench_seen *f, uint32_t seq)
+{
+	uint32_t back;
+
+	if (seq >= f->high) {
+		uint32_t on = seq + 1 - f->high;
+
+		f->recent = (on < 64 ? f->recent << on : 0) | 1;
+		f->high = seq + 1;
+		return false;
+	}
+	back = f->high - 1 - seq;
+	if (back >= 64)
+		return false;
+	if ((f->recent >> back & 1) != 0)
+		return true;
+	f->recent |= UINT64_C(1) << back;
+	return false;
 }
 
 /* What came out at `at` must be what the other end sent. */
@@ -83,9 +101,13 @@ static void verify(struct bench *b, struct bench_call *c, enum bench_side at, co
 	seq = get32(p + HEAD + 12);
 	if (sent < b->window_from || sent > b->window_to)
 		return;
-	if (n != HEAD + b->o.payload || get32(p + HEAD + 8) != c->id ||
+	if (n != HEAD + b->o.payload || get32(p + HEAD + 8) != c->tag ||
 	    memcmp(p + HEAD + STAMP, pattern_of(seq, c->id, from), b->o.payload - STAMP) != 0) {
 		f->corrupt++;
+		return;
+	}
+	if (seen_before(f, seq)) {
+		f->duplicate++;
 		return;
 	}
 	f->received++;
@@ -102,8 +124,10 @@ void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t rela
 			       : call < b->o.calls ? &b->calls[call]
 						   : NULL;
 
-	if (c == NULL)
+	if (c == NULL) {
+		b->stray += side == BENCH_CORE && agw_demux(p, n) == AGW_PROTO_RTP;
 		return;
+	}
 	if (side == BENCH_CORE || c->srtp == NULL) {
 		enum agw_proto proto = agw_demux(p, n);
 
@@ -134,13 +158,15 @@ void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t rela
 	}
 }
 
-/* Calls whose turn it is in this tick of the interval. */
-static void tick(struct bench *b, unsigned phase, int64_t now_ms)
+void bench_media_tick(struct bench *b, unsigned tick)
 {
-	for (unsigned i = phase; i < b->o.calls; i += b->o.interval_ms * TICKS_MS) {
+	int64_t now_ms = bench_now_ms();
+
+	for (unsigned i = tick % (b->o.interval_ms * BENCH_TICKS_MS); i < b->o.calls;
+	     i += b->o.interval_ms * BENCH_TICKS_MS) {
 		struct bench_call *c = &b->calls[i];
 
-		if (!c->keyed)
+		if (!c->keyed || c->quiet)
 			continue;
 		send_one(b, c, BENCH_WIC);
 		send_one(b, c, BENCH_CORE);
@@ -149,32 +175,33 @@ static void tick(struct bench *b, unsigned phase, int64_t now_ms)
 	bench_wire_flush(b->wire);
 }
 
+bool bench_sleep_until(int64_t ns)
+{
+	int64_t now;
+
+	while ((now = bench_now_ns()) < ns) {
+		const struct timespec nap = {.tv_nsec = ns - now};
+
+		(void)nanosleep(&nap, NULL);
+	}
+	return now - ns <= BENCH_LATE_NS;
+}
+
 void bench_run_media(struct bench *b, unsigned seconds, bool count)
 {
 	int64_t begin = bench_now_ns(), end = begin + (int64_t)seconds * 1000000000;
 	int64_t next = begin, after;
-	unsigned phase = 0;
+	unsigned tick = 0;
 
 	b->counting = count;
 	if (count) {
 		b->window_from = begin;
 		b->window_to = end;
 	}
-	while (next < end) {
-		int64_t now = bench_now_ns();
-
-		if (now < next) {
-			/* not woken by each packet that comes: the kernel has stamped it */
-			const struct timespec nap = {.tv_nsec = next - now};
-
-			(void)nanosleep(&nap, NULL);
-			continue;
-		}
-		if (now - next > LATE_NS)
-			b->late_ticks++;
-		tick(b, phase, bench_now_ms());
-		phase = (phase + 1) % (b->o.interval_ms * TICKS_MS);
-		next += TICK_NS;
+	for (; next < end; next += BENCH_TICK_NS) {
+		/* not woken by each packet that comes: the kernel has stamped it */
+		b->late_ticks += !bench_sleep_until(next);
+		bench_media_tick(b, tick++);
 		bench_wire_poll(b->wire, 0);
 	}
 	b->counting = false;

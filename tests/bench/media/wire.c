@@ -36,6 +36,8 @@ struct bench_wire {
 	struct out out[BENCH_SIDES][BENCH_SOCKETS];
 	bench_on_packet cb;
 	void *arg;
+	bench_on_sent tap;
+	void *tap_arg;
 	uint64_t refused, overrun;
 	uint32_t dropped[BENCH_SIDES][BENCH_SOCKETS];
 	/* one batch in */
@@ -157,6 +159,8 @@ void bench_wire_send(struct bench_wire *w, enum bench_side side, unsigned call,
 	struct out *o = &w->out[side][call % BENCH_SOCKETS];
 	unsigned i = o->n;
 
+	if (w->tap != NULL)
+		w->tap(w->tap_arg, side, call, to, p, n);
 	memcpy(o->data[i], p, n);
 	o->to[i] = *to;
 	o->iov[i] = (struct iovec){o->data[i], n};
@@ -249,6 +253,12 @@ void bench_wire_poll(struct bench_wire *w, int64_t wait_ns)
 	for (unsigned k = 0; k < n; k++)
 		if ((p[k].revents & POLLIN) != 0)
 			drain(w, (enum bench_side)(k / BENCH_SOCKETS), k % BENCH_SOCKETS);
+}
+
+void bench_wire_tap(struct bench_wire *w, bench_on_sent cb, void *arg)
+{
+	w->tap = cb;
+	w->tap_arg = arg;
 }
 
 uint64_t bench_wire_refused(const struct bench_wire *w)
