@@ -24,7 +24,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_STR("iq.tls.ca", iq_tls_ca, "", "PEM certificates that sign the controllers'"),
 	K_BOOL("iq.insecure", iq_insecure, "false", "allow plain TCP beyond loopback"),
 	K_SECRET("iq.token", iq_token, "", "secret a controller must say in its Hello; empty = none"),
-	K_TIME("iq.heartbeat", iq_heartbeat, "2s", 100, MINUTE, "between heartbeats; three missed = gone"),
+	K_TIME("iq.heartbeat", iq_heartbeat, "1s", 100, MINUTE, "between heartbeats; three missed = gone"),
 	K_TIME("iq.hello_timeout", iq_hello_timeout, "5s", 100, MINUTE, "from connect to Hello"),
 	K_TIME("iq.term_heartbeat", iq_term_heartbeat, "600s", 0, DAY, "between questions whether a context is known; 0 = off"),
 	K_TIME("iq.reserve_ttl", iq_reserve_ttl, "300s", 1000, DAY, "a context never configured is released"),

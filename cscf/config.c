@@ -24,6 +24,7 @@ static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const unknown_words[] = {"drop", "pass", NULL};
 static const char *const secagree_words[] = {"reject", "ignore", "tls", NULL};
+static const char *const failure_actions[] = {"reanchor", "release", NULL};
 static const char *const interwork_100rel[] = {"pass", "local", NULL};
 static const char *const interwork_precondition[] = {"reject", "local", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
@@ -172,6 +173,9 @@ const struct gw_conf_key cscf_config_keys[] = {
 
 	K_LIST("agw.list", agw_list, "127.0.0.1:7070", "eIMS-AGWs: address:port, or a name whose every address is one"),
 	K_TIME("agw.resolve_interval", agw_resolve_interval, "5s", 100, HOUR, "names are looked up again"),
+	K_ENUM("agw.failure_action", agw_failure_action, "reanchor", failure_actions, "an AGW is lost: its calls move to another (reanchor), or end (release)"),
+	K_INT("agw.repair_rate", agw_repair_rate, "200", 1, 100000, "calls moved a second at most"),
+	K_TIME("agw.repair_timeout", agw_repair_timeout, "10s", 100, HOUR, "no AGW to move to for that long: the call ends"),
 	K_STR("agw.tls.ca", agw_tls_ca, "", "PEM certificates that sign the AGWs'; empty = plain TCP"),
 	K_STR("agw.tls.cert", agw_tls_cert, "", "our PEM certificate chain"),
 	K_STR("agw.tls.key", agw_tls_key, "", "our PEM private key"),
@@ -179,9 +183,9 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("iq.controller_id", iq_controller_id, "", "our name towards AGWs; empty = host name and Mw port"),
 	K_SECRET("iq.token", iq_token, "", "secret said in Hello where TLS is not used"),
 	K_TIME("iq.request_timeout", iq_request_timeout, "2s", 100, MINUTE, "then one resend"),
-	K_TIME("iq.heartbeat", iq_heartbeat, "2s", 100, MINUTE, "three missed = link lost"),
+	K_TIME("iq.heartbeat", iq_heartbeat, "1s", 100, MINUTE, "three missed = link lost"),
 	K_TIME("iq.audit_interval", iq_audit_interval, "300s", 0, DAY, "compare contexts; 0 = only after a reconnect"),
-	K_TIME("T_agwdead", t_agwdead, "10s", 100, HOUR, "a lost AGW's calls are released"),
+	K_TIME("T_agwdead", t_agwdead, "10s", 100, HOUR, "an AGW that is only silent is given up"),
 
 	K_STR("access.realm", access_realm, "access", "the AGWs' realm towards WICs"),
 	K_STR("core.realm", core_realm, "core", "the AGWs' realm towards the core"),

@@ -57,7 +57,8 @@ struct cscf_config {
 	int64_t flow_lost_dereg, flow_lost_dereg_pool;
 
 	struct gw_conf_list agw_list;
-	int64_t agw_resolve_interval;
+	int64_t agw_resolve_interval, agw_repair_rate, agw_repair_timeout;
+	int agw_failure_action;
 	char *agw_tls_ca, *agw_tls_cert, *agw_tls_key, *agw_tls_name;
 	char *iq_controller_id, *iq_token;
 	int64_t iq_request_timeout, iq_heartbeat, iq_audit_interval, t_agwdead;

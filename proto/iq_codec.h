@@ -40,7 +40,7 @@
 
 /* Timers of the channel that both sides must agree on. */
 #define IQ_HELLO_TIMEOUT_MS 5000U  /* from accept to Hello */
-#define IQ_HEARTBEAT_MS     2000U  /* default of HelloAck.heartbeat_interval_ms */
+#define IQ_HEARTBEAT_MS     1000U  /* default of HelloAck.heartbeat_interval_ms */
 #define IQ_HEARTBEAT_MISSED 3U     /* intervals without anything: the peer is dead */
 #define IQ_REPLY_KEEP_MS    60000U /* replies repeated to duplicates, then STALE_TXN */
 

@@ -4,9 +4,14 @@
  *
  *   BACKOFF ─> CONNECTING ─> HELLO ─> UP ─> (lost) BACKOFF …        0.2 s → 5 s, jittered
  *
- * The AGW is dead to us when nothing came for three heartbeat intervals, when it answers none
- * of five requests in a row, or when T_agwdead has passed since the link went down. A boot id
- * other than the last one means that every context there is gone.
+ * The link is lost when nothing came for three heartbeat intervals, when the AGW answers none of
+ * five requests in a row, or when its connection ends. What is known of the AGW then:
+ *
+ *   another boot id                          its contexts are gone, at once
+ *   connection ended, and now refused        nobody is there: gone, at once
+ *   connection ended without a Goodbye,
+ *   and no other within three heartbeats     its host has gone with it
+ *   silence, or a Goodbye                    it may live, and its media: T_agwdead
  * Not here: which requests are under way (txn.c), which AGW gets a call (agw_pool.c).
  * Thread: the cscf loop. Spec: calls-and-media 5.3 Hello, Heartbeat; IQ-14, IQ-17.
  */
@@ -14,6 +19,7 @@
 
 #include "common/rand.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <inttypes.h>
@@ -63,6 +69,15 @@ static void close_connection(struct cscf_iq_link *link)
 	event_del(link->timer);
 }
 
+/* How long its contexts are thought to live on behind a link that is lost. */
+static uint64_t dead_after_ms(const struct cscf_iq_link *link)
+{
+	uint64_t most = (uint64_t)link->iq->cfg.agw_dead;
+	uint64_t beats = (uint64_t)IQ_HEARTBEAT_MISSED * link->beat_ms;
+
+	return link->closed && beats < most ? beats : most;
+}
+
 void iq_link_fail(struct cscf_iq_link *link, const char *why)
 {
 	bool was_up = link->state == IQ_LINK_UP;
@@ -75,6 +90,8 @@ void iq_link_fail(struct cscf_iq_link *link, const char *why)
 	wait_ms = link->backoff_ms / 2 + (uint32_t)(gw_rand_u64() % (link->backoff_ms / 2 + 1));
 	if (link->duplicate)
 		wait_ms = IQ_BACKOFF_MAX;
+	if (was_up && link->closed) /* is anybody there? */
+		wait_ms = (uint32_t)(gw_rand_u64() % IQ_LOOK_AGAIN_MS);
 	link->backoff_ms =
 	    link->backoff_ms * 2 > IQ_BACKOFF_MAX ? IQ_BACKOFF_MAX : link->backoff_ms * 2;
 	arm(link->timer, wait_ms);
@@ -89,7 +106,7 @@ void iq_link_fail(struct cscf_iq_link *link, const char *why)
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINK_LOST]);
 	gw_metric_dec(&cscf_iq_metrics[IQ_M_LINKS_UP]);
 	link->timeouts_in_a_row = 0;
-	arm(link->dead_timer, (uint64_t)link->iq->cfg.agw_dead);
+	arm(link->dead_timer, dead_after_ms(link));
 	iq_audit_stop(link);
 	iq_on_link_down(link);
 }
@@ -211,11 +228,15 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	}
 	link->state = IQ_LINK_UP;
 	link->backoff_ms = 0;
-	link->dead = false;
+	link->dead = link->closed = false;
+	link->beat_ms = (uint32_t)link->iq->cfg.heartbeat;
+	if (ack->heartbeat_interval_ms > link->beat_ms &&
+	    ack->heartbeat_interval_ms <= IQ_HEARTBEAT_MAX_MS)
+		link->beat_ms = ack->heartbeat_interval_ms;
 	link->agw_state = IQ_V(AGW_STATE__STATE__IN_SERVICE);
 	take_state(link, ack->state);
 	event_del(link->dead_timer);
-	arm(link->timer, (uint64_t)link->iq->cfg.heartbeat);
+	arm(link->timer, link->beat_ms);
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINKS_UP]);
 	GW_LOG(GW_LOG_INFO, "iq.link_up",
 	       "peer=%s agw=%s boot=%016" PRIx64 " new_boot=%d contexts=%zu max_contexts=%u",
@@ -309,9 +330,36 @@ static void on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
+static void on_dead(evutil_socket_t fd, short what, void *arg)
+{
+	struct cscf_iq_link *link = arg;
+
+	(void)fd;
+	(void)what;
+	link->dead = true;
+	GW_LOG(GW_LOG_ERROR, "iq.agw_lost", "peer=%s agw=%s contexts=%zu", link->addr_text,
+	       link->agw_id, link->n_ctx);
+	iq_on_link_dead(link);
+}
+
+/* The connection ended, or did not come about: what that says about the AGW. */
+static void lost(struct cscf_iq_link *link, int error, const char *why)
+{
+	bool refused = link->state == IQ_LINK_CONNECTING && error == ECONNREFUSED;
+
+	if (link->state == IQ_LINK_UP)
+		link->closed = true;
+	iq_link_fail(link, why);
+	if (refused && event_pending(link->dead_timer, EV_TIMEOUT, NULL)) {
+		event_del(link->dead_timer);
+		on_dead(-1, 0, link);
+	}
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct cscf_iq_link *link = arg;
+	int error = (what & BEV_EVENT_ERROR) != 0 ? EVUTIL_SOCKET_ERROR() : 0;
 	char buf[160];
 	int one = 1;
 
@@ -329,20 +377,32 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 			iq_link_fail(link, "cannot send Hello");
 		return;
 	}
-	if ((what & BEV_EVENT_ERROR) != 0 && EVUTIL_SOCKET_ERROR() != 0 && link->iq->tls == NULL)
-		snprintf(buf, sizeof(buf), "%s",
-			 evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	if (error != 0 && link->iq->tls == NULL)
+		snprintf(buf, sizeof(buf), "%s", evutil_socket_error_to_string(error));
 	else if (link->iq->tls != NULL)
 		iq_tls_error(bev, buf, sizeof(buf));
 	else
 		snprintf(buf, sizeof(buf), "closed by the AGW");
-	iq_link_fail(link, buf);
+	lost(link, error, buf);
+}
+
+/* Silence is noticed when it is three intervals long, not at the next beat after that. */
+static void beat(struct cscf_iq_link *link)
+{
+	uint64_t silent = iq_now_ms() - link->last_rx_ms;
+	uint64_t most = (uint64_t)IQ_HEARTBEAT_MISSED * link->beat_ms;
+
+	if (silent >= most) {
+		iq_link_fail(link, "heartbeats missing");
+		return;
+	}
+	send_heartbeat(link);
+	arm(link->timer, most - silent < link->beat_ms ? most - silent : link->beat_ms);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct cscf_iq_link *link = arg;
-	uint64_t beat = (uint64_t)link->iq->cfg.heartbeat;
 
 	(void)fd;
 	(void)what;
@@ -357,28 +417,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		iq_link_fail(link, "no HelloAck");
 		break;
 	case IQ_LINK_UP:
-		if (iq_now_ms() - link->last_rx_ms > IQ_HEARTBEAT_MISSED * beat) {
-			iq_link_fail(link, "heartbeats missing");
-			break;
-		}
-		send_heartbeat(link);
-		arm(link->timer, beat);
+		beat(link);
 		break;
 	case IQ_LINK_STATE_COUNT:
 		break;
 	}
-}
-
-static void on_dead(evutil_socket_t fd, short what, void *arg)
-{
-	struct cscf_iq_link *link = arg;
-
-	(void)fd;
-	(void)what;
-	link->dead = true;
-	GW_LOG(GW_LOG_ERROR, "iq.agw_lost", "peer=%s agw=%s contexts=%zu", link->addr_text,
-	       link->agw_id, link->n_ctx);
-	iq_on_link_dead(link);
 }
 
 void iq_link_start(struct cscf_iq_link *link)

@@ -31,6 +31,8 @@
 #define IQ_BACKOFF_MIN      200U
 #define IQ_BACKOFF_MAX      5000U
 #define IQ_CONNECT_TIMEOUT  3000U
+#define IQ_LOOK_AGAIN_MS    50U
+#define IQ_HEARTBEAT_MAX_MS 60000U
 #define IQ_LINK_QUEUE_MAX   (4U * 1024U * 1024U)
 #define IQ_AUDIT_GRACE_S    10U
 #define IQ_DEFAULT_PORT     7070
@@ -87,10 +89,12 @@ struct cscf_iq_link {
 	uint32_t backoff_ms;
 	uint64_t last_rx_ms;
 	uint64_t heartbeat_seq;
-	bool wanted;    /* still configured or still in the DNS */
-	bool suspect;   /* does not answer requests */
-	bool duplicate; /* another link reaches the same AGW */
-	bool dead;      /* T_agwdead has passed since the link was lost */
+	bool wanted;      /* still configured or still in the DNS */
+	bool suspect;     /* does not answer requests */
+	bool duplicate;   /* another link reaches the same AGW */
+	bool dead;        /* given up: its contexts were told */
+	bool closed;      /* the AGW's end of the connection ended without a Goodbye */
+	uint32_t beat_ms; /* between heartbeats, the slower of both ends */
 	unsigned timeouts_in_a_row;
 	/* what the AGW said */
 	char agw_id[IQ_MAX_ID + 1];

@@ -292,7 +292,7 @@ void cscf_sdp_stream_refuse(struct cscf_sdp_session *s, size_t i, enum cscf_sdp_
 }
 
 /* The address for session level: that of the first live stream, else the one used before. */
-static bool choose_addresses(struct sdp_state *w)
+bool sdp_choose_addresses(struct sdp_state *w)
 {
 	bool wic = false, core = false;
 
@@ -355,7 +355,7 @@ static enum cscf_sdp_verdict emit(struct cscf_sdp_session *s, bool to_wic, bool 
 		if (v != CSCF_SDP_OK)
 			return v;
 	}
-	if (!choose_addresses(&s->work))
+	if (!sdp_choose_addresses(&s->work))
 		return CSCF_SDP_STATE;
 	if (offer && !to_wic && reflects_us(&s->work))
 		return CSCF_SDP_REFLECTED;
@@ -392,8 +392,12 @@ enum cscf_sdp_verdict cscf_sdp_answer_to_core(struct cscf_sdp_session *s, struct
 	return emit(s, false, false, out);
 }
 
+/* Where a round of our own said nothing, what stood there stands. */
 static void keep_text(struct sdp_leg *leg)
 {
+	if (!leg->written && leg->agreed_text != NULL)
+		return;
+	leg->agreed = leg->version;
 	free_text(leg->agreed_text);
 	leg->agreed_text = leg->last != NULL ? strdup(leg->last) : NULL;
 }
@@ -405,8 +409,6 @@ void cscf_sdp_commit(struct cscf_sdp_session *s)
 	keep_origin(&s->wic);
 	keep_origin(&s->core);
 	sdp_keep_core_said(s);
-	s->wic.agreed = s->wic.version;
-	s->core.agreed = s->core.version;
 	keep_text(&s->wic);
 	keep_text(&s->core);
 	sdp_state_free(&s->cur);

@@ -385,6 +385,19 @@ void cscf_sdp_rollback(struct cscf_sdp_session *s);
  */
 enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
 				       struct cscf_sdp_text *out) GW_MUST_CHECK;
+/**
+ * The same at another eIMS-AGW: after cscf_sdp_move_local gave the addresses there of every live
+ * stream. Only the formats that are agreed are offered.
+ */
+enum cscf_sdp_verdict cscf_sdp_reoffer_moved(struct cscf_sdp_session *s, bool to_core,
+					     struct cscf_sdp_text *out) GW_MUST_CHECK;
+/**
+ * Addresses of a stream on another eIMS-AGW. Copied.
+ * @return GW_OK; GW_ERR_NOT_FOUND no such stream; GW_ERR_STATE a round is open
+ */
+enum gw_err cscf_sdp_move_local(struct cscf_sdp_session *s, size_t i,
+				const struct cscf_sdp_access_local *access,
+				const struct cscf_sdp_core_local *core) GW_MUST_CHECK;
 /** Our description that stands on the core leg; NULL when none does, or an offer is open. */
 const char *cscf_sdp_said_to_core(const struct cscf_sdp_session *s);
 bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s);

@@ -65,7 +65,7 @@ static void put_host_candidate(struct sdp_out *o, const char *addr, unsigned com
 		    HOST_PRIORITY(component), addr, port);
 }
 
-static void put_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
+void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 {
 	const struct cscf_sdp_access_local *l = &pub->access_local;
 	uint16_t rtcp = rtcp_port(pub);
@@ -102,8 +102,8 @@ static void put_fingerprint(struct sdp_out *o, const struct cscf_sdp_fp *fp)
 	sdp_out_raw(o, "\r\n", 2);
 }
 
-static void put_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
-		     const struct sdp_stream *st, bool offer)
+void sdp_put_wic_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
+		      const struct sdp_stream *st, bool offer)
 {
 	const struct cscf_sdp_stream *pub = &st->pub;
 	const struct cscf_sdp_access_local *l = &pub->access_local;
@@ -141,8 +141,8 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	if (offer || s->policy->e2ae_in_answer)
 		sdp_out_put(o, "a=3ge2ae:applied\r\n");
 	put_mux(s, o, &st->pub, offer);
-	put_ice(o, &st->pub);
-	put_dtls(s, o, st, offer);
+	sdp_put_wic_ice(o, &st->pub);
+	sdp_put_wic_dtls(s, o, st, offer);
 	sdp_out_formats(o, st, sdp, m, s->offer, fallback, s->policy);
 	sdp_ext_put(o, &st->pub, sdp, m, true);
 	sdp_out_fb(o, st, false);

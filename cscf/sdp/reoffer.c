@@ -8,10 +8,10 @@
 #include "cscf/sdp/sdp_int.h"
 
 /* Session and o= are written anew: the version counts when something else was said meanwhile. */
-static const char *body_of(const char *text)
+const char *sdp_reoffer_body(const struct sdp_leg *leg)
 {
 	static const char head[] = "s=-\r\n";
-	const char *p = strstr(text, head);
+	const char *p = leg->agreed_text != NULL ? strstr(leg->agreed_text, head) : NULL;
 
 	return p != NULL ? p + sizeof(head) - 1 : NULL;
 }
@@ -34,33 +34,33 @@ static void put_body(struct sdp_out *o, const char *body, bool to_core)
 	}
 }
 
-static void open_round(struct cscf_sdp_session *s, bool to_core)
+enum cscf_sdp_verdict sdp_reoffer_open(struct cscf_sdp_session *s, bool to_core)
 {
+	if (!sdp_state_dup(&s->work, &s->cur))
+		return CSCF_SDP_NOMEM;
 	for (size_t i = 0; i < s->work.n; i++) {
 		struct sdp_stream *st = s->work.v[i];
 
-		st->pub.is_new = false;
+		st->pub.is_new = st->pub.ice_restart = st->pub.new_dtls = false;
 		st->dir = to_core ? st->pub.access_remote.dir : st->pub.core_remote.dir;
 	}
 	s->open = s->ours = true;
 	s->from_wic = to_core;
 	s->answered = s->repeat = s->max_bundle = s->same_offer = false;
+	return sdp_keep_offered(&s->work);
 }
 
 enum cscf_sdp_verdict cscf_sdp_reoffer(struct cscf_sdp_session *s, bool to_core,
 				       struct cscf_sdp_text *out)
 {
 	struct sdp_leg *leg = to_core ? &s->core : &s->wic;
-	const char *body = leg->agreed_text != NULL ? body_of(leg->agreed_text) : NULL;
+	const char *body = sdp_reoffer_body(leg);
 	struct sdp_out o = {0};
 	enum cscf_sdp_verdict v;
 
 	if (s->open || body == NULL)
 		return CSCF_SDP_STATE;
-	if (!sdp_state_dup(&s->work, &s->cur))
-		return CSCF_SDP_NOMEM;
-	open_round(s, to_core);
-	v = sdp_keep_offered(&s->work);
+	v = sdp_reoffer_open(s, to_core);
 	if (v == CSCF_SDP_OK) {
 		put_body(&o, body, to_core);
 		v = sdp_out_finish(&o, leg, to_core ? s->work.core_addr : s->work.wic_addr, out);

@@ -216,6 +216,14 @@ enum cscf_sdp_verdict sdp_round_answer_core(struct cscf_sdp_session *s, struct s
 /** OK when something is live, or was and was only stopped; else the first refusal. */
 enum cscf_sdp_verdict sdp_round_verdict(const struct sdp_state *w, const struct sdp_state *before);
 
+/* ---- alg.c, reoffer.c: for offers of our own ------------------------------------------------ */
+
+/** Session level addresses of the round. @return false when a live stream has none */
+bool sdp_choose_addresses(struct sdp_state *w) GW_MUST_CHECK;
+/** What stands on the leg, behind its o= and s=; NULL when nothing does. */
+const char *sdp_reoffer_body(const struct sdp_leg *leg);
+/** A round without a peer's offer; cscf_sdp_rollback after an error. */
+enum cscf_sdp_verdict sdp_reoffer_open(struct cscf_sdp_session *s, bool to_core) GW_MUST_CHECK;
 /** What our offer had, for its answers. */
 enum cscf_sdp_verdict sdp_keep_offered(struct sdp_state *w) GW_MUST_CHECK;
 
@@ -239,6 +247,10 @@ void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s);
 enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, const char *addr,
 				     struct cscf_sdp_text *out) GW_MUST_CHECK;
 
+/** Our ICE and DTLS parameters of one line. */
+void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub);
+void sdp_put_wic_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
+		      const struct sdp_stream *st, bool offer);
 void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);
 void sdp_emit_core(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);
 

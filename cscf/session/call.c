@@ -232,6 +232,7 @@ void call_free(struct call *c)
 		gw_handle_del(c->s->calls, c->self);
 		gw_metric_dec(&session_metrics[SM_CALLS]);
 	}
+	repair_stop(c);
 	own_free_all(c);
 	job_flush(c);
 	while (c->xacts != NULL)

@@ -261,6 +261,26 @@ struct session_timer {
 	bool update[SIDE_COUNT]; /* that side says that it takes UPDATE */
 };
 
+/* Its AGW is gone: on the way to another one (repair.c). */
+enum repair_state {
+	REPAIR_NONE,
+	REPAIR_WAITS,     /* for its turn, an AGW, or the WIC; in session->repairs */
+	REPAIR_RESERVING, /* at another AGW */
+	REPAIR_WIC,       /* the WIC is asked … */
+	REPAIR_CORE       /* … and the core */
+};
+
+struct repair {
+	struct call *prev, *next; /* in session->repairs */
+	enum repair_state state;
+	uint32_t tag;
+	bool adrift;         /* there is no context: the AGW is asked nothing */
+	uint64_t lost_ms;    /* when the context was lost */
+	uint64_t patient_ms; /* what it waits for must be there by then; 0 = no hurry */
+	uint64_t again_ms;   /* not before */
+	unsigned tries;
+};
+
 struct call {
 	struct cscf_session *s; /* borrowed: outlives us */
 	struct gw_fsm fsm;
@@ -302,8 +322,9 @@ struct call {
 	struct event *timer_consent; /* owned */
 	struct event *timer_max;     /* owned: maximum duration */
 	struct session_timer session;
-	struct own *own;   /* owned: requests of the gateway itself (own.h) */
-	bool own_busy;     /* they are being looked through */
+	struct own *own; /* owned: requests of the gateway itself (own.h) */
+	bool own_busy;   /* they are being looked through */
+	struct repair repair;
 	char *core_offer;  /* owned: its last, while it has preconditions that we answer */
 	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;

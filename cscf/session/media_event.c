@@ -151,5 +151,6 @@ void media_on_context_lost(void *arg, gw_handle call, const char *why)
 		return;
 	CALL_LOG(GW_LOG_ERROR, "call.context_lost", c, "w3", "reason=\"%s\"", why);
 	cscf_story_note(c->story, CSCF_STORY_AGW, "CONTEXT LOST", why);
-	call_release_cause(c, CAUSE_AGW_LOST);
+	if (!repair_begin(c, why))
+		call_release_cause(c, CAUSE_AGW_LOST);
 }

@@ -34,6 +34,8 @@ enum media_rc media_step_answer(struct call *c);
 /** The parameters once more, no text. */
 enum media_rc media_step_gates(struct call *c);
 enum media_rc media_step_text(struct call *c, bool offer);
+/** The context is gone with a step under way: an offer waits, an answer goes on (repair.c). */
+void media_step_adrift(struct call *c);
 /** Does the AGW keep the offer of this round? */
 bool media_step_is_prepared(const struct call *c);
 /** Nothing of the offer of this round remains at the AGW. */
@@ -77,6 +79,18 @@ void local_answer_send(struct call *c, struct xact *x);
 /** A 2xx passed: the interval both parties count from now on. */
 void local_answer_note(struct call *c, const struct cscf_sip_msg *rsp);
 
+/* ---- repair.c: a call whose AGW is gone goes on at another (2.10) */
+/** Its context is gone. @return false: the call cannot be repaired, it ends */
+bool repair_begin(struct call *c, const char *why);
+/** No party may offer anything: the gateway has to. */
+bool repair_is_on(const struct call *c);
+/** … and there is no AGW behind the call now. */
+bool repair_is_adrift(const struct call *c);
+/** The call ends. */
+void repair_stop(struct call *c);
+enum gw_err repair_init(struct cscf_session *s) GW_MUST_CHECK;
+void repair_fini(struct cscf_session *s);
+
 /* ---- media_event.c */
 void media_on_event(void *arg, gw_handle call, const IqNotification *n);
 void media_on_context_lost(void *arg, gw_handle call, const char *why);
@@ -93,6 +107,7 @@ struct media_params;
 enum media_ask {
 	MEDIA_ASK_RESERVE, /* live streams without resources */
 	MEDIA_ASK_PREPARE, /* those of before, as the offer wants them */
+	MEDIA_ASK_MOVE,    /* all that are live, at another AGW */
 	MEDIA_ASK_CONFIGURE
 };
 /** Iq parameters of the streams that are asked for. */

@@ -235,7 +235,7 @@ static void fill_access(struct params *p, struct media_params *all,
 	a->header_extensions = p->exts[0].list;
 	a->n_header_extensions = p->exts[0].n;
 	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
-	if (!st->access_remote.known)
+	if (!st->access_remote.known || all->ask == MEDIA_ASK_MOVE) /* the WIC is yet to answer */
 		return;
 	fill_ice(p, all, st);
 	fill_dtls(p, all, st);
@@ -396,6 +396,8 @@ static bool is_asked_for(const struct media_params *all, const struct cscf_sdp_s
 		return st->live && !st->has_local;
 	case MEDIA_ASK_PREPARE:
 		return st->live && st->has_local && !st->is_new;
+	case MEDIA_ASK_MOVE:
+		return st->live;
 	case MEDIA_ASK_CONFIGURE:
 		break;
 	}
@@ -409,7 +411,7 @@ enum gw_err media_params_new(struct media_params **out, const struct call *c, en
 	size_t total, n = 0;
 	struct media_params *p;
 
-	if (ask == MEDIA_ASK_CONFIGURE) {
+	if (ask == MEDIA_ASK_CONFIGURE || ask == MEDIA_ASK_MOVE) {
 		key.heard = media_heard(c);
 		key.sdp = media_sdp_of(c, key.heard);
 	}

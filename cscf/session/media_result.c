@@ -100,8 +100,11 @@ static enum gw_err take_stream(struct call *c, size_t i, const IqStreamResult *r
 		return GW_ERR_PROTO;
 	if (r->access == NULL && r->core == NULL)
 		return GW_OK;
-	err = cscf_sdp_set_local(c->media.sdp, i, r->access != NULL ? &access : NULL,
-				 r->core != NULL ? &core : NULL);
+	if (!cscf_sdp_round_open(c->media.sdp) && r->access != NULL && r->core != NULL)
+		err = cscf_sdp_move_local(c->media.sdp, i, &access, &core);
+	else
+		err = cscf_sdp_set_local(c->media.sdp, i, r->access != NULL ? &access : NULL,
+					 r->core != NULL ? &core : NULL);
 	explicit_bzero(access.pwd, sizeof(access.pwd));
 	return err;
 }

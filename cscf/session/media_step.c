@@ -123,6 +123,7 @@ static bool refuse_new_streams(struct call *c)
 }
 
 static enum media_rc prepare(struct call *c);
+static enum media_rc go_on(struct call *c, int step);
 static enum media_rc configure(struct call *c, bool gates_only);
 
 /* @return true when the step is under way once more */
@@ -162,6 +163,35 @@ static enum media_rc go_on(struct call *c, int step)
 	}
 }
 
+/* The context is gone, and the call is to be repaired: nothing new may be offered before that, but
+ * what is being agreed goes on, since the repair offers it anew. */
+static enum media_rc adrift(struct call *c, int step)
+{
+	if (step != MEDIA_RESERVING && step != MEDIA_PREPARING) {
+		c->media.prepared = false;
+		return go_on(c, step);
+	}
+	media_rollback(c);
+	c->media.refusal = (struct release_order){.cause = CAUSE_SDP, .status = 491};
+	return MEDIA_REFUSED;
+}
+
+void media_step_adrift(struct call *c)
+{
+	int step = (int)c->media.doing;
+
+	if (step == MEDIA_IDLE)
+		return;
+	c->media.doing = MEDIA_IDLE;
+	job_resume(c, adrift(c, step));
+}
+
+/* Is it no answer that the context can be relied on? The call goes to another AGW then. */
+static bool is_lost(struct call *c, const struct cscf_iq_outcome *o)
+{
+	return (o->err == GW_ERR_GONE || o->err == GW_ERR_TIMEOUT) && repair_begin(c, o->detail);
+}
+
 static void on_done(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o)
 {
 	struct cscf_session *s = arg;
@@ -183,6 +213,10 @@ static void on_done(void *arg, gw_handle call, uint32_t tag, const struct cscf_i
 		media_same_done(c, o->err == GW_OK);
 	if (again(c, step, o))
 		return;
+	if (is_lost(c, o)) {
+		job_resume(c, adrift(c, step));
+		return;
+	}
 	if (o->err == GW_OK && media_params_take(c, o->streams, o->n_streams) != GW_OK)
 		rc = media_refuse(c, CAUSE_IQ_FAILED, CSCF_SDP_OK);
 	else if (o->err != GW_OK && !(reserved && refuse_new_streams(c)))
@@ -275,6 +309,10 @@ enum media_rc media_step_offer(struct call *c)
 
 	c->media.resent = false;
 	c->media.verbs = 0;
+	if (err == GW_OK && repair_is_adrift(c)) {
+		media_params_free(params);
+		return adrift(c, MEDIA_PREPARING);
+	}
 	if (err != GW_OK)
 		return media_refuse(c, err == GW_ERR_LIMIT ? CAUSE_SDP : CAUSE_INTERNAL,
 				    CSCF_SDP_LIMIT);
@@ -292,6 +330,8 @@ static enum media_rc configure(struct call *c, bool gates_only)
 	enum gw_err err;
 	size_t n = 0;
 
+	if (repair_is_adrift(c))
+		return gates_only ? MEDIA_READY : media_step_text(c, false);
 	media_branches_begin(c);
 	if (media_params_new(&params, c, MEDIA_ASK_CONFIGURE) != GW_OK)
 		return media_refuse(c, CAUSE_INTERNAL, CSCF_SDP_OK);

@@ -276,17 +276,11 @@ static bool negotiating(const struct xact *x)
 	       (!x->server_final || x->awaits_ack || (x->answer != NULL && x->ack == NULL));
 }
 
-static bool is_turn(const struct own *o)
+bool own_may_offer(const struct call *c)
 {
-	const struct call *c = o->call;
 	const struct own *other;
 	const struct xact *x;
 
-	if (o->fsm.state != OWN_S_QUEUED ||
-	    (o->to == SIDE_WIC && !cscf_sip_conn_alive(c->s->p.stack, c->conn, NULL)))
-		return false;
-	if (!o->kind->waits)
-		return true;
 	if (c->fsm.state != CALL_S_CONFIRMED || c->running || c->waiting || c->current != NULL ||
 	    c->jobs != NULL || cscf_sdp_round_open(c->media.sdp))
 		return false;
@@ -297,6 +291,18 @@ static bool is_turn(const struct own *o)
 		if (negotiating(x))
 			return false;
 	return true;
+}
+
+static bool is_turn(const struct own *o)
+{
+	const struct call *c = o->call;
+
+	if (o->fsm.state != OWN_S_QUEUED ||
+	    (o->to == SIDE_WIC && !cscf_sip_conn_alive(c->s->p.stack, c->conn, NULL)))
+		return false;
+	if (!o->kind->waits)
+		return true;
+	return (o->kind->repairs || !repair_is_on(c)) && own_may_offer(c);
 }
 
 static void own_free(struct own *o)

@@ -47,6 +47,7 @@ struct own_kind {
 	const char *name;            /* for the log: "refresh" */
 	enum cscf_sip_method method; /* INVITE, UPDATE or PRACK */
 	bool waits;                  /* for its turn; false: goes out at once (PRACK) */
+	bool repairs;                /* the call: its turn comes before that of others */
 	/**
 	 * About to be sent, also again: add headers and body. Route, identity, Contact and CSeq are
 	 * there. @return GW_OK; anything else gives it up.
@@ -87,6 +88,8 @@ void own_count(const struct call *c, unsigned *waiting, unsigned *sent);
 
 /** Something of the call ended: is it anybody's turn? Frees those that are over. */
 void own_kick(struct call *c);
+/** May the gateway offer something now, the WIC apart? */
+bool own_may_offer(const struct call *c);
 /** Would a party's INVITE or offer cross one of ours? */
 bool own_crosses(const struct call *c);
 /** A response to x, which is ours (x->own may be over). */

@@ -233,6 +233,7 @@ void release_run(struct call *c, const struct release_order *order)
 	story_feed_release(c, order);
 	if (order->status != 0)
 		c->status = order->status;
+	repair_stop(c);
 	media_release(c, cause_name(order->cause));
 	call_cancel_timers(c);
 	answer_caller(c, order);

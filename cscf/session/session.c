@@ -63,6 +63,19 @@ struct gw_metric session_metrics[SM_COUNT] = {
     [SM_OWN_FAILED] = {.name = "cscf_session_own_requests_total",
 		       .labels = "result=\"failed\"",
 		       .help = "Requests of the gateway itself within dialogs"},
+    M(SM_REPAIR_PENDING, "cscf_call_moves_pending", GW_METRIC_GAUGE,
+      "Calls without their AGW, on the way to another"),
+    [SM_REPAIR_MOVED] = {.name = "cscf_call_moves_total",
+			 .labels = "result=\"moved\"",
+			 .help = "Calls whose AGW was lost"},
+    [SM_REPAIR_FAILED] = {.name = "cscf_call_moves_total",
+			  .labels = "result=\"failed\"",
+			  .help = "Calls whose AGW was lost"},
+    [SM_REPAIR_RELEASED] = {.name = "cscf_call_moves_total",
+			    .labels = "result=\"released\"",
+			    .help = "Calls whose AGW was lost"},
+    M(SM_REPAIR_MS, "cscf_call_move_milliseconds_total", GW_METRIC_COUNTER,
+      "Time from the loss of an AGW to the last answer, of all calls moved"),
     M(SM_PRACKED, "cscf_session_pracked_total", GW_METRIC_COUNTER,
       "Reliable provisional responses acknowledged for WICs"),
     ENDED(CAUSE_BYE, "bye"),
@@ -123,6 +136,8 @@ enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_sessio
 	s->reaper = evtimer_new(parts->base, on_reap, s);
 	if (err == GW_OK && s->reaper == NULL)
 		err = GW_ERR_NOMEM;
+	if (err == GW_OK)
+		err = repair_init(s);
 	if (err != GW_OK) {
 		gw_handle_table_free(s->calls);
 		if (s->reaper != NULL)
@@ -155,6 +170,7 @@ void cscf_session_free(struct cscf_session *s)
 	gw_metric_unregister(session_metrics);
 	gw_handle_table_free(s->calls);
 	event_free(s->reaper);
+	repair_fini(s);
 	free(s);
 }
 

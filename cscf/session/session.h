@@ -44,6 +44,9 @@ struct cscf_session_config {
 	int64_t flow_hold;         /* how long an in-dialog request waits for a lost flow */
 	int64_t ack_timeout;       /* 64*T1 */
 	int64_t inactivity;        /* media.inactivity; 0 = off */
+	bool reanchor;             /* agw.failure_action=reanchor */
+	int64_t repair_rate;       /* agw.repair_rate: calls a second */
+	int64_t repair_timeout;    /* agw.repair_timeout */
 	int64_t retry_after_s;     /* overload.retry_after */
 	int64_t retry_after_max_s; /* Retry-After is random between the two */
 	int64_t no_media_wic, no_media_core; /* reject.no_media_*: status */

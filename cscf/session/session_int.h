@@ -43,7 +43,11 @@ struct cscf_session {
 	struct late *late;              /* INVITEs of calls that are over */
 	struct token_wait *token_waits; /* utlist DL; owned */
 	size_t n_token_waits;
-	struct call *dead; /* freed at the end of the loop turn */
+	struct call *repairs; /* those that wait to be repaired, emergencies first */
+	struct event *repair_timer;
+	uint64_t repair_at_ms;  /* when tokens were counted last */
+	uint64_t repair_tokens; /* in thousandths of a call */
+	struct call *dead;      /* freed at the end of the loop turn */
 	struct event *reaper;
 	struct look looks[SESSION_LOOKS];
 	uint32_t look_tag;
@@ -98,6 +102,11 @@ enum session_metric {
 	SM_OWN_DONE,
 	SM_OWN_FAILED,
 	SM_PRACKED,
+	SM_REPAIR_PENDING,
+	SM_REPAIR_MOVED,
+	SM_REPAIR_FAILED,
+	SM_REPAIR_RELEASED,
+	SM_REPAIR_MS,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT

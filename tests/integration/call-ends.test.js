@@ -404,7 +404,7 @@ async function together(env, { cscf = {}, act, want, killed = false, stays = tru
 }
 
 test('the AGW is killed, at every state: 500 to callers, CANCEL and BYE with a Reason [REL-12, REL-05, REL-04]',
-	(env) => together(env, { killed: true, cscf: { T_agwdead: '1s', iq: { heartbeat: '300ms' } },
+	(env) => together(env, { killed: true, cscf: { T_agwdead: '1s', iq: { heartbeat: '300ms' }, agw: { failure_action: 'release' } },
 		want: [500, '503 media gateway lost', 'agw-lost'], act: (gw) => gw.agws[0].process.stop('SIGKILL') }));
 
 test('shutdown with calls at every state: 503 to callers, CANCEL and BYE with a Reason [REL-16, REL-05]',

@@ -216,7 +216,7 @@ test('the WIC is gone in mid-call: when its connection went, and what ended the 
 });
 
 test('its AGW is lost in mid-call [REL-12]', async ({ own, core, client, ue }) => {
-	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN], cscf: { T_agwdead: '1s', iq: { heartbeat: '500ms' } },
+	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN], cscf: { T_agwdead: '1s', iq: { heartbeat: '500ms' }, agw: { failure_action: 'release' } },
 		agw: { iq: { heartbeat: '500ms' } } });
 	own({ close: () => gw.stop({ killed: true }) });
 	const { alice, call } = await upCall({ ue, wic: async (user) => {

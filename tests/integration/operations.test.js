@@ -247,10 +247,10 @@ test('a second SIGTERM ends at once with 0, calls or not [WS-35]', async ({ own,
 	}
 });
 
-test('an AGW that is killed in mid-call: BYE both ways, the eP-CSCF goes on [REL-12, IQ-22]',
+test('agw.failure_action=release, an AGW that is killed in mid-call: BYE both ways, the eP-CSCF goes on [REL-12, IQ-22]',
 	async ({ own, core, client, ue }) => {
 		const gw = await Gateway.start({ core, ...SPARE, origins: ['https://portal.ims.test'], agws: 2,
-			cscf: { T_agwdead: '2s', iq: { heartbeat: '500ms' } }, agw: { iq: { heartbeat: '500ms' } } });
+			cscf: { T_agwdead: '2s', iq: { heartbeat: '500ms' }, agw: { failure_action: 'release' } }, agw: { iq: { heartbeat: '500ms' } } });
 		own({ close: () => gw.stop({ killed: true }) });
 		const alice = await client('alice', { url: gw.wssUrl });
 		const bob = await ue('bob');

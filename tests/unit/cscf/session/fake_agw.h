@@ -107,6 +107,12 @@ void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream
 	w.streams_released += (unsigned)n;
 }
 
+bool cscf_iq_available(const struct cscf_iq *iq)
+{
+	(void)iq;
+	return !w.no_agw;
+}
+
 enum gw_err cscf_iq_look(struct cscf_iq *iq, gw_handle h, uint32_t tag, cscf_iq_done_fn *done)
 {
 	(void)iq;
