@@ -53,6 +53,41 @@ void agw_ice_free(struct agw_ice *ice)
 		ice->ops->free(ice);
 }
 
+int agw_ice_fd(const struct agw_ice *ice, unsigned local)
+{
+	return ice->ops->fd != NULL ? ice->ops->fd(ice, local) : -1;
+}
+
+void agw_ice_relay(const struct agw_ice *ice, unsigned family, struct gw_addr *out)
+{
+	*out = (struct gw_addr){.len = 0};
+	if (ice->ops->relay != NULL)
+		ice->ops->relay(ice, family, out);
+}
+
+void agw_ice_readable(struct agw_ice *ice, struct agw_ice_env *env, unsigned local, uint64_t now_ms)
+{
+	if (ice->ops->readable != NULL)
+		ice->ops->readable(ice, env, local, now_ms);
+}
+
+bool agw_ice_send(struct agw_ice *ice, const uint8_t *data, size_t len)
+{
+	return ice->ops->send != NULL && ice->ops->send(ice, data, len);
+}
+
+void agw_ice_stop(struct agw_ice *ice)
+{
+	if (ice->ops->stop != NULL)
+		ice->ops->stop(ice);
+}
+
+void agw_ice_set_peer(struct agw_ice *ice, const struct agw_ice_peer *peer)
+{
+	if (ice->ops->set_peer != NULL)
+		ice->ops->set_peer(ice, peer);
+}
+
 void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd)
 {
 	ice->ops->set_remote(ice, ufrag, pwd);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ICE of one access stream: one interface, several providers. agw_ice_lite_new makes the
- * default one, an ICE-lite responder (RFC 8445 s2.5; TS 24.371 §5A.4); a full agent comes behind
- * the same functions. No I/O and no clock in here: datagrams come in and go out through the
- * caller, time is given as monotonic milliseconds.
+ * default one, an ICE-lite responder (RFC 8445 s2.5; TS 24.371 §5A.4): no I/O and no clock,
+ * datagrams come in and go out through the caller, time is given as monotonic milliseconds.
+ * agw_ice_full_new makes a full agent out of libnice's, which has sockets of its own: the caller
+ * polls them, and says agw_ice_readable.
  *
  *   generation n        credentials (ufrag, pwd); a restart starts the next one. The current one,
  *                       the one before and the nominated one are valid, until a pair is nominated
@@ -44,12 +45,46 @@ enum agw_ice_event {
 	AGW_ICE_EV_CONSENT_RESTORED
 };
 
+#define AGW_ICE_FAMILIES 2 /* a socket for IPv4, one for IPv6 */
+#define AGW_ICE_RELAYED  AGW_ICE_FAMILIES
+
 struct agw_ice_pair {
-	unsigned local; /* index of the caller's socket */
+	unsigned local; /* index of the caller's socket; from AGW_ICE_RELAYED: by agw_ice_send */
 	struct gw_addr remote;
 };
 
-/* Called from agw_ice_input and agw_ice_tick. */
+enum agw_ice_cand_type { AGW_CAND_HOST, AGW_CAND_SRFLX, AGW_CAND_PRFLX, AGW_CAND_RELAY };
+
+#define AGW_ICE_REMOTE_MAX 12 /* candidates of the peer that are looked at */
+
+/* A candidate of the peer: UDP, with a numeric address. */
+struct agw_ice_cand {
+	struct gw_addr addr;
+	uint32_t priority;
+	uint8_t component;
+	uint8_t type; /* enum agw_ice_cand_type */
+};
+
+/* What the peer's SDP says beside its credentials. An ICE-lite agent has no use for it. */
+struct agw_ice_peer {
+	bool lite;
+	unsigned n_cands;
+	struct agw_ice_cand cands[AGW_ICE_REMOTE_MAX];
+};
+
+/* What agw_ice_input made of a datagram. */
+enum agw_ice_verdict {
+	AGW_ICE_GOOD,    /* authenticated request, answered */
+	AGW_ICE_CONSENT, /* good answer to a consent request of ours (ICE-22) */
+	AGW_ICE_IGNORED, /* Binding indication, or an error to a consent request of ours */
+	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
+	AGW_ICE_TAKEN,   /* good request, from an address that another stream has: no answer */
+	AGW_ICE_PASS, /* inside agw/ice: good, a full agent answers it; the caller is told GOOD */
+	AGW_ICE_BAD   /* malformed, foreign answer or other method: dropped silently (ICE-31) */
+};
+
+/* Called from agw_ice_input, agw_ice_readable and agw_ice_tick; a lite agent needs the first two.
+ */
 struct agw_ice_cbs {
 	void (*send)(void *arg, unsigned local, const struct gw_addr *to, const uint8_t *data,
 		     size_t len);
@@ -59,6 +94,14 @@ struct agw_ice_cbs {
 	 * answered; "no" means silence and no pair (AGW_ICE_TAKEN). NULL: always.
 	 */
 	bool (*may_use)(void *arg, unsigned local, const struct gw_addr *from);
+	/** What was made of a datagram that agw_ice_readable found. */
+	void (*on_heard)(void *arg, unsigned local, const struct gw_addr *from,
+			 enum agw_ice_verdict what);
+	/** No STUN: it came through a relay, or before anybody knew the port. */
+	void (*on_data)(void *arg, unsigned local, const struct gw_addr *from, const uint8_t *data,
+			size_t len);
+	/** A peer-reflexive candidate that no SDP told us of. */
+	void (*on_prflx)(void *arg, const struct gw_addr *at, uint32_t priority);
 };
 
 struct agw_ice_creds {
@@ -74,15 +117,19 @@ struct agw_ice_cfg {
 	bool first_valid_pair; /* send to the first valid pair before nomination (ICE-15) */
 };
 
-/* What agw_ice_input made of a datagram. */
-enum agw_ice_verdict {
-	AGW_ICE_GOOD,    /* authenticated request, answered */
-	AGW_ICE_CONSENT, /* good answer to a consent request of ours (ICE-22) */
-	AGW_ICE_IGNORED, /* Binding indication, or an error to a consent request of ours */
-	AGW_ICE_REFUSED, /* answered with an error, or over the rate of such answers */
-	AGW_ICE_TAKEN,   /* good request, from an address that another stream has: no answer */
-	AGW_ICE_PASS, /* inside agw/ice: good, a full agent answers it; the caller is told GOOD */
-	AGW_ICE_BAD   /* malformed, foreign answer or other method: dropped silently (ICE-31) */
+/* A relay of ours (ice.turn); strings are borrowed while the agent is built. */
+struct agw_ice_turn {
+	struct gw_addr server; /* len 0: none */
+	const char *username;
+	const char *password;
+};
+
+struct agw_ice_full_cfg {
+	struct agw_ice_cfg ice;
+	struct gw_addr bind[AGW_ICE_FAMILIES]; /* where, with the port; len 0: not */
+	bool controlling;                      /* ours is the offer (RFC 8445 s6.1.1) */
+	uint8_t component;                     /* whose candidates are meant */
+	const struct agw_ice_turn *turn;       /* or NULL */
 };
 
 /** New random credentials (CSPRNG). */
@@ -98,7 +145,31 @@ void agw_ice_env_free(struct agw_ice_env *env);
 /** @return GW_OK; GW_ERR_NOMEM. `arg` is handed to each callback. */
 enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg,
 			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
+/**
+ * A full agent. Its sockets are bound when it is there: open yours beside them (agw_steer_open).
+ * Consent is always asked for. With a TURN server this waits for it, AGW_ICE_TURN_WAIT_MS at most.
+ * @return GW_OK; GW_ERR_NOMEM; GW_ERR_EXISTS an address is in use
+ */
+enum gw_err agw_ice_full_new(struct agw_ice **out, const struct agw_ice_full_cfg *cfg,
+			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
+#define AGW_ICE_TURN_WAIT_MS 1000
+
 void agw_ice_free(struct agw_ice *ice);
+
+/** A socket of the agent's own, to be polled; -1: none (lite). Stays the agent's. */
+int agw_ice_fd(const struct agw_ice *ice, unsigned local);
+/** The relayed address of that family, to be offered as a candidate; len 0: none. */
+void agw_ice_relay(const struct agw_ice *ice, unsigned family, struct gw_addr *out);
+/** That socket has something to read. */
+void agw_ice_readable(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
+		      uint64_t now_ms);
+/** Send by the selected pair, when that is a relayed one. @return false: it could not */
+bool agw_ice_send(struct agw_ice *ice, const uint8_t *data, size_t len);
+/** The last thing its thread does with it: gives a relay back. */
+void agw_ice_stop(struct agw_ice *ice);
+
+/** Its candidates and its mode, as the SDP with its credentials says; before agw_ice_set_remote. */
+void agw_ice_set_peer(struct agw_ice *ice, const struct agw_ice_peer *peer);
 
 /** The peer's credentials (of the current generation), known from its SDP. */
 void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd);

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-AGW_SRC += agw/net/realm.c agw/net/udp.c agw/net/port_pool.c
+AGW_SRC += agw/net/realm.c agw/net/udp.c agw/net/port_pool.c agw/net/steer.c

@@ -52,7 +52,7 @@ static enum gw_err open_error(int err)
 	return gw_err_from_errno(err);
 }
 
-enum gw_err agw_udp_open(int *out, const struct gw_addr *bind_to)
+static enum gw_err open_at(int *out, const struct gw_addr *bind_to, bool beside)
 {
 	bool v6 = gw_addr_is_v6(bind_to);
 	int one = 1;
@@ -63,13 +63,16 @@ enum gw_err agw_udp_open(int *out, const struct gw_addr *bind_to)
 
 	if (fd < 0)
 		return open_error(errno);
-	if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0)
+	/* GLib leaves it off, and both sockets of a group have to agree. */
+	if (v6 && !beside && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0)
 		goto fail;
 	/* DF off: what grows over the path's MTU is fragmented, never lost (RTP-22). */
 	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
 		       &pmtu, sizeof(pmtu)) != 0)
 		goto fail;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+	if (beside && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0)
+		goto fail;
 	if (bind(fd, &bind_to->u.sa, bind_to->len) != 0)
 		goto fail;
 	*out = fd;
@@ -78,6 +81,16 @@ fail:
 	err = errno;
 	(void)close(fd);
 	return open_error(err);
+}
+
+enum gw_err agw_udp_open(int *out, const struct gw_addr *bind_to)
+{
+	return open_at(out, bind_to, false);
+}
+
+enum gw_err agw_udp_open_beside(int *out, const struct gw_addr *bind_to)
+{
+	return open_at(out, bind_to, true);
 }
 
 void agw_udp_set_dscp(int fd, bool v6, int dscp)
@@ -199,6 +212,23 @@ size_t agw_udp_recv(struct agw_udp_in *in, int fd, size_t most, size_t *first)
 	}
 	in->n += got;
 	return got;
+}
+
+bool agw_udp_in_put(struct agw_udp_in *in, const struct gw_addr *from, const void *data, size_t len,
+		    struct agw_udp_pkt *out)
+{
+	size_t i = in->n;
+
+	if (i == AGW_UDP_BATCH || len > AGW_UDP_MTU)
+		return false;
+	memcpy(in->buf[i] + AGW_UDP_HEAD, data, len);
+	in->from[i] = *from;
+	in->msgs[i].msg_hdr.msg_namelen = from->len;
+	in->msgs[i].msg_hdr.msg_flags = 0;
+	in->msgs[i].msg_len = (unsigned)len;
+	in->n++;
+	agw_udp_in_pkt(in, i, out);
+	return true;
 }
 
 void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out)

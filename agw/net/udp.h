@@ -22,6 +22,8 @@
 
 /** @return GW_OK; GW_ERR_EXISTS address in use; GW_ERR_LIMIT no descriptors; GW_ERR_IO */
 enum gw_err agw_udp_open(int *out, const struct gw_addr *bind_to) GW_MUST_CHECK;
+/** The same, where a socket with SO_REUSEPORT has the address already (steer.h). */
+enum gw_err agw_udp_open_beside(int *out, const struct gw_addr *bind_to) GW_MUST_CHECK;
 /** Mark sent packets (RTP-15). -1 = leave alone. Failure is not fatal and ignored. */
 void agw_udp_set_dscp(int fd, bool v6, int dscp);
 /**
@@ -60,6 +62,12 @@ void agw_udp_in_reset(struct agw_udp_in *in);
 size_t agw_udp_recv(struct agw_udp_in *in, int fd, size_t most, size_t *first);
 /** The i-th datagram since the last reset. */
 void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out);
+/**
+ * What came by another way (a relay), as if it had been read here.
+ * @return false: no room, or too long
+ */
+bool agw_udp_in_put(struct agw_udp_in *in, const struct gw_addr *from, const void *data, size_t len,
+		    struct agw_udp_pkt *out);
 
 struct agw_udp_dgram {
 	int fd;
