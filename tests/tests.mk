@@ -27,7 +27,11 @@ unit-asan: ## unit tests under address and undefined-behaviour sanitizers
 unit-tsan: ## unit tests of what has threads (the media workers, the ring) under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan unit \
 		TEST_SRC="$(filter tests/unit/common/% tests/unit/agw/worker/% tests/unit/agw/context/%,$(TEST_SRC))"
-integration: deps-npm asan ## both processes on this machine against real peers
+# For churn.test.js: the media workers under the thread sanitizer.
+.PHONY: tsan-agw
+tsan-agw:
+	@$(MAKE) --no-print-directory $(PARALLEL) MODE=tsan build/tsan/bin/wicgate-agw
+integration: deps-npm asan tsan-agw ## both processes on this machine against real peers
 	@tests/lib/run-node.sh integration tests/integration $(LANES)
 e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
 	@tests/lib/run-node.sh e2e tests/e2e
@@ -126,6 +130,23 @@ bench-media: release ## packets per CPU-second, latency, memory and set-up cost 
 .PHONY: browser-soak
 browser-soak: deps-npm release ## Chromium for MINUTES (10), audio and audio with video: nothing lost, all counters agree
 	@WICGATE_BIN=build/release/bin MINUTES=$(or $(MINUTES),10) node --test --test-reporter=spec tests/e2e/browser-soak.test.js
+
+# Calls that come and go on one wicgate-agw, watched; they end with 1 when anything is wrong. SOAK="--rate 50 …": more
+# options of tests/bench/media/soak.mjs.
+SOAK_MINUTES ?= 30
+MINUTES ?= 10
+live = node tests/bench/media/soak.mjs --name $(1) $(2) $(SOAK)
+.PHONY: soak churn-tsan flood
+soak: release ## 200 calls a second for SOAK_MINUTES (30): memory, ports and descriptors over time
+	@$(call live,soak,--minutes $(SOAK_MINUTES) --rate 200)
+churn-tsan: release tsan-agw ## 100 calls a second across two workers under the thread sanitizer, MINUTES (10), then as long on shared ports
+	@$(call live,churn-tsan,--bin build/tsan/bin --minutes $(MINUTES) --rate 100)
+	@$(call live,churn-tsan-shared,--bin build/tsan/bin --minutes $(MINUTES) --rate 100 --shared 1)
+flood: release asan ## 100 calls under a flood of hostile datagrams, MINUTES each (10): release and sanitizers, own and shared ports
+	@$(call live,flood,--minutes $(MINUTES) --rate 10 --stay 100 --flood 20000)
+	@$(call live,flood-shared,--minutes $(MINUTES) --rate 10 --stay 100 --flood 20000 --shared 1)
+	@$(call live,flood-asan,--bin build/asan/bin --minutes $(MINUTES) --rate 10 --stay 100 --flood 4000)
+	@$(call live,flood-asan-shared,--bin build/asan/bin --minutes $(MINUTES) --rate 10 --stay 100 --flood 4000 --shared 1)
 
 .PHONY: run
 run: ## install, build, start everything, place one call, keep running with a softphone page

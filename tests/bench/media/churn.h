@@ -70,6 +70,7 @@ struct churn {
 	unsigned free_at; /* where to look for a free place next: the one that rested longest */
 	bool ending;
 	uint64_t started, done, given_up, failed, late_starts;
+	uint64_t left_out_ms; /* time in which we could not run */
 	uint64_t faults[CHURN_FAULT_COUNT];
 	uint64_t sent, received, lost, corrupt, duplicate, reordered; /* of calls that are over */
 };
