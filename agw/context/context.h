@@ -78,6 +78,8 @@ enum agw_ctx_set {
 	AGW_SET_CORE_DSCP = 1U << 12,
 	AGW_SET_INACTIVITY = 1U << 13,
 	AGW_SET_ACCESS_RTCP = 1U << 14,
+	AGW_SET_RATES = 1U << 15,
+	AGW_SET_SSRC_MODE = 1U << 16,
 };
 
 /* One early dialog's remote end (RTP-06). */

@@ -121,6 +121,12 @@ enum gw_err agw_ctx_merge(struct ctx_branches *branches, const struct agw_ctx_pa
 	if ((patch->set & AGW_SET_ACCESS_PTS) != 0)
 		p->clock_hz = patch->p.clock_hz;
 	merge_core(patch, &p->core);
+	if ((patch->set & AGW_SET_SSRC_MODE) != 0)
+		p->ssrc_rewrite = patch->p.ssrc_rewrite;
+	if ((patch->set & AGW_SET_RATES) != 0) {
+		p->rate_up = patch->p.rate_up;
+		p->rate_down = patch->p.rate_down;
+	}
 	for (unsigned i = 0; i < patch->n_remotes; i++) {
 		enum gw_err err = merge_remote(branches, &patch->remotes[i], &p->core, fault);
 

@@ -429,6 +429,19 @@ static enum gw_err kind_from(struct agw_ctx_patch *out, const IqStreamRequest *i
 	return GW_OK;
 }
 
+static void rules_from(struct agw_ctx_patch *out, const IqStreamRequest *in)
+{
+	const IqPolicing *p = in->policing;
+
+	out->p.ssrc_rewrite = in->ssrc_mode == IQ_V(SSRC_MODE__SSRC_REWRITE);
+	out->set |=
+	    (in->ssrc_mode != 0 ? AGW_SET_SSRC_MODE : 0U) | (p != NULL ? AGW_SET_RATES : 0U);
+	if (p == NULL)
+		return;
+	out->p.rate_up = (struct agw_rate){p->bits_per_second, p->burst_octets};
+	out->p.rate_down = (struct agw_rate){p->downlink_bits_per_second, p->downlink_burst_octets};
+}
+
 enum gw_err agw_iq_patch_from(struct agw_ctx_patch *out, const IqStreamRequest *in,
 			      const struct agw_iq_defaults *def, bool reserve, struct iq_fault *f)
 {
@@ -449,6 +462,7 @@ enum gw_err agw_iq_patch_from(struct agw_ctx_patch *out, const IqStreamRequest *
 		out->p.gate_up = in->gate->uplink;
 		out->p.gate_down = in->gate->downlink;
 	}
+	rules_from(out, in);
 	out->set |= AGW_SET_INACTIVITY;
 	out->p.access.inactivity_ms = in->inactivity_off ? 0 : inactivity;
 	out->p.core.inactivity_ms = out->p.access.inactivity_ms;

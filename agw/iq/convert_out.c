@@ -232,11 +232,12 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 	out->drops_srtp_replay = d->drops[AGW_DROP_REPLAY];
 	out->drops_not_keyed = d->drops[AGW_DROP_NOT_READY];
 	out->send_errors = d->drops[AGW_DROP_SEND];
+	out->drops_policed = d->drops[AGW_DROP_POLICED];
 	for (unsigned i = 0; i < AGW_DROP_COUNT; i++)
 		out->drops_other += d->drops[i];
 	out->drops_other -= out->drops_gate + out->drops_source + out->drops_payload_type +
 			    out->drops_malformed + out->drops_srtp_auth + out->drops_srtp_replay +
-			    out->drops_not_keyed + out->send_errors;
+			    out->drops_not_keyed + out->send_errors + out->drops_policed;
 	out->lost = d->lost;
 	out->jitter_rtp_units = d->jitter;
 	out->far_rtt_us = d->rtt_us;
@@ -372,6 +373,7 @@ static const IqEvent events[AGW_EV_COUNT] = {
     [AGW_EV_CORE_LATCHED] = IQ_V(NOTIFICATION__EVENT__CORE_LATCHED),
     [AGW_EV_SSRC_CHANGED] = IQ_V(NOTIFICATION__EVENT__SSRC_CHANGED),
     [AGW_EV_PT_UNKNOWN] = IQ_V(NOTIFICATION__EVENT__PT_UNKNOWN),
+    [AGW_EV_POLICED] = IQ_V(NOTIFICATION__EVENT__POLICED),
 };
 
 static const IqCause causes[AGW_CAUSE_COUNT] = {
@@ -405,6 +407,9 @@ static void event_detail(char *out, size_t n, const struct agw_stream_event *ev)
 	case AGW_EV_PT_UNKNOWN:
 		snprintf(out, n, "pt %u", ev->value);
 		break;
+	case AGW_EV_POLICED:
+		snprintf(out, n, "over %u bit/s", ev->value);
+		break;
 	default:
 		snprintf(out, n, "%s",
 			 ev->cause != AGW_CAUSE_NONE ? agw_cause_name(ev->cause) : "");
@@ -416,7 +421,8 @@ enum gw_err agw_iq_event_fill(IqNotification *out, const struct agw_stream_event
 {
 	char detail[128] = "";
 	bool sided = ev->kind == AGW_EV_MEDIA_INACTIVE || ev->kind == AGW_EV_MEDIA_ACTIVE ||
-		     ev->kind == AGW_EV_SSRC_CHANGED || ev->kind == AGW_EV_PT_UNKNOWN;
+		     ev->kind == AGW_EV_SSRC_CHANGED || ev->kind == AGW_EV_PT_UNKNOWN ||
+		     ev->kind == AGW_EV_POLICED;
 
 	if ((unsigned)ev->kind >= AGW_EV_COUNT || (unsigned)ev->cause >= AGW_CAUSE_COUNT)
 		return GW_ERR_INVAL;

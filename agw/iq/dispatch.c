@@ -12,8 +12,6 @@
 
 /* Fields the protocol has and this gateway does not act upon: refused when critical (IQ-10). */
 static const char *const unserved[] = {
-    "reserve.streams.policing",
-    "configure.streams.policing",
     "reserve.streams.access.dtls.tls_id",
     "configure.streams.access.dtls.tls_id",
     "reserve.streams.access.ice.candidates",

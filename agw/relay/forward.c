@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define POLICED_QUIET_MS 10000
+
 static void drop_up(struct agw_stream *s, enum agw_drop why)
 {
 	agw_drop(s, &s->counters.up, why);
@@ -62,6 +64,25 @@ static bool pt_ok(struct agw_stream *s, const struct agw_pt_set *in, const struc
 	if (!known)
 		tell_once(s, s->pt_told, AGW_EV_PT_UNKNOWN, side, pt);
 	return known && (agw_pt_set_empty(out) || agw_pt_set_has(out, pt));
+}
+
+/* Over the rate that was agreed? Counted by the IP packet (RTP-23). */
+static bool over_rate(struct agw_stream *s, enum agw_rtcp_way way, const struct gw_addr *from,
+		      size_t n)
+{
+	struct agw_police *p = &s->police[way];
+	struct agw_stream_event ev = {.kind = AGW_EV_POLICED,
+				      .side = way == AGW_RTCP_UP ? AGW_SIDE_ACCESS : AGW_SIDE_CORE,
+				      .value =
+					  (uint32_t)(p->bps < UINT32_MAX ? p->bps : UINT32_MAX)};
+
+	if (agw_police_take(p, n + (gw_addr_is_v6(from) ? 48U : 28U), s->env->now_us))
+		return false;
+	if (s->env->now_ms >= p->quiet_ms) {
+		p->quiet_ms = s->env->now_ms + POLICED_QUIET_MS;
+		agw_stream_emit(s, &ev);
+	}
+	return true;
 }
 
 typedef enum gw_err unprotect_fn(struct agw_srtp_sess *srtp, uint8_t *pkt, size_t *len);
@@ -140,6 +161,8 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 		drop_up(s, AGW_DROP_GATE);
 	else if (s->core_rtp_to.len == 0)
 		drop_up(s, AGW_DROP_NO_DEST);
+	else if (s->policed && over_rate(s, AGW_RTCP_UP, pkt->from, n))
+		drop_up(s, AGW_DROP_POLICED);
 	else {
 		p = agw_rtp_filter_ext(p, &n, &v, &s->p.core.exts);
 		agw_udp_out_add(s->env->out,
@@ -155,10 +178,11 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
 	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
 	struct agw_dir_counters *d = &s->counters.down;
+	struct agw_rewritten as = {0};
 	struct agw_rtp_view v;
 	uint8_t *p = pkt->data;
 	size_t n = pkt->len;
-	uint32_t ssrc;
+	uint32_t ssrc = 0;
 	enum gw_err err;
 
 	if (!agw_core_accepts(s, pkt->from)) {
@@ -190,7 +214,14 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
 		return;
 	}
-	switch (agw_ssrc_rtp(&s->ssrcs, v.ssrc, v.seq, s->env->now_ms, &ssrc)) {
+	if (s->policed && over_rate(s, AGW_RTCP_DOWN, pkt->from, n)) {
+		drop_down(s, AGW_DROP_POLICED);
+		return;
+	}
+	switch (
+	    s->rewrite != NULL
+		? agw_rewrite_rtp(s->rewrite, &v, s->p.clock_hz, s->rx_up.ssrc, s->env->now_us, &as)
+		: agw_ssrc_rtp(&s->ssrcs, v.ssrc, v.seq, s->env->now_ms, &ssrc)) {
 	case AGW_SSRC_PASS:
 		break;
 	case AGW_SSRC_RENEWED:
@@ -205,7 +236,9 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 	}
 	forget_sender(s);
 	p = agw_rtp_filter_ext(p, &n, &v, &s->p.access.exts);
-	if (ssrc != v.ssrc)
+	if (s->rewrite != NULL)
+		agw_rewrite_put(s->rewrite, &as, s->p.media == AGW_MEDIA_AUDIO, p);
+	else if (ssrc != v.ssrc)
 		agw_put32(p + 8, ssrc);
 	err = agw_srtp_protect(l->srtp, p, &n);
 	if (err != GW_OK) {
@@ -228,10 +261,19 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 				    .allow = way == AGW_RTCP_UP ? s->p.core.rtcp_allow
 								: s->p.access.rtcp_allow,
 				    .ssrcs = &s->ssrcs,
+				    .rewrite = s->rewrite,
 				    .now_ms = s->env->now_ms,
 				    .last_refresh_ms = &s->last_refresh_ms[way],
 				    .fir_seq = &s->fir_seq[way]};
-	size_t out = agw_rtcp_relay(&f, p, n, s->env->scratch, AGW_UDP_MTU);
+	size_t out;
+
+	if (s->rewrite != NULL)
+		f.view = (struct agw_rewrite_view){
+		    .wic_ssrc = s->rx_up.ssrc,
+		    .has_wic = s->rx_up.started,
+		    .packets = (uint32_t)agw_counter_read(&s->counters.down.rtp_packets),
+		    .octets = (uint32_t)agw_counter_read(&s->counters.down.rtp_octets)};
+	out = agw_rtcp_relay(&f, p, n, s->env->scratch, AGW_UDP_MTU);
 
 	if (f.removed > 0)
 		agw_count(&s->counters.rtcp_removed, f.removed);
@@ -269,8 +311,8 @@ void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *
 		return;
 	}
 	seen(s, d);
-	agw_quality_heard(&s->quality, AGW_RTCP_UP, p, n,
-			  agw_ssrc_forth(&s->ssrcs, s->rx_down.ssrc), s->env->now_us, &s->counters);
+	agw_quality_heard(&s->quality, AGW_RTCP_UP, p, n, agw_ssrc_at_wic(s), s->env->now_us,
+			  &s->counters);
 	if (!s->p.rtcp_gate_up) {
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;
@@ -306,6 +348,10 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	seen(s, d);
+	if (s->several && agw_core_shut_out(s, pkt->from)) {
+		agw_drop(s, d, AGW_DROP_GATE);
+		return;
+	}
 	agw_quality_heard(&s->quality, AGW_RTCP_DOWN, pkt->data, pkt->len, s->rx_up.ssrc,
 			  s->env->now_us, &s->counters);
 	if (!s->p.rtcp_gate_down) {

@@ -49,6 +49,13 @@ static void set_free(struct agw_stream *s)
 		k->connected = false;
 }
 
+static void new_source(struct agw_stream *s)
+{
+	agw_ssrc_new_source(&s->ssrcs);
+	if (s->rewrite != NULL)
+		agw_rewrite_new_source(s->rewrite);
+}
+
 void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bool gate_opened)
 {
 	const struct agw_core_params *c = &s->p.core;
@@ -65,7 +72,7 @@ void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bo
 		s->several = n_branches(c) > 1;
 		if (before.len != 0 &&
 		    (s->core_rtp_to.len == 0 || !gw_addr_eq(&before, &s->core_rtp_to)))
-			agw_ssrc_new_source(&s->ssrcs);
+			new_source(s);
 	}
 	if (c->latch == AGW_LATCH_OFF)
 		s->latch_until_ms = 0;
@@ -102,6 +109,19 @@ bool agw_core_accepts(const struct agw_stream *s, const struct gw_addr *from)
 	return false;
 }
 
+static bool is_known(const struct gw_addr *a, const struct gw_addr *from)
+{
+	return a->len != 0 && gw_addr_eq(a, from);
+}
+
+static bool is_of(const struct agw_core_params *c, const struct agw_core_branch *b,
+		  const struct gw_addr *from)
+{
+	struct gw_addr rtcp = rtcp_of(c, b);
+
+	return gw_addr_eq(from, &b->rtp) || is_known(&rtcp, from);
+}
+
 /* Ports may differ from the signalled ones where the filter lets them: then the host decides. */
 bool agw_core_shut_out(const struct agw_stream *s, const struct gw_addr *from)
 {
@@ -109,14 +129,15 @@ bool agw_core_shut_out(const struct agw_stream *s, const struct gw_addr *from)
 	const struct agw_core_branch *active = active_branch(c);
 	bool other_host = false;
 
-	if (active != NULL && (gw_addr_eq(from, &active->rtp) || gw_addr_eq(from, &s->core_rtp_to)))
+	if (active != NULL && (is_of(c, active, from) || is_known(&s->core_rtp_to, from) ||
+			       is_known(&s->core_rtcp_to, from)))
 		return false;
 	for (int i = 0; i < AGW_BRANCH_MAX; i++) {
 		const struct agw_core_branch *b = &c->branches[i];
 
 		if (b->rtp.len == 0 || i == c->active)
 			continue;
-		if (gw_addr_eq(from, &b->rtp))
+		if (is_of(c, b, from))
 			return true;
 		other_host = other_host || gw_addr_ip_eq(from, &b->rtp);
 	}
@@ -135,7 +156,7 @@ static void latch(struct agw_stream *s, const struct gw_addr *from)
 	s->core_rtp_to = *from;
 	if (moved_rtcp)
 		s->core_rtcp_to = *from;
-	agw_ssrc_new_source(&s->ssrcs);
+	new_source(s);
 	agw_stream_emit(s, &ev);
 }
 

@@ -39,7 +39,8 @@ static uint32_t own_ssrc(struct agw_stream *s)
 {
 	struct agw_reports *r = &s->reports;
 
-	while (r->ssrc == 0 || r->ssrc == s->rx_up.ssrc || agw_ssrc_knows(&s->ssrcs, r->ssrc))
+	while (r->ssrc == 0 || r->ssrc == s->rx_up.ssrc || agw_ssrc_knows(&s->ssrcs, r->ssrc) ||
+	       (s->rewrite != NULL && (r->ssrc == s->rewrite->out || r->ssrc == s->rewrite->in)))
 		r->ssrc = (uint32_t)gw_rand_u64();
 	return r->ssrc;
 }
@@ -120,7 +121,8 @@ static void put_sender(struct agw_stream *s, uint32_t ssrc, uint8_t *p)
 	agw_put32(p, seconds);
 	agw_put32(p + 4, part);
 	/* transit is arrival in units of the RTP clock less the time stamp */
-	agw_put32(p + 8, (uint32_t)(s->env->now_us * s->p.clock_hz / MILLION) - s->rx_down.transit);
+	agw_put32(p + 8, (uint32_t)(s->env->now_us * s->p.clock_hz / MILLION) - s->rx_down.transit +
+			     (s->rewrite != NULL ? s->rewrite->ts_off : 0));
 	agw_put32(p + 12, (uint32_t)(packets - r->base_packets));
 	agw_put32(p + 16, (uint32_t)(octets - r->base_octets));
 	agw_quality_sent(&s->quality, (seconds << 16) | (part >> 16), s->env->now_us);
@@ -128,7 +130,7 @@ static void put_sender(struct agw_stream *s, uint32_t ssrc, uint8_t *p)
 
 static size_t make(struct agw_stream *s, enum agw_rtcp_way way, bool sender, uint8_t *p)
 {
-	uint32_t ssrc = sender ? agw_ssrc_forth(&s->ssrcs, s->rx_down.ssrc) : own_ssrc(s);
+	uint32_t ssrc = sender ? agw_ssrc_at_wic(s) : own_ssrc(s);
 	size_t at = 8 + (sender ? 20U : 0U);
 	size_t block;
 
@@ -157,6 +159,7 @@ static void count_made(_Atomic uint32_t *c)
 static bool core_is_sending(const struct agw_stream *s)
 {
 	return s->p.gate_down && s->p.clock_hz != 0 && s->rx_down.received > 1 &&
+	       (s->rewrite == NULL || (s->rewrite->heard && s->rewrite->in == s->rx_down.ssrc)) &&
 	       s->env->now_ms - read64(&s->counters.down.last_seen_ms) < 2U * every_ms(s);
 }
 

@@ -4,28 +4,12 @@
  */
 #include "agw/relay/rtcp.h"
 
-#include "agw/relay/rtp.h"
+#include "agw/relay/rewrite.h"
+#include "agw/relay/rtcp_int.h"
 #include "agw/relay/stream_params.h"
 
 #include <string.h>
 
-enum {
-	PT_SR = 200,
-	PT_RR = 201,
-	PT_SDES = 202,
-	PT_BYE = 203,
-	PT_APP = 204,
-	PT_RTPFB = 205,
-	PT_PSFB = 206,
-	PT_XR = 207
-};
-enum { FMT_NACK = 1, FMT_TMMBR = 3, FMT_TMMBN = 4, FMT_PLI = 1, FMT_FIR = 4 };
-
-#define P_BIT            0x20
-#define SENDER_INFO      20U
-#define REPORT_BLOCK     24U
-#define FB_HEADER        12U
-#define FIR_ENTRY        8U
 #define REFRESH_EVERY_MS 500
 
 static size_t sub_len(const uint8_t *p)
@@ -33,17 +17,12 @@ static size_t sub_len(const uint8_t *p)
 	return 4U * ((size_t)agw_be16(p + 2) + 1U);
 }
 
-static unsigned count_of(const uint8_t *p)
-{
-	return p[0] & 0x1f;
-}
-
 /* Chunks of an SDES: SSRC, items up to a zero octet, padded to 32 bit. */
 static bool sdes_ok(const uint8_t *p, size_t n)
 {
 	size_t at = 4;
 
-	for (unsigned i = 0; i < count_of(p); i++) {
+	for (unsigned i = 0; i < rtcp_count(p); i++) {
 		if (n - at < 4)
 			return false;
 		at += 4;
@@ -66,13 +45,13 @@ static bool sub_ok(const uint8_t *p, size_t n)
 {
 	switch (p[1]) {
 	case PT_SR:
-		return n >= 8U + SENDER_INFO + REPORT_BLOCK * count_of(p);
+		return n >= 8U + SENDER_INFO + REPORT_BLOCK * rtcp_count(p);
 	case PT_RR:
-		return n >= 8U + REPORT_BLOCK * count_of(p);
+		return n >= 8U + REPORT_BLOCK * rtcp_count(p);
 	case PT_SDES:
 		return sdes_ok(p, n);
 	case PT_BYE:
-		return n >= 4U + 4U * count_of(p);
+		return n >= 4U + 4U * rtcp_count(p);
 	case PT_APP:
 	case PT_RTPFB:
 	case PT_PSFB:
@@ -130,7 +109,7 @@ static void map_sdes(const struct agw_rtcp_filter *f, uint8_t *p, size_t n)
 {
 	size_t at = 4;
 
-	for (unsigned i = 0; i < count_of(p) && at + 4 <= n; i++) {
+	for (unsigned i = 0; i < rtcp_count(p) && at + 4 <= n; i++) {
 		map_at(f, p + at);
 		at += 4;
 		while (at < n && p[at] != 0)
@@ -151,23 +130,24 @@ static void map_sub(const struct agw_rtcp_filter *f, uint8_t *p, size_t n)
 	case PT_RR:
 		map_at(f, p + 4);
 		at = p[1] == PT_SR ? 8U + SENDER_INFO : 8U;
-		for (unsigned i = 0; i < count_of(p); i++, at += REPORT_BLOCK)
+		for (unsigned i = 0; i < rtcp_count(p); i++, at += REPORT_BLOCK)
 			back_at(f, p + at);
 		break;
 	case PT_SDES:
 		map_sdes(f, p, n);
 		break;
 	case PT_BYE:
-		for (unsigned i = 0; i < count_of(p); i++)
+		for (unsigned i = 0; i < rtcp_count(p); i++)
 			map_at(f, p + 4 + 4U * i);
 		break;
 	case PT_RTPFB:
 	case PT_PSFB:
 		map_at(f, p + 4);
 		back_at(f, p + 8);
-		if ((p[1] == PT_PSFB && count_of(p) == FMT_FIR) ||
-		    (p[1] == PT_RTPFB && count_of(p) >= FMT_TMMBR && count_of(p) <= FMT_TMMBN)) {
-			for (at = FB_HEADER; at + FIR_ENTRY <= n; at += FIR_ENTRY)
+		if ((p[1] == PT_PSFB && rtcp_count(p) == FMT_FIR) ||
+		    (p[1] == PT_RTPFB && rtcp_count(p) >= FMT_TMMBR &&
+		     rtcp_count(p) <= FMT_TMMBN)) {
+			for (at = FB_HEADER; at + FCI_ENTRY <= n; at += FCI_ENTRY)
 				back_at(f, p + at);
 		}
 		break;
@@ -200,7 +180,7 @@ static enum fate refresh_fate(struct agw_rtcp_filter *f, unsigned same, unsigned
 /* The feedback passage table. */
 static enum fate fate_of(struct agw_rtcp_filter *f, const uint8_t *p, size_t n)
 {
-	unsigned fmt = count_of(p);
+	unsigned fmt = rtcp_count(p);
 	unsigned need = 0;
 
 	switch (p[1]) {
@@ -223,7 +203,7 @@ static enum fate fate_of(struct agw_rtcp_filter *f, const uint8_t *p, size_t n)
 	case PT_PSFB:
 		if (fmt == FMT_PLI)
 			return refresh_fate(f, AGW_RTCP_PLI, AGW_RTCP_FIR, FATE_PLI_TO_FIR);
-		if (fmt == FMT_FIR && n >= FB_HEADER + FIR_ENTRY)
+		if (fmt == FMT_FIR && n >= FB_HEADER + FCI_ENTRY)
 			return refresh_fate(f, AGW_RTCP_FIR, AGW_RTCP_PLI, FATE_FIR_TO_PLI);
 		break;
 	default:
@@ -238,11 +218,11 @@ static size_t make_fir(struct agw_rtcp_filter *f, const uint8_t *pli, uint8_t *o
 	memcpy(out, pli, 8);
 	out[0] = 0x80 | FMT_FIR;
 	out[2] = 0;
-	out[3] = (FB_HEADER + FIR_ENTRY) / 4 - 1;
+	out[3] = (FB_HEADER + FCI_ENTRY) / 4 - 1;
 	agw_put32(out + 8, 0);
 	memcpy(out + FB_HEADER, pli + 8, 4);
 	agw_put32(out + FB_HEADER + 4, (uint32_t)++ * f->fir_seq << 24);
-	return FB_HEADER + FIR_ENTRY;
+	return FB_HEADER + FCI_ENTRY;
 }
 
 static size_t make_pli(const uint8_t *fir, uint8_t *out)
@@ -255,6 +235,28 @@ static size_t make_pli(const uint8_t *fir, uint8_t *out)
 	return FB_HEADER;
 }
 
+/* SSRCs of what was copied. @return octets left; 0 = none of it may pass */
+static size_t name_sub(const struct agw_rtcp_filter *f, uint8_t *p, size_t n)
+{
+	if (f->rewrite == NULL) {
+		map_sub(f, p, n);
+		return n;
+	}
+	return f->way == AGW_RTCP_DOWN ? agw_rewrite_down(f->rewrite, &f->view, p, n)
+				       : agw_rewrite_up(f->rewrite, p, n);
+}
+
+/* SRTCP keeps state per sender: those are counted in the same table as RTP's. */
+static bool sender_ok(struct agw_rtcp_filter *f, uint32_t sender)
+{
+	uint32_t mapped;
+
+	if (f->way != AGW_RTCP_DOWN)
+		return true;
+	return f->rewrite != NULL ? agw_rewrite_accepts(f->rewrite, sender)
+				  : agw_ssrc_rtcp(f->ssrcs, sender, f->now_ms, &mapped);
+}
+
 /* Copy without padding, which is legal on the last sub-packet only. */
 static size_t copy(const uint8_t *p, size_t n, uint8_t *out)
 {
@@ -263,8 +265,7 @@ static size_t copy(const uint8_t *p, size_t n, uint8_t *out)
 	n -= pad;
 	memcpy(out, p, n);
 	out[0] &= (uint8_t)~P_BIT;
-	out[2] = (uint8_t)((n / 4 - 1) >> 8);
-	out[3] = (uint8_t)(n / 4 - 1);
+	rtcp_put_len(out, n);
 	return n;
 }
 
@@ -273,12 +274,9 @@ size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, ui
 {
 	size_t at = 0;
 	size_t done = 0;
-	uint32_t sender;
 
 	f->removed = 0;
-	/* SRTCP keeps state per sender: those are counted in the same table as RTP's. */
-	if (f->way == AGW_RTCP_DOWN &&
-	    (n < 8 || !agw_ssrc_rtcp(f->ssrcs, agw_be32(in + 4), f->now_ms, &sender)))
+	if (n < 8 || !sender_ok(f, agw_be32(in + 4)))
 		return 0;
 	while (at < n) {
 		const uint8_t *p = in + at;
@@ -287,7 +285,7 @@ size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, ui
 		size_t made = 0;
 
 		at += len;
-		if (cap - done < len + FIR_ENTRY)
+		if (cap - done < len + FCI_ENTRY)
 			return 0;
 		switch (fate_of(f, p, len - pad)) {
 		case FATE_PASS:
@@ -303,7 +301,8 @@ size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, ui
 			f->removed++;
 			continue;
 		}
-		map_sub(f, out + done, made);
+		made = name_sub(f, out + done, made);
+		f->removed += made == 0;
 		done += made;
 	}
 	/* A compound must lead with a report; only a reduced-size peer takes others (RTCP-08). */

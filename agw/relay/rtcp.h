@@ -8,6 +8,7 @@
 #ifndef AGW_RELAY_RTCP_H
 #define AGW_RELAY_RTCP_H
 
+#include "agw/relay/rewrite.h"
 #include "agw/relay/ssrc.h"
 #include "common/err.h"
 
@@ -27,6 +28,8 @@ struct agw_rtcp_filter {
 	enum agw_rtcp_way way;
 	unsigned allow;               /* enum agw_rtcp_allow of the outgoing leg */
 	struct agw_ssrc_table *ssrcs; /* borrowed */
+	struct agw_rewrite *rewrite; /* borrowed; then `ssrcs` is not used. NULL = passed through */
+	struct agw_rewrite_view view; /* with `rewrite` */
 	uint64_t now_ms;
 	uint64_t *last_refresh_ms; /* of PLI/FIR sent that way; NULL = not limited (RTCP-28) */
 	uint8_t *fir_seq;          /* counter for FIRs made from PLIs (RTCP-22) */

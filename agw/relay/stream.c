@@ -87,7 +87,9 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 		n->mark[AGW_FAMILY_V4] = n->mark[AGW_FAMILY_V6] = -1;
 		s->legs[AGW_LEG_RTP].share = n;
 	}
-	err = build(s, a);
+	if (s->p.ssrc_rewrite)
+		s->rewrite = calloc(1, sizeof(*s->rewrite));
+	err = s->p.ssrc_rewrite && s->rewrite == NULL ? GW_ERR_NOMEM : build(s, a);
 	if (err != GW_OK) {
 		agw_stream_free(s);
 		return err;
@@ -102,6 +104,7 @@ void agw_stream_free(struct agw_stream *s)
 		return;
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		agw_leg_free(&s->legs[i]);
+	free(s->rewrite);
 	explicit_bzero(&s->p, sizeof(s->p));
 	free(s);
 }
@@ -141,6 +144,13 @@ static void set_dscp(struct agw_stream *s)
 		else
 			agw_udp_set_dscp(s->socks[i].fd, v6, dscp);
 	}
+}
+
+static void set_police(struct agw_stream *s)
+{
+	agw_police_set(&s->police[AGW_RTCP_UP], &s->p.rate_up, s->env->now_us);
+	agw_police_set(&s->police[AGW_RTCP_DOWN], &s->p.rate_down, s->env->now_us);
+	s->policed = s->p.rate_up.bps != 0 || s->p.rate_down.bps != 0;
 }
 
 /* Watching begins when it is asked for, and anew when the limit changes. */
@@ -222,6 +232,7 @@ static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 			s->p.gate_down && (old == NULL || !old->gate_down));
 	if (old == NULL || old->access.dscp != s->p.access.dscp || old->core.dscp != s->p.core.dscp)
 		set_dscp(s);
+	set_police(s);
 	set_watch(s, AGW_SIDE_ACCESS, old != NULL ? old->access.inactivity_ms : 0,
 		  s->p.access.inactivity_ms, began);
 	set_watch(s, AGW_SIDE_CORE, old != NULL ? old->core.inactivity_ms : 0,

@@ -12,8 +12,10 @@
 #define AGW_RELAY_STREAM_INT_H
 
 #include "agw/relay/names.h"
+#include "agw/relay/police.h"
 #include "agw/relay/quality.h"
 #include "agw/relay/report.h"
+#include "agw/relay/rewrite.h"
 #include "agw/relay/rtp.h"
 #include "agw/relay/ssrc.h"
 #include "agw/relay/stats.h"
@@ -61,9 +63,11 @@ struct agw_stream {
 	struct agw_leg legs[AGW_LEG_COUNT];
 	struct gw_addr core_rtp_to; /* len 0 = nobody */
 	struct gw_addr core_rtcp_to;
-	bool core_exact; /* since the last sweep RTP came from core_rtp_to itself */
-	bool core_heard; /* … or any RTP at all */
-	bool several;    /* early dialogs: more than one core remote is known */
+	bool core_exact;             /* since the last sweep RTP came from core_rtp_to itself */
+	bool core_heard;             /* … or any RTP at all */
+	bool several;                /* early dialogs: more than one core remote is known */
+	bool policed;                /* one direction, or both */
+	struct agw_rewrite *rewrite; /* owned; NULL: SSRCs pass, guarded by `ssrcs` */
 	struct agw_counters counters;
 	struct agw_reception rx_up;
 	struct agw_reception rx_down;
@@ -76,6 +80,7 @@ struct agw_stream {
 	bool pt_told[2];
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
+	struct agw_police police[2]; /* by enum agw_rtcp_way */
 	struct agw_quality quality;
 	struct agw_reports reports;
 	char cname[AGW_CNAME_LEN];
@@ -99,6 +104,12 @@ static inline int agw_leg_fd(const struct agw_leg *l, unsigned family)
 /** Send to the WIC now. */
 bool agw_leg_send(struct agw_leg *l, unsigned local, const struct gw_addr *to, const void *data,
 		  size_t len);
+
+/* What the WIC knows the core's current sender by. */
+static inline uint32_t agw_ssrc_at_wic(const struct agw_stream *s)
+{
+	return s->rewrite != NULL ? s->rewrite->out : agw_ssrc_forth(&s->ssrcs, s->rx_down.ssrc);
+}
 
 /* A packet not relayed: counted for the stream and for its worker. */
 static inline void agw_drop(struct agw_stream *s, struct agw_dir_counters *d, enum agw_drop why)
@@ -130,7 +141,7 @@ void agw_leg_free(struct agw_leg *l);
 /** Work out destinations anew; called when branches, mode or gate changed. */
 void agw_core_update(struct agw_stream *s, const struct agw_core_params *old, bool gate_opened);
 bool agw_core_accepts(const struct agw_stream *s, const struct gw_addr *from);
-/** Is it from an early dialog other than the active one, whose gate is closed (2.7)? */
+/** Is it, RTP or RTCP, from an early dialog other than the active one, which is not heard (2.7)? */
 bool agw_core_shut_out(const struct agw_stream *s, const struct gw_addr *from);
 /** A valid RTP packet came from there: latching, and knowing whom to connect to. */
 void agw_core_heard(struct agw_stream *s, const struct gw_addr *from);

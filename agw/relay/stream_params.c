@@ -13,7 +13,7 @@ static const char *const event_names[AGW_EV_COUNT] = {
     [AGW_EV_CONSENT_LOST] = "consent-lost",     [AGW_EV_CONSENT_RESTORED] = "consent-restored",
     [AGW_EV_MEDIA_INACTIVE] = "media-inactive", [AGW_EV_MEDIA_ACTIVE] = "media-active",
     [AGW_EV_CORE_LATCHED] = "core-latched",     [AGW_EV_SSRC_CHANGED] = "ssrc-changed",
-    [AGW_EV_PT_UNKNOWN] = "pt-unknown",
+    [AGW_EV_PT_UNKNOWN] = "pt-unknown",         [AGW_EV_POLICED] = "policed",
 };
 
 static const char *const drop_names[AGW_DROP_COUNT] = {

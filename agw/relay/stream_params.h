@@ -19,6 +19,7 @@
 #include "agw/dtls/dtls.h"
 #include "agw/ice/ice.h"
 #include "agw/net/realm.h"
+#include "agw/relay/police.h"
 #include "agw/relay/rtp.h"
 #include "agw/srtp/profile.h"
 
@@ -127,6 +128,10 @@ struct agw_stream_params {
 	bool rtcp_gate_down;
 	/* RTP clock of the negotiated codec, for jitter figures; 0 = jitter not measured. */
 	uint32_t clock_hz;
+	bool ssrc_rewrite; /* one SSRC towards the WIC, whoever speaks (RTP-09); fixed at the start
+			    */
+	struct agw_rate rate_up;   /* the WIC may send that much (RTP-23) */
+	struct agw_rate rate_down; /* and the core */
 	struct agw_access_params access;
 	struct agw_core_params core;
 };
@@ -187,6 +192,7 @@ enum agw_event {
 	AGW_EV_CORE_LATCHED,   /* addr = new, addr2 = old */
 	AGW_EV_SSRC_CHANGED,   /* side, value = new SSRC from there */
 	AGW_EV_PT_UNKNOWN,     /* side, value = payload type; once per stream and side */
+	AGW_EV_POLICED,        /* side that sends too much, value = its rate in bit/s */
 	AGW_EV_COUNT
 };
 
@@ -223,6 +229,7 @@ const char *agw_event_name(enum agw_event ev); /* "ice-connected" */
 	X(RTCP_FILTER, "rtcp-filter") /* nothing left after the feedback filter */                 \
 	X(SSRC_LIMIT, "ssrc-limit")                                                                \
 	X(KEY_LIMIT, "srtp-key-limit") /* as many packets were sent as a key is good for */        \
+	X(POLICED, "policed")          /* over the rate that was agreed */                         \
 	X(SEND, "send")                /* the kernel refused it */                                 \
 	X(STUN_BAD, "stun-bad")        /* malformed, or answered with an error */                  \
 	X(DTLS_BAD, "dtls-bad")                                                                    \

@@ -134,6 +134,8 @@ static const char *fixed_part_changed(const struct agw_stream_params *a,
 		return "core.realm";
 	if (b->access.rtcp_separate && !a->access.rtcp_separate)
 		return "access.rtcp"; /* there is no second port any more */
+	if (a->ssrc_rewrite != b->ssrc_rewrite)
+		return "ssrc_mode";
 	return a->core.family != b->core.family ? "core.family" : NULL;
 }
 

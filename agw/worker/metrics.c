@@ -57,6 +57,7 @@ static struct gw_metric events[AGW_EV_COUNT] = {
     [AGW_EV_CORE_LATCHED] = EVENT("core-latched"),
     [AGW_EV_SSRC_CHANGED] = EVENT("ssrc-changed"),
     [AGW_EV_PT_UNKNOWN] = EVENT("pt-unknown"),
+    [AGW_EV_POLICED] = EVENT("policed"),
 };
 
 #define CAUSE(word)                                                                                \

@@ -40,6 +40,7 @@ static enum gw_log_level level_of(enum agw_event kind)
 		return GW_LOG_INFO;
 	case AGW_EV_SSRC_CHANGED:
 	case AGW_EV_PT_UNKNOWN:
+	case AGW_EV_POLICED:
 	case AGW_EV_COUNT:
 		break;
 	}

@@ -17,7 +17,8 @@
 static uint64_t dropped(const IqDirectionStats *d)
 {
 	return d->drops_gate + d->drops_source + d->drops_payload_type + d->drops_malformed +
-	       d->drops_srtp_auth + d->drops_srtp_replay + d->drops_not_keyed + d->drops_other;
+	       d->drops_srtp_auth + d->drops_srtp_replay + d->drops_not_keyed + d->drops_policed +
+	       d->drops_other;
 }
 
 void record_stats(struct call *c, const struct cscf_iq_outcome *o)

@@ -120,7 +120,7 @@ static void take_direction(const struct cscf_story_call *c, struct story_dir *ou
 	    .jitter = d->jitter_rtp_units,
 	    .dropped = d->drops_gate + d->drops_source + d->drops_payload_type +
 		       d->drops_malformed + d->drops_srtp_auth + d->drops_srtp_replay +
-		       d->drops_not_keyed + d->drops_other,
+		       d->drops_not_keyed + d->drops_policed + d->drops_other,
 	    .first_in_ms = when(c, d->first_in_ms),
 	    .first_out_ms = when(c, d->first_out_ms),
 	};

@@ -163,6 +163,28 @@ static void test_defaults_of_a_reserve(void **state)
 	assert_int_equal(p.p.core.latch, AGW_LATCH_OFF);
 }
 
+static void test_rules_of_a_stream(void **state)
+{
+	struct agw_ctx_patch p;
+	struct iq_fault fault;
+
+	(void)state;
+	REQ("IQ-04", "RTP-09", "RTP-23");
+	assert_int_equal(
+	    convert(&p,
+		    "{'stream_id':1,'kind':'AUDIO','access':{'realm':'access'},"
+		    "'core':{'realm':'core'},'ssrc_mode':'SSRC_REWRITE','policing':{"
+		    "'bits_per_second':83200,'burst_octets':10400,"
+		    "'downlink_bits_per_second':66560,'downlink_burst_octets':8320}}",
+		    true, &fault),
+	    GW_OK);
+	assert_true(p.p.ssrc_rewrite);
+	assert_int_equal(p.p.rate_up.bps, 83200);
+	assert_int_equal(p.p.rate_up.burst_octets, 10400);
+	assert_int_equal(p.p.rate_down.bps, 66560);
+	assert_int_equal(p.p.rate_down.burst_octets, 8320);
+}
+
 static void test_configure_sets_only_what_it_says(void **state)
 {
 	static const struct {
@@ -178,6 +200,8 @@ static void test_configure_sets_only_what_it_says(void **state)
 	     AGW_SET_ICE},
 	    {"{'stream_id':1,'access':{'dtls':{'role':'DTLS_CLIENT'}}}", AGW_SET_DTLS},
 	    {"{'stream_id':1,'access':{'dscp':7}}", AGW_SET_ACCESS_DSCP},
+	    {"{'stream_id':1,'policing':{}}", AGW_SET_RATES},
+	    {"{'stream_id':1,'ssrc_mode':'SSRC_PASSTHROUGH'}", AGW_SET_SSRC_MODE},
 	    {"{'stream_id':1,'core':{'rtcp':'RTCP_OFF'}}", AGW_SET_CORE_RTCP},
 	    {"{'stream_id':1,'core':{'filter':'FILTER_ANY'}}", AGW_SET_FILTER},
 	    {"{'stream_id':1,'core':{'latch':'LATCH_OFF'}}", AGW_SET_LATCH},
@@ -313,7 +337,8 @@ static void test_counters_come_out_by_reason(void **state)
 	sum = out->uplink->drops_gate + out->uplink->drops_source +
 	      out->uplink->drops_payload_type + out->uplink->drops_malformed +
 	      out->uplink->drops_srtp_auth + out->uplink->drops_srtp_replay +
-	      out->uplink->drops_not_keyed + out->uplink->send_errors + out->uplink->drops_other;
+	      out->uplink->drops_not_keyed + out->uplink->send_errors +
+	      out->uplink->drops_policed + out->uplink->drops_other;
 	assert_true(sum == AGW_DROP_COUNT * (AGW_DROP_COUNT + 1) / 2); /* none lost, none twice */
 	assert_string_equal(out->srtp_profile, "AEAD_AES_128_GCM");
 	assert_string_equal(out->selected_remote->ip, "192.0.2.7");
@@ -325,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_full_reserve),
 	    cmocka_unit_test(test_defaults_of_a_reserve),
+	    cmocka_unit_test(test_rules_of_a_stream),
 	    cmocka_unit_test(test_configure_sets_only_what_it_says),
 	    cmocka_unit_test(test_verbs_and_hold),
 	    cmocka_unit_test(test_fingerprints),

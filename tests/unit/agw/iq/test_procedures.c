@@ -210,9 +210,9 @@ static void test_critical_field_not_served_is_refused(void **state)
 	struct client *c = client_hello(g, "e1", 1, NULL);
 
 	REQ("IQ-10");
-	client_tell(c, "{'critical_fields':['reserve.streams.policing'],'reserve':{'ctx_id':'c1',"
+	client_tell(c, "{'critical_fields':['reserve.trace'],'reserve':{'ctx_id':'c1',"
 		       "'streams':[{'stream_id':1,'kind':'AUDIO','access':{'realm':'access'},"
-		       "'core':{'realm':'core'},'policing':{'bits_per_second':64000}}]}}");
+		       "'core':{'realm':'core'}}],'trace':true}}");
 	assert_int_equal(client_code(c, IQ_BODY(RESERVE_REPLY)),
 			 IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER));
 	client_close(c);
