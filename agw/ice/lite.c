@@ -227,6 +227,7 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	struct sockaddr_storage src;
 	bool controlling = false;
 	uint32_t priority;
+	const uint8_t *txn = req->buffer + STUN_MESSAGE_TRANS_ID_POS + 4; /* behind the cookie */
 
 	bool pass = l->agent && g == &l->cur;
 
@@ -235,7 +236,10 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	if (stun_message_find32(req, STUN_ATTRIBUTE_PRIORITY, &priority) !=
 	    STUN_MESSAGE_RETURN_SUCCESS)
 		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
+	if (agw_ice_replay_seen(&l->seen, txn) && find_source(l, pair) == NULL)
+		return AGW_ICE_BAD; /* a recorded one, from somebody else */
 	if (pass) {
+		agw_ice_replay_add(&l->seen, txn);
 		accept_check(l, pair, g, nominates(l, g, req), now_ms);
 		return AGW_ICE_PASS;
 	}
@@ -249,6 +253,7 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	if (l->base.cbs.may_use != NULL &&
 	    !l->base.cbs.may_use(l->base.arg, pair->local, &pair->remote))
 		return AGW_ICE_TAKEN;
+	agw_ice_replay_add(&l->seen, txn);
 	l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
 	accept_check(l, pair, g, nominates(l, g, req), now_ms);
 	return AGW_ICE_GOOD;

@@ -10,6 +10,7 @@
 #define AGW_ICE_LITE_INT_H
 
 #include "agw/ice/consent.h"
+#include "agw/ice/replay.h"
 
 #define SOURCE_MAX 8 /* validated sources remembered */
 
@@ -51,6 +52,7 @@ struct lite {
 	struct generation prev;
 	struct generation used; /* the nominated one, when more than one restart came since */
 	struct source sources[SOURCE_MAX];
+	struct agw_ice_replay seen; /* good checks */
 };
 
 extern const struct agw_ice_provider agw_lite_provider;

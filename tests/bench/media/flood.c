@@ -36,6 +36,7 @@ static const struct kind kinds[] = {
 	{"changed-stun-own",       CHANGED, SORT_STUN, 0,   0,   false, OWN,      ACCESS,    true},
 	{"others-stun-own",        OTHERS,  SORT_STUN, 0,   0,   false, OWN,      ACCESS,    false},
 	{"again-stun-own",         AGAIN,   SORT_STUN, 0,   0,   false, OWN,      ACCESS,    false},
+	{"again-stun",             AGAIN,   SORT_STUN, 0,   0,   false, STRANGER, ACCESS,    true},
 	{"random-dtls",            RANDOM,  SORTS,     20,  63,  false, STRANGER, ACCESS,    true},
 	{"random-dtls-own",        RANDOM,  SORTS,     20,  63,  false, OWN,      ACCESS,    false},
 	{"changed-dtls",           CHANGED, SORT_DTLS, 0,   0,   false, STRANGER, ACCESS,    true},

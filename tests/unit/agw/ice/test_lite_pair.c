@@ -139,6 +139,40 @@ static void test_nomination_in_time_ends_the_wait(void **state)
 	assert_int_equal(b->events[AGW_ICE_EV_FAILED], 0);
 }
 
+static void test_a_recorded_check_from_elsewhere_moves_nothing(void **state)
+{
+	struct bench *b = *state;
+	struct gw_addr a = from(5000), thief = from(6666);
+	uint8_t old[1500], buf[1500];
+	size_t n_old, n;
+	unsigned answers;
+
+	REQ("ICE-14", "ICE-15", "ICE-16");
+	n_old = request(b, old, sizeof(old), b->creds.ufrag, REMOTE, b->creds.pwd, USE);
+	assert_int_equal(give(b, 5000, old, n_old, 1), AGW_ICE_GOOD);
+	for (unsigned i = 0; i < 2000; i++) { /* an hour of checks */
+		uint64_t now = 2 + i * UINT64_C(2000);
+
+		n = request(b, buf, sizeof(buf), b->creds.ufrag, REMOTE, b->creds.pwd, USE);
+		assert_int_equal(give(b, 5000, buf, n, now), AGW_ICE_GOOD);
+		answers = b->sent;
+		assert_int_equal(give(b, 6666, buf, n, now), AGW_ICE_BAD);
+		if (i < 400)
+			assert_int_equal(give(b, 6666, old, n_old, now), AGW_ICE_BAD);
+		assert_int_equal(b->sent, answers);
+		assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &a));
+		assert_false(agw_ice_is_valid_source(b->ice, 0, &thief));
+	}
+	/* Repeated from where it came: the same answer. */
+	assert_int_equal(give(b, 5000, buf, n, 4000000), AGW_ICE_GOOD);
+	assert_int_equal(b->sent, answers + 1);
+	/* A browser that really moved asks again until it is heard: soon, whatever the filter
+	 * thinks. */
+	for (unsigned i = 0; i < 10 && gw_addr_eq(&agw_ice_selected(b->ice)->remote, &a); i++)
+		(void)check(b, 6666, USE, 4000000 + i * 50);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &thief));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -150,6 +184,7 @@ int main(void)
 	    T(test_consent_is_lost_after_30_s_of_silence_and_comes_back),
 	    T(test_without_nomination_in_time_ice_fails_once),
 	    T(test_nomination_in_time_ends_the_wait),
+	    T(test_a_recorded_check_from_elsewhere_moves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
