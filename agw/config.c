@@ -7,6 +7,7 @@
 
 #include "common/conf_keys.h"
 
+static const char *const ice_tcp_modes[] = {"off", "passive", NULL};
 static const char *const ice_modes[] = {"lite", NULL};
 static const char *const consent_modes[] = {"passive", "active", NULL};
 static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
@@ -37,12 +38,14 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_LIST("access.advertise_ip", access.advertise_ip, "", "public addresses when behind 1:1 NAT, one per family"),
 	K_PORTS("access.ports", access.ports, "30000-39999", "UDP ports towards WICs"),
 	K_INT("access.shared_ports", access.shared_ports, "0", 0, 16, "UDP ports of each media worker that all its streams share; 0 = every stream has its own"),
+	K_INT("access.tcp_port", access.tcp_port, "0", 0, 65535, "with ice.tcp passive: TCP port of the first media worker, the next has the one above; 0 = of access.ports"),
 	K_LIST("core.listen_ip", core.listen_ip, "auto", "addresses towards the IMS core, one per family"),
 	K_LIST("core.advertise_ip", core.advertise_ip, "", "addresses told to the core when they differ"),
 	K_PORTS("core.ports", core.ports, "20000-29999", "UDP ports towards the core, RTP even, RTCP odd"),
 	K_TIME("port.quarantine", port_quarantine, "30s", 0, HOUR, "rest of a port before reuse"),
 
 	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
+	K_ENUM("ice.tcp", ice_tcp, "off", ice_tcp_modes, "passive: take WICs by TCP where their network lets no UDP through (RFC 6544)"),
 	K_TIME("ice.timeout", ice_timeout, "20s", 1000, HOUR, "from the answer to a nominated pair"),
 	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "send to the first valid pair before nomination"),
 	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks, active = ask it every 5 s"),

@@ -17,6 +17,7 @@ struct agw_realm_conf {
 	struct gw_conf_list advertise_ip;
 	struct gw_conf_range ports;
 	int64_t shared_ports;
+	int64_t tcp_port;
 };
 
 struct agw_config {
@@ -41,6 +42,7 @@ struct agw_config {
 	int64_t port_quarantine;
 
 	int ice_mode;
+	int ice_tcp;
 	int64_t ice_timeout;
 	bool ice_first_valid_pair;
 	int consent_mode;

@@ -72,6 +72,7 @@ static enum gw_err make_realm(struct agw_realm_cfg *r, const char *name,
 	r->port_min = (uint16_t)conf->ports.first;
 	r->port_max = (uint16_t)conf->ports.last;
 	r->shared_ports = (uint16_t)conf->shared_ports;
+	r->tcp_port = (uint16_t)conf->tcp_port;
 	err = parse_ips(r->bind, &conf->listen_ip, name, "listen_ip", errbuf, errlen);
 	if (err == GW_OK)
 		err = parse_ips(r->advertise, &conf->advertise_ip, name, "advertise_ip", errbuf,
@@ -256,6 +257,7 @@ enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config 
 
 	memset(out, 0, sizeof(*out));
 	err = make_realm(&out->realms[0], AGW_REALM_ACCESS, &c->access, errbuf, errlen);
+	out->realms[0].ice_tcp = c->ice_tcp != 0;
 	if (err == GW_OK)
 		err = make_realm(&out->realms[1], AGW_REALM_CORE, &c->core, errbuf, errlen);
 	if (err == GW_OK)

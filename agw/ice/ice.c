@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-#define TYPE_PREF_HOST 126U
+#define TYPE_PREF_HOST    126U
+#define DIRECTION_PASSIVE 4U /* of a host candidate; active would be 6 */
 
 /* Comprehension-required attributes we know; others are refused with 420 (ICE-13). */
 static const uint16_t known_attributes[] = {
@@ -25,6 +26,13 @@ void agw_ice_creds_new(struct agw_ice_creds *out)
 uint32_t agw_ice_host_priority(unsigned index, unsigned component)
 {
 	uint32_t local_pref = 65535U - index;
+
+	return (TYPE_PREF_HOST << 24) + (local_pref << 8) + (256U - component);
+}
+
+uint32_t agw_ice_tcp_priority(unsigned index, unsigned component)
+{
+	uint32_t local_pref = (DIRECTION_PASSIVE << 13) + (8191U - index);
 
 	return (TYPE_PREF_HOST << 24) + (local_pref << 8) + (256U - component);
 }
@@ -118,6 +126,12 @@ enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env,
 void agw_ice_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms)
 {
 	ice->ops->tick(ice, env, now_ms);
+}
+
+void agw_ice_lost(struct agw_ice *ice, unsigned local, const struct gw_addr *remote)
+{
+	if (ice->ops->lost != NULL)
+		ice->ops->lost(ice, local, remote);
 }
 
 bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from)

@@ -138,6 +138,9 @@ void agw_ice_creds_new(struct agw_ice_creds *out);
 /** Priority of host candidate number `index` (0 = default) of component 1 (RFC 8445 s5.1.2.1). */
 uint32_t agw_ice_host_priority(unsigned index, unsigned component);
 
+/** The same of a passive TCP candidate (RFC 6544 s4.2): below all of UDP. */
+uint32_t agw_ice_tcp_priority(unsigned index, unsigned component);
+
 /* State shared by all agents of one thread (libnice's message agent). */
 enum gw_err agw_ice_env_new(struct agw_ice_env **out) GW_MUST_CHECK;
 void agw_ice_env_free(struct agw_ice_env *env);
@@ -198,6 +201,10 @@ enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env,
 				   uint64_t now_ms);
 /** Timeouts and consent requests; call at least once a second. */
 void agw_ice_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms);
+
+/** That pair is gone (its TCP connection was closed): what was sent to it stops at once, with
+ * AGW_ICE_EV_CONSENT_LOST. */
+void agw_ice_lost(struct agw_ice *ice, unsigned local, const struct gw_addr *remote);
 
 /** May media and DTLS from there be believed? Cheap for the selected pair. */
 bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from);

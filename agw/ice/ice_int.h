@@ -30,6 +30,8 @@ struct agw_ice_provider {
 	bool (*send)(struct agw_ice *ice, const uint8_t *data, size_t len);
 	void (*stop)(struct agw_ice *ice);
 	void (*set_peer)(struct agw_ice *ice, const struct agw_ice_peer *peer);
+	/* NULL: this provider has no pairs that end */
+	void (*lost)(struct agw_ice *ice, unsigned local, const struct gw_addr *remote);
 };
 
 /* First member of each provider's object. */

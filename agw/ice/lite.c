@@ -25,6 +25,7 @@
 
 #define ERROR_RATE 10   /* error answers per second and stream */
 #define SOON_MS    1200 /* before the next slow tick */
+#define NO_LOCAL   UINT32_MAX
 #define REPLY_MAX  1024 /* libnice repeats the USERNAME, which may be long */
 
 static struct lite *lite_of(struct agw_ice *ice)
@@ -270,6 +271,21 @@ static void lose_consent(struct lite *l, bool asked)
 	b->cbs.on_event(b->arg, AGW_ICE_EV_CONSENT_LOST);
 }
 
+static void lite_lost(struct agw_ice *ice, unsigned local, const struct gw_addr *remote)
+{
+	struct lite *l = lite_of(ice);
+	struct agw_ice_pair pair = {.local = local, .remote = *remote};
+	struct source *s = find_source(l, &pair);
+
+	if (s != NULL)
+		s->used = false;
+	if (!ice->has_pair || ice->pair.local != local || !gw_addr_eq(&ice->pair.remote, remote))
+		return;
+	ice->pair.local = NO_LOCAL; /* nothing comes from there, till something else is selected */
+	if (ice->may_send)
+		lose_consent(l, false);
+}
+
 /* An answer: only to a consent request of ours, and only from where that went (ICE-22). */
 static enum agw_ice_verdict hear_answer(struct lite *l, struct agw_ice_env *env,
 					const struct agw_ice_pair *from, uint8_t *data, size_t len,
@@ -453,6 +469,7 @@ const struct agw_ice_provider agw_lite_provider = {
     .tick = lite_tick,
     .is_valid_source = lite_is_valid_source,
     .is_pending = lite_is_pending,
+    .lost = lite_lost,
 };
 
 void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct agw_ice_cbs *cbs,

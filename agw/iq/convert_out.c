@@ -117,6 +117,7 @@ static IqCandidate *candidate_new(const struct agw_candidate *c)
 		return NULL;
 	out->component = c->component;
 	out->priority = c->priority;
+	out->tcp = c->tcp;
 	out->type = IQ_V(CANDIDATE__TYPE__HOST);
 	if (iq_str_set(&out->foundation, c->foundation) != GW_OK ||
 	    address_set(&out->address, &c->addr) != GW_OK) {

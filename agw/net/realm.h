@@ -30,6 +30,10 @@ struct agw_realm_cfg {
 	/* Access side: ports of each media worker that all its streams share; 0 = every stream has
 	 * a port of its own. */
 	uint16_t shared_ports;
+	/* Access side: each media worker listens for ICE-TCP (ICE-26), the first one at tcp_port,
+	 * the next at the one above; 0 = anywhere in the range above. */
+	bool ice_tcp;
+	uint16_t tcp_port;
 };
 
 /**

@@ -11,6 +11,7 @@
  */
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
+#include "agw/relay/tcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,13 @@
 bool agw_leg_send(struct agw_leg *l, unsigned local, const struct gw_addr *to, const void *data,
 		  size_t len)
 {
-	const struct agw_udp_dgram d = {.fd = agw_leg_fd(l, local),
-					.to = to,
-					.dscp = l->share != NULL ? l->share->mark[local] : -1,
-					.data = data,
-					.len = len};
+	struct agw_udp_dgram d = {.to = to, .dscp = -1, .data = data, .len = len};
 
+	if (local == AGW_LOCAL_TCP)
+		return agw_tcp_send(l, to, data, len);
+	d.fd = agw_leg_fd(l, local);
+	if (l->share != NULL)
+		d.dscp = l->share->mark[local];
 	return agw_udp_send_dgram(&d);
 }
 
@@ -80,7 +82,7 @@ static bool ice_may_use(void *arg, unsigned local, const struct gw_addr *from)
 {
 	struct agw_leg *l = arg;
 
-	return l->share == NULL ||
+	return l->share == NULL || local == AGW_LOCAL_TCP ||
 	       agw_share_claim(l->stream->env->share, l, local, from, l->stream->env->now_ms);
 }
 
@@ -235,6 +237,7 @@ void agw_leg_free(struct agw_leg *l)
 	agw_leg_wipe(l);
 	drop_early(l);
 	free(l->share);
+	agw_tcp_destroy(l);
 	l->share = NULL;
 	l->ice = NULL;
 	l->dtls = NULL;

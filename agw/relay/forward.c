@@ -245,6 +245,14 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, unsent(err));
 		return;
 	}
+	if (pair->local == AGW_LOCAL_TCP) {
+		if (!agw_leg_send(l, pair->local, &pair->remote, p, n)) {
+			drop_down(s, AGW_DROP_SEND);
+			return;
+		}
+		count_rtp(s, d, v.payload);
+		return;
+	}
 	agw_udp_out_add(s->env->out,
 			&(struct agw_udp_dgram){agw_leg_fd(l, pair->local), &pair->remote,
 						l->share != NULL ? l->share->mark[pair->local] : -1,

@@ -14,12 +14,13 @@
 #include "agw/relay/names.h"
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
+#include "agw/relay/tcp.h"
 
 #define BURST_MAX 16 /* datagrams of one socket in one turn */
 #define SHARED_ROUND                                                                               \
 	16 /* batches of a shared one: the way up must not starve behind 256 core sockets */
 
-static void access_pkt(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
+void agw_relay_access(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
 {
 	struct agw_stream *s = l->stream;
 
@@ -103,8 +104,8 @@ static void own_readable(struct agw_relay_env *env, struct agw_sock *sock)
 		if (pkt.truncated)
 			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
 		else if (access)
-			access_pkt(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
-				   (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
+			agw_relay_access(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
+					 (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
 		else
 			core_pkt(s, sock->kind, &pkt);
 	}
@@ -127,13 +128,6 @@ static bool is_check(const struct agw_udp_pkt *pkt)
 {
 	return agw_demux(pkt->data, pkt->len) == AGW_PROTO_STUN &&
 	       !agw_ice_is_answer(pkt->data, pkt->len);
-}
-
-static void drop_stranger(struct agw_relay_env *env, enum agw_drop why)
-{
-	agw_count(&env->drops[why], 1);
-	if (env->strangers < UINT32_MAX)
-		env->strangers++;
 }
 
 /* One batch of a shared socket. @return how many there were */
@@ -169,14 +163,14 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 			legs[i] = check ? named(env, sock, &pkts[i])
 					: agw_share_by_hash(env->share, hash[i], id, pkts[i].from);
 		if (legs[i] != NULL) {
-			access_pkt(legs[i], local, &pkts[i]);
+			agw_relay_access(legs[i], local, &pkts[i]);
 			continue;
 		}
 		if (check && agw_share_keep(env->share, sock, &pkts[i]))
 			continue;
-		drop_stranger(env, agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN
-				       ? AGW_DROP_STUN_BAD
-				       : AGW_DROP_SOURCE);
+		agw_drop_stranger(env, agw_demux(pkts[i].data, pkts[i].len) == AGW_PROTO_STUN
+					   ? AGW_DROP_STUN_BAD
+					   : AGW_DROP_SOURCE);
 		if (check)
 			agw_share_refuse(env->share, env->ice, sock, &pkts[i], env->now_ms);
 	}
@@ -185,7 +179,8 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 
 bool agw_relay_awaits_mail(const struct agw_relay_env *env)
 {
-	return env->share != NULL && agw_share_has_kept(env->share);
+	return (env->share != NULL && agw_share_has_kept(env->share)) ||
+	       (env->tcp != NULL && agw_tcp_awaits_mail(env->tcp));
 }
 
 void agw_relay_after_mail(struct agw_relay_env *env)
@@ -193,21 +188,27 @@ void agw_relay_after_mail(struct agw_relay_env *env)
 	struct agw_udp_pkt pkt;
 	struct agw_sock *sock;
 
-	while (agw_relay_awaits_mail(env) &&
+	if (env->tcp != NULL)
+		agw_tcp_after_mail(env);
+	while (env->share != NULL && agw_share_has_kept(env->share) &&
 	       (sock = agw_share_next_kept(env->share, &pkt)) != NULL) {
 		struct agw_leg *l = named(env, sock, &pkt);
 
 		if (l != NULL) {
-			access_pkt(l, (unsigned)sock->kind, &pkt);
+			agw_relay_access(l, (unsigned)sock->kind, &pkt);
 			continue;
 		}
-		drop_stranger(env, AGW_DROP_STUN_BAD);
+		agw_drop_stranger(env, AGW_DROP_STUN_BAD);
 		agw_share_refuse(env->share, env->ice, sock, &pkt, env->now_ms);
 	}
 }
 
 bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock)
 {
+	if (sock->tcp != AGW_TCP_NOT) {
+		agw_tcp_ready(env, sock);
+		return false;
+	}
 	if (!sock->shared) {
 		own_readable(env, sock);
 		return false;

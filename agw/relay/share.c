@@ -185,7 +185,8 @@ static bool is_selected(const struct agw_share_source *n)
 {
 	const struct agw_ice_pair *p = agw_ice_selected(n->leg->ice);
 
-	return p != NULL && sock_of(n->leg->share->port, p->local) == n->sock &&
+	return p != NULL && p->local != AGW_LOCAL_TCP &&
+	       sock_of(n->leg->share->port, p->local) == n->sock &&
 	       gw_addr_eq(&p->remote, &n->from);
 }
 

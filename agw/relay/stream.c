@@ -6,6 +6,7 @@
 
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
+#include "agw/relay/tcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 						.shared = a->shared && i < AGW_FAMILY_COUNT};
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		s->legs[i] = (struct agw_leg){.stream = s, .index = (enum agw_leg_index)i};
+	s->legs[AGW_LEG_RTP].tcp = a->tcp;
 	if (a->shared) {
 		struct agw_share_nodes *n = calloc(1, sizeof(*n));
 
@@ -297,6 +299,7 @@ void agw_stream_detach(struct agw_stream *s)
 		agw_dtls_close(l->dtls);
 		agw_leg_slot_free(l);
 		agw_leg_wipe(l);
+		agw_tcp_leave(l);
 	}
 	s->env = NULL;
 }
@@ -337,10 +340,9 @@ static void sweep_watch(struct agw_stream *s, enum agw_side side, uint32_t limit
 static void tell_bad_input(struct agw_stream *s)
 {
 	static const enum agw_drop bad[] = {
-	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,   AGW_DROP_SOURCE,
-	    AGW_DROP_AUTH,      AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT,
-	    AGW_DROP_KEY_LIMIT, AGW_DROP_STUN_BAD,  AGW_DROP_DTLS_BAD,
-	    AGW_DROP_ADDR_TAKEN};
+	    AGW_DROP_DEMUX,     AGW_DROP_TOO_BIG,    AGW_DROP_SOURCE,    AGW_DROP_AUTH,
+	    AGW_DROP_MALFORMED, AGW_DROP_SSRC_LIMIT, AGW_DROP_KEY_LIMIT, AGW_DROP_STUN_BAD,
+	    AGW_DROP_DTLS_BAD,  AGW_DROP_ADDR_TAKEN};
 	const struct agw_dir_counters *dirs[2] = {
 	    [AGW_SIDE_ACCESS] = &s->counters.up, [AGW_SIDE_CORE] = &s->counters.down};
 

@@ -32,6 +32,7 @@
 struct agw_stream;
 struct agw_share; /* share.h */
 struct agw_names; /* names.h */
+struct agw_tcp;   /* tcp.h */
 
 /* Components of the access side (RFC 8445): RTP, with RTCP muxed; RTCP alone. */
 enum agw_leg_index { AGW_LEG_RTP, AGW_LEG_RTCP, AGW_LEG_COUNT };
@@ -46,6 +47,11 @@ enum agw_sock_kind {
 	AGW_SOCK_COUNT
 };
 
+/* ICE's index of the local socket, where a pair's is a TCP connection (tcp.h). */
+#define AGW_LOCAL_TCP ((unsigned)AGW_FAMILY_COUNT)
+
+enum agw_sock_tcp { AGW_TCP_NOT, AGW_TCP_LISTENER, AGW_TCP_CONN };
+
 /* What a worker's poll gives back. */
 struct agw_sock {
 	struct agw_stream *stream; /* NULL: a shared port's */
@@ -55,6 +61,7 @@ struct agw_sock {
 	bool shared;   /* polled once for all, not by this stream */
 	uint8_t burst; /* datagrams to ask for */
 	unsigned port; /* which shared one */
+	enum agw_sock_tcp tcp;
 };
 
 /* Times and switches, the same for all streams; const while workers run. */
@@ -79,6 +86,7 @@ struct agw_relay_env {
 	struct agw_udp_out *out;
 	struct agw_share *share; /* NULL: no shared ports */
 	struct agw_names *names; /* NULL: no ports of several streams */
+	struct agw_tcp *tcp;     /* NULL: no ICE-TCP */
 	uint8_t *scratch;        /* AGW_UDP_BUF octets, 8-aligned */
 	uint64_t now_us;         /* monotonic, taken once per turn */
 	uint64_t now_ms;
@@ -105,6 +113,7 @@ struct agw_stream_args {
 	int core_fds[2]; /* RTP, RTCP */
 	bool shared;     /* access_fds of RTP are those of the worker's port `shared_port` */
 	unsigned shared_port;
+	bool tcp; /* the WIC is told a TCP candidate of the worker's */
 	struct agw_ice_creds creds;
 	char cname[AGW_CNAME_LEN];       /* of reports of ours: one for all streams of a call */
 	struct agw_dtls_ctx *dtls;       /* used while building only */

@@ -6,7 +6,7 @@
  *   forward.c  the hot path                         gate.c    the core's source and destination
  *   report.c   what we send of our own              quality.c how the far end fares
  *   input.c    who gets what was read               share.c   shared ports: whose is a datagram?
- *   names.c    whom does a check name?
+ *   names.c    whom does a check name?              tcp.c     connections of WICs without UDP
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
@@ -21,6 +21,8 @@
 #include "agw/relay/stats.h"
 #include "agw/relay/stream.h"
 #include "agw/srtp/srtp.h"
+
+struct agw_tcp_conn; /* tcp.c */
 
 #define AGW_EARLY_MAX 4 /* datagrams of an early ClientHello kept (DTLS-05) */
 
@@ -53,6 +55,8 @@ struct agw_leg {
 	bool has_slot;   /* counted in env->handshakes */
 	bool wants_slot; /* the handshake waits for others to finish (DTLS-25) */
 	bool ice_connected;
+	bool tcp;                              /* checks by TCP are welcome */
+	struct agw_tcp_conn *conns;            /* owned; its TCP connections */
 	struct agw_name names[AGW_ICE_UFRAGS]; /* where ports are of several streams */
 };
 
@@ -117,6 +121,18 @@ static inline void agw_drop(struct agw_stream *s, struct agw_dir_counters *d, en
 	agw_count(&d->drops[why], 1);
 	agw_count(&s->env->drops[why], 1);
 }
+
+/* A datagram or connection that is no stream's. */
+static inline void agw_drop_stranger(struct agw_relay_env *env, enum agw_drop why)
+{
+	agw_count(&env->drops[why], 1);
+	if (env->strangers < UINT32_MAX)
+		env->strangers++;
+}
+
+/* input.c */
+/** A packet that the leg's WIC sent, or says so. */
+void agw_relay_access(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt);
 
 /* stream.c */
 void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev);

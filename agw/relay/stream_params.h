@@ -157,6 +157,7 @@ struct agw_candidate {
 	uint8_t component; /* 1, 2 */
 	uint32_t priority;
 	struct gw_addr addr; /* public */
+	bool tcp;            /* passive (RFC 6544) */
 };
 
 struct agw_stream_local {

@@ -94,6 +94,8 @@ static enum gw_err start_workers(struct agw_pool *p)
 		enum gw_err err = agw_shared_lease(p, w);
 
 		if (err == GW_OK)
+			err = agw_tcp_port_open(p, w);
+		if (err == GW_OK)
 			err = agw_worker_start(w, p, i);
 
 		if (err != GW_OK)
@@ -189,6 +191,7 @@ void agw_pool_free(struct agw_pool *p)
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		agw_worker_fini(&p->workers[i]);
 		agw_shared_release(p, &p->workers[i]);
+		agw_tcp_port_close(&p->workers[i]);
 	}
 	free(p->workers);
 	if (p->epfd >= 0)

@@ -127,6 +127,15 @@ static void give_ports(struct agw_pool *p, struct agw_slot *s, bool rest)
 	}
 }
 
+/* Only where RTCP is muxed: the second component would need a port of its own. */
+static bool has_tcp(const struct agw_pool *p, const struct agw_slot *s)
+{
+	const struct agw_tcp_port *t = &s->media->worker->tcp;
+
+	return t->on && !s->rtcp_leased &&
+	       strcmp(p->realms[t->realm].name, s->params.access.realm) == 0;
+}
+
 void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s)
 {
 	const struct agw_core_params *c = &s->params.core;
@@ -159,6 +168,29 @@ static void add_candidates(struct agw_stream_local *l, const struct agw_realm_cf
 	}
 }
 
+/* The worker's TCP port stands for all its streams: who comes there says whom he means. */
+static void add_tcp_candidates(struct agw_stream_local *l, const struct agw_realm_cfg *r,
+			       const struct agw_slot *s)
+{
+	const struct agw_tcp_port *t = &s->media->worker->tcp;
+	unsigned rank = 0;
+
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		struct agw_candidate *c = &l->cands[l->n_cands];
+
+		if (t->fds[f] < 0 || s->access_lease.fds[f] < 0)
+			continue;
+		GW_ASSERT(l->n_cands < AGW_CAND_MAX);
+		(void)snprintf(c->foundation, sizeof(c->foundation), "%d",
+			       AGW_FAMILY_COUNT + f + 1);
+		c->component = 1;
+		c->tcp = true;
+		c->priority = agw_ice_tcp_priority(rank++, 1);
+		c->addr = agw_realm_public_addr(r, (enum agw_family)f, t->port);
+		l->n_cands++;
+	}
+}
+
 static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 		       const struct agw_ice_creds *creds)
 {
@@ -175,6 +207,8 @@ static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 	add_candidates(l, r, &s->access_lease, 1);
 	if (s->rtcp_leased)
 		add_candidates(l, r, &s->rtcp_lease, 2);
+	if (has_tcp(p, s))
+		add_tcp_candidates(l, r, s);
 	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
 	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));
 	agw_dtls_ctx_fingerprint(p->dtls, &l->fp);
@@ -220,6 +254,7 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	memcpy(args.cname, m->cname, sizeof(args.cname));
 	args.shared = s->shared;
 	args.shared_port = s->shared_port;
+	args.tcp = has_tcp(p, s);
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
 		args.access_fds[AGW_LEG_RTP][f] = s->access_lease.fds[f];
 		args.access_fds[AGW_LEG_RTCP][f] = s->rtcp_leased ? s->rtcp_lease.fds[f] : -1;

@@ -14,6 +14,7 @@
 
 #include "agw/relay/names.h"
 #include "agw/relay/share.h"
+#include "agw/relay/tcp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,6 +182,8 @@ static void sweep_slice(struct agw_worker *w)
 		w->env.strangers = 0;
 		w->strangers_quiet_ms = w->env.now_ms + STRANGERS_QUIET_MS;
 	}
+	if (w->env.tcp != NULL)
+		agw_tcp_sweep(&w->env);
 	w->next_sweep_ms = w->env.now_ms + SLICE_MS;
 }
 
@@ -191,7 +194,7 @@ static int wait_ms(const struct agw_worker *w)
 
 	if (w->back != NULL || w->done != NULL)
 		return 1;
-	if (w->n_slots == 0)
+	if (w->n_slots == 0 && (w->env.tcp == NULL || !agw_tcp_is_busy(w->env.tcp)))
 		return -1;
 	if (w->setup != NULL && w->next_tick_ms < until)
 		until = w->next_tick_ms;
@@ -248,8 +251,6 @@ static enum gw_err open_shared(struct agw_worker *w, uint32_t max_streams)
 {
 	enum gw_err err = agw_share_new(&w->env.share, max_streams);
 
-	if (err == GW_OK)
-		err = agw_names_new(&w->env.names, max_streams);
 	for (unsigned i = 0; err == GW_OK && i < w->n_shared; i++)
 		for (int f = 0; f < AGW_FAMILY_COUNT; f++)
 			if (w->shared[i].lease.fds[f] >= 0)
@@ -279,6 +280,10 @@ static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 		err = agw_udp_in_new(&e->in);
 	if (err == GW_OK)
 		err = agw_udp_out_new(&e->out, agw_relay_failed, e);
+	if (err == GW_OK && (w->n_shared > 0 || w->tcp.on))
+		err = agw_names_new(&e->names, pool->cfg.max_streams);
+	if (err == GW_OK && w->tcp.on)
+		err = agw_tcp_new(&e->tcp);
 	if (err == GW_OK && w->n_shared > 0)
 		err = open_shared(w, pool->cfg.max_streams);
 	return err;
@@ -294,6 +299,11 @@ static enum gw_err poll_shared(struct agw_worker *w)
 
 		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, k->fd, &ev) != 0)
 			return gw_err_from_errno(errno);
+	}
+	for (int f = 0; w->tcp.on && f < AGW_FAMILY_COUNT; f++) {
+		if (w->tcp.fds[f] >= 0 &&
+		    agw_tcp_open(w->env.tcp, w->epfd, (enum agw_family)f, w->tcp.fds[f]) != GW_OK)
+			return GW_ERR_IO;
 	}
 	return GW_OK;
 }
@@ -361,6 +371,7 @@ void agw_worker_fini(struct agw_worker *w)
 	agw_udp_out_free(w->env.out);
 	agw_share_free(w->env.share);
 	agw_names_free(w->env.names);
+	agw_tcp_free(w->env.tcp);
 	free(w->env.scratch);
 	gw_ring_free(w->cmds);
 	gw_ring_free(w->reports);

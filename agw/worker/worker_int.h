@@ -7,6 +7,7 @@
  *   slot.c     one stream of them                control thread
  *   shared.c   access ports for all streams      control thread
  *   report.c   what comes back                   control thread
+ *   tcp_port.c where a worker listens for TCP    control thread
  *   metrics.c  counters for /metrics               control thread
  *   mailbox.c  commands down, reports up            both, each its own end
  *   worker.c   the thread and its loop              worker thread
@@ -112,6 +113,14 @@ struct agw_shared_port {
 	size_t realm;
 };
 
+/* Where a worker listens for ICE-TCP. */
+struct agw_tcp_port {
+	bool on;
+	int fds[AGW_FAMILY_COUNT]; /* owned; -1 = none */
+	uint16_t port;             /* in both families */
+	size_t realm;
+};
+
 struct agw_worker {
 	struct agw_pool *pool; /* const parts only */
 	unsigned index;
@@ -124,7 +133,8 @@ struct agw_worker {
 	size_t n_streams;
 	struct agw_shared_port shared[AGW_SHARE_PORTS];
 	unsigned n_shared;
-	unsigned next_shared;    /* streams take them in turn */
+	unsigned next_shared; /* streams take them in turn */
+	struct agw_tcp_port tcp;
 	struct agw_cmd *waiting; /* DEL commands the ring had no room for */
 	uint64_t lost_told;
 
@@ -205,6 +215,11 @@ unsigned agw_shared_count(const struct agw_worker *w, size_t realm);
  * @return NULL when there is none
  */
 const struct agw_shared_port *agw_shared_pick(struct agw_worker *w, size_t realm, uint32_t taken);
+
+/* tcp_port.c */
+/** Listen for ICE-TCP, before the worker starts, where the realm says so. */
+enum gw_err agw_tcp_port_open(struct agw_pool *p, struct agw_worker *w) GW_MUST_CHECK;
+void agw_tcp_port_close(struct agw_worker *w);
 
 /* slot.c */
 void agw_set_field(const char **field, const char *name);

@@ -190,6 +190,7 @@ struct cscf_sdp_cand {
 	uint16_t port;
 	uint16_t component; /* 1 RTP, 2 RTCP */
 	uint32_t priority;
+	bool tcp; /* ours: passive (RFC 6544); a peer's are left out */
 };
 
 struct cscf_sdp_fp {

@@ -76,8 +76,9 @@ void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 
 		if (c->component == 2 && rtcp == 0)
 			continue;
-		sdp_out_put(o, "a=candidate:%s %u udp %u %s %u typ %s\r\n", c->foundation,
-			    c->component, c->priority, c->addr, c->port, c->type);
+		sdp_out_put(o, "a=candidate:%s %u %s %u %s %u typ %s%s\r\n", c->foundation,
+			    c->component, c->tcp ? "tcp" : "udp", c->priority, c->addr, c->port,
+			    c->type, c->tcp ? " tcptype passive" : "");
 	}
 	if (l->n_cands == 0) {
 		put_host_candidate(o, l->addr, 1, l->port);

@@ -53,16 +53,17 @@ static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *
 		const IqCandidate *c = a->candidates[i];
 		struct cscf_sdp_cand *o = &out->cands[out->n_cands];
 
-		if (c->address == NULL || c->tcp)
-			continue;
+		if (c->address == NULL || (c->tcp && out->n_cands == 0))
+			continue; /* the first is the default one: UDP (ICE-26) */
 		snprintf(o->foundation, sizeof(o->foundation), "%s", c->foundation);
 		snprintf(o->type, sizeof(o->type), "%s", cand_word(c->type));
 		snprintf(o->addr, sizeof(o->addr), "%s", c->address->ip);
 		o->port = (uint16_t)c->address->port;
 		o->component = (uint16_t)c->component;
 		o->priority = c->priority;
+		o->tcp = c->tcp;
 		out->n_cands++;
-		if (o->component == 2)
+		if (o->component == 2 && !o->tcp)
 			out->rtcp_port = o->port;
 	}
 	if (out->n_cands == 0)

@@ -50,6 +50,7 @@ static void test_defaults_make_a_gateway(void **state)
 	assert_int_equal(l->parts.realms[0].port_max, 39999);
 	assert_int_equal(l->parts.realms[0].shared_ports, 0);
 	assert_int_equal(l->parts.realms[1].shared_ports, 0);
+	assert_false(l->parts.realms[0].ice_tcp);
 	assert_int_equal(l->parts.realms[1].port_min, 20000);
 	assert_int_equal(l->parts.realms[1].port_max, 29999);
 	assert_int_equal(gw_addr_port(&l->parts.iq.listen), 7070);
@@ -132,6 +133,8 @@ static void test_mistakes_name_their_key(void **state)
 	    {"media.workers=65", "media.workers"},
 	    {"iq.heartbeat=1ms", "iq.heartbeat"},
 	    {"ice.mode=psychic", "ice.mode"},
+	    {"ice.tcp=active", "ice.tcp"},
+	    {"access.tcp_port=65536", "access.tcp_port"},
 	    {"log.level=loud", "log.level"},
 	    {"iq.insecure=perhaps", "iq.insecure"},
 	    {"access.listen_ip=host.example", "access.listen_ip"},

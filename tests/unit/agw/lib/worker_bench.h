@@ -17,6 +17,7 @@
 
 /* Shared access ports of each worker (access.shared_ports); most tests run with none and one. */
 static uint16_t shared_ports;
+static bool ice_tcp; /* ice.tcp: passive */
 
 struct peer { /* the core's RTP endpoint */
 	int rtp;
@@ -159,6 +160,7 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	cfg.n_realms = 2;
 	realm(&realms[0], "access", 43000, 43099);
 	realms[0].shared_ports = shared_ports;
+	realms[0].ice_tcp = ice_tcp;
 	realm(&realms[1], "core", 43100, 43199);
 	if (has_v6())
 		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
@@ -226,7 +228,7 @@ static inline void reserve(struct bench *b)
 {
 	agw_stream_params_init(&b->params, 1);
 	reserve_with(b);
-	assert_int_equal(b->local.n_cands, 1);
+	assert_int_equal(b->local.n_cands, ice_tcp ? 2 : 1);
 }
 
 static inline void apply(struct bench *b)

@@ -189,6 +189,43 @@ static void test_access_without_rtcp_mux_gets_a_second_component(void **state)
 	cscf_sdp_session_free(s);
 }
 
+static void test_a_tcp_candidate_is_an_extra_behind_udp(void **state)
+{
+	struct cscf_sdp_access_local local = {.addr = FX_ACCESS,
+					      .port = 40000,
+					      .n_cands = 2,
+					      .cands = {{.foundation = "1",
+							 .type = "host",
+							 .addr = FX_ACCESS,
+							 .port = 40000,
+							 .component = 1,
+							 .priority = 2130706431},
+							{.foundation = "3",
+							 .type = "host",
+							 .addr = FX_ACCESS,
+							 .port = 39999,
+							 .component = 1,
+							 .priority = 2124414975,
+							 .tcp = true}}};
+	struct cscf_sdp_session *s = fx_session(fx_policy());
+	struct cscf_sdp_text t;
+
+	(void)state;
+	REQ("ICE-26", "ICE-03");
+	assert_int_equal(cscf_sdp_offer_from_core(s, FX_CORE_AUDIO, strlen(FX_CORE_AUDIO)),
+			 CSCF_SDP_OK);
+	fx_local(s, 0);
+	assert_int_equal(cscf_sdp_set_local(s, 0, &local, NULL), GW_OK);
+	assert_int_equal(cscf_sdp_offer_to_wic(s, &t), CSCF_SDP_OK);
+	assert_int_equal(fx_count(t.p, "m=audio 40000 "), 1);
+	assert_int_equal(fx_count(t.p,
+				  "a=candidate:1 1 udp 2130706431 " FX_ACCESS " 40000 typ host\r\n"
+				  "a=candidate:3 1 tcp 2124414975 " FX_ACCESS
+				  " 39999 typ host tcptype passive\r\n"),
+			 1);
+	cscf_sdp_session_free(s);
+}
+
 static void test_rtcp_mux_knob_in_our_offers(void **state)
 {
 	REQ("BUN-17");
@@ -275,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(test_core_rtcp_and_bandwidth_are_typed),
 	    cmocka_unit_test(test_access_without_rtcp_mux_gets_a_second_component),
 	    cmocka_unit_test(test_rtcp_mux_knob_in_our_offers),
+	    cmocka_unit_test(test_a_tcp_candidate_is_an_extra_behind_udp),
 	    cmocka_unit_test(test_our_rtcp_port_is_told_to_the_core_always),
 	};
 
