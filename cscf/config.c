@@ -27,6 +27,8 @@ static const char *const secagree_words[] = {"reject", "ignore", "tls", NULL};
 static const char *const failure_actions[] = {"reanchor", "release", NULL};
 static const char *const interwork_100rel[] = {"pass", "local", NULL};
 static const char *const interwork_precondition[] = {"reject", "local", NULL};
+static const char *const policing_words[] = {"off", "as", NULL};
+static const char *const ssrc_words[] = {"passthrough", "rewrite", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
 static const char *const country_policies[] = {"reject", "proceed", NULL};
@@ -216,6 +218,11 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_BOOL("media.inactivity_oneway_release", media_inactivity_oneway_release, "false", "from one side is enough"),
 	K_INT("media.dscp.audio", media_dscp_audio, "46", -1, 63, "-1 = leave"),
 	K_INT("media.dscp.video", media_dscp_video, "34", -1, 63, "-1 = leave"),
+	K_INT("media.dscp.core_audio", media_dscp_core_audio, "-2", -2, 63, "towards the core; -2 = as media.dscp.audio"),
+	K_INT("media.dscp.core_video", media_dscp_core_video, "-2", -2, 63, "towards the core; -2 = as media.dscp.video"),
+	K_ENUM("media.policing", media_policing, "off", policing_words, "drop what exceeds b=AS of either side by a third"),
+	K_BOOL("media.policing_access_video", media_policing_access_video, "false", "video of WICs, too, whose bursts are their rate control's"),
+	K_ENUM("rtp.ssrc_mode", rtp_ssrc_mode, "passthrough", ssrc_words, "SSRCs towards WICs: the core's (passthrough), or one per stream (rewrite)"),
 	K_TIME("T_consent", t_consent, "15s", 0, HOUR, "after lost consent, for an ICE restart"),
 
 	K_NEED_STR("emergency.country", emergency_country, "our own country, two letters"),

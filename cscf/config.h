@@ -77,6 +77,9 @@ struct cscf_config {
 	int64_t media_max_streams, media_max_kbps_audio, media_max_kbps_video;
 	bool media_inactivity_oneway_release;
 	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
+	int64_t media_dscp_core_audio, media_dscp_core_video;
+	int rtp_ssrc_mode, media_policing;
+	bool media_policing_access_video;
 	int64_t t_consent, flow_hold, overload_retry_after, overload_retry_after_max;
 	char *emergency_country, *emergency_reason_text;
 	struct gw_conf_list emergency_lists, emergency_country_map, emergency_ecscf;

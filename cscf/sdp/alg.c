@@ -462,3 +462,8 @@ const struct cscf_sdp_stream *cscf_sdp_stream(const struct cscf_sdp_session *s, 
 {
 	return i < view(s)->n ? &view(s)->v[i]->pub : NULL;
 }
+
+uint32_t cscf_sdp_told_core_kbps(const struct cscf_sdp_session *s, size_t i)
+{
+	return i < view(s)->n ? sdp_core_b_as(view(s)->v[i], s->from_wic) : 0;
+}

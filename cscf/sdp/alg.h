@@ -406,6 +406,8 @@ bool cscf_sdp_round_is_ours(const struct cscf_sdp_session *s);
 /** Is an offer/answer round open, and did the WIC begin it? */
 bool cscf_sdp_round_open(const struct cscf_sdp_session *s);
 bool cscf_sdp_round_from_wic(const struct cscf_sdp_session *s);
+/** b=AS of the line as the core is told: what it may send; 0 = not limited. */
+uint32_t cscf_sdp_told_core_kbps(const struct cscf_sdp_session *s, size_t i);
 bool cscf_sdp_round_answered(const struct cscf_sdp_session *s);
 /** The last description read had the o= line of the one before: a repeat, nothing to MOD (SDP-11).
  */

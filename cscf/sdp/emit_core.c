@@ -12,7 +12,7 @@ static const char *net_type(const char *addr)
 }
 
 /* What the WIC allows, else what the formats need; never more than the core offered (SDP-30). */
-static uint32_t b_as(const struct sdp_stream *st, bool offer)
+uint32_t sdp_core_b_as(const struct sdp_stream *st, bool offer)
 {
 	uint32_t kbps = st->pub.access_remote.b_as_kbps, theirs = st->pub.core_remote.b_as_kbps;
 
@@ -65,7 +65,7 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	const struct sdp_sect *m = &sdp->media[st->pub.wic_index];
 	const struct sdp_sect *fallback = offer ? NULL : &s->offer->media[st->pub.core_index];
 	const struct cscf_sdp_core_local *l = &st->pub.core_local;
-	uint32_t kbps = b_as(st, offer);
+	uint32_t kbps = sdp_core_b_as(st, offer);
 
 	note_words(st, m);
 	sdp_out_put(o, "m=%s %u %s", st->core_words.media, l->port, st->core_words.proto);

@@ -102,6 +102,15 @@ bool media_same(struct call *c, IqStreamRequest *const *streams, size_t n);
 /** The Configure succeeded, or not. */
 void media_same_done(struct call *c, bool ok);
 
+/* ---- media_rules.c */
+/** What the operator wants of its packets. @param policing where the request may point to */
+void media_rules_fill(IqStreamRequest *req, IqPolicing *policing,
+		      const struct cscf_session_config *cfg, const struct cscf_sdp_stream *st,
+		      uint32_t told_core_kbps);
+/** Their marking on that side, as Iq says it. */
+int32_t media_rules_dscp(const struct cscf_session_config *cfg, const struct cscf_sdp_stream *st,
+			 bool core);
+
 /* ---- media_params.c, media_result.c */
 struct media_params;
 enum media_ask {

@@ -28,6 +28,7 @@ struct media_params {
 	struct params {
 		IqStreamRequest req;
 		IqGate gate;
+		IqPolicing policing;
 		IqAccessTermination access;
 		IqCoreTermination core;
 		IqRemoteIce ice;
@@ -234,7 +235,7 @@ static void fill_access(struct params *p, struct media_params *all,
 	fill_exts(&p->exts[0], st, true);
 	a->header_extensions = p->exts[0].list;
 	a->n_header_extensions = p->exts[0].n;
-	a->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
+	a->dscp = media_rules_dscp(cfg, st, false);
 	if (!st->access_remote.known || all->ask == MEDIA_ASK_MOVE) /* the WIC is yet to answer */
 		return;
 	fill_ice(p, all, st);
@@ -335,7 +336,7 @@ static void fill_core(struct params *p, const struct media_params *all,
 						       : IQ_V(RTCP_MODE__RTCP_SEPARATE);
 	t->filter = (Wicgate__Iq__V1__SourceFilter)cfg->source_filter;
 	t->latch = cfg->latch_once ? IQ_V(LATCH_MODE__LATCH_ONCE) : IQ_V(LATCH_MODE__LATCH_OFF);
-	t->dscp = (int32_t)(st->media == CSCF_SDP_VIDEO ? cfg->dscp_video : cfg->dscp_audio);
+	t->dscp = media_rules_dscp(cfg, st, true);
 	t->payload_types = p->pt_list;
 	t->n_payload_types = p->access.n_payload_types;
 	t->feedback = p->fb;
@@ -366,8 +367,9 @@ static void fill_gate(struct params *p, const struct media_params *all,
 		p->req.gate = &p->gate;
 }
 
-static void fill(struct params *p, struct media_params *all, const struct cscf_sdp_stream *st)
+static void fill(struct params *p, struct media_params *all, size_t i)
 {
+	const struct cscf_sdp_stream *st = cscf_sdp_stream(all->sdp, i);
 	const char *word = st->media == CSCF_SDP_VIDEO ? "video" : "audio";
 	int64_t inactivity = all->c->s->cfg->inactivity;
 
@@ -385,6 +387,8 @@ static void fill(struct params *p, struct media_params *all, const struct cscf_s
 		return;
 	fill_access(p, all, st);
 	fill_core(p, all, st);
+	media_rules_fill(&p->req, &p->policing, all->c->s->cfg, st,
+			 cscf_sdp_told_core_kbps(all->sdp, i));
 	p->req.access = &p->access;
 	p->req.core = &p->core;
 }
@@ -429,7 +433,7 @@ enum gw_err media_params_new(struct media_params **out, const struct call *c, en
 
 		if (!is_asked_for(&key, st))
 			continue;
-		fill(&p->p[p->n], p, st);
+		fill(&p->p[p->n], p, i);
 		p->list[p->n] = &p->p[p->n].req;
 		p->n++;
 	}

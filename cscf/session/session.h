@@ -49,8 +49,12 @@ struct cscf_session_config {
 	int64_t repair_timeout;    /* agw.repair_timeout */
 	int64_t retry_after_s;     /* overload.retry_after */
 	int64_t retry_after_max_s; /* Retry-After is random between the two */
-	int64_t no_media_wic, no_media_core; /* reject.no_media_*: status */
-	int64_t dscp_audio, dscp_video;      /* media.dscp.*; -1 = off */
+	int64_t no_media_wic, no_media_core;      /* reject.no_media_*: status */
+	int64_t dscp_audio, dscp_video;           /* media.dscp.*; -1 = off */
+	int64_t dscp_core_audio, dscp_core_video; /* -2 = as those */
+	bool ssrc_rewrite;                        /* rtp.ssrc_mode=rewrite */
+	bool police;                              /* media.policing=as */
+	bool police_access_video;                 /* media.policing_access_video */
 	bool inactivity_oneway_release;
 	bool route_reject;   /* identity.route_mismatch=reject */
 	bool early_uplink;   /* media.early_uplink=open */

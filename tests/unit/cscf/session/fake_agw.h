@@ -35,6 +35,15 @@ static void w_iq_remotes(struct w_iq *q, const IqCoreTermination *core)
 	}
 }
 
+static void w_iq_rules(struct w_iq *q, const IqStreamRequest *s)
+{
+	q->ssrc_mode = (int)s->ssrc_mode;
+	q->dscp[0] = s->access->dscp;
+	q->dscp[1] = s->core->dscp;
+	q->bps_up = s->policing != NULL ? s->policing->bits_per_second : 1;
+	q->bps_down = s->policing != NULL ? s->policing->downlink_bits_per_second : 1;
+}
+
 static void w_iq_streams(struct w_iq *q, IqStreamRequest **streams, size_t n)
 {
 	for (size_t i = 0; i < n && i < 8; i++) {
@@ -49,8 +58,10 @@ static void w_iq_streams(struct w_iq *q, IqStreamRequest **streams, size_t n)
 		q->new_dtls = s->access->dtls != NULL && s->access->dtls->new_association;
 		w_iq_ext(q->ext[0], s->access->header_extensions, s->access->n_header_extensions);
 		w_iq_ext(q->ext[1], s->core->header_extensions, s->core->n_header_extensions);
-		if (i == 0)
+		if (i == 0) {
 			w_iq_remotes(q, s->core);
+			w_iq_rules(q, s);
+		}
 	}
 }
 

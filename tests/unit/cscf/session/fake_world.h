@@ -58,6 +58,9 @@ struct w_iq {
 	char branch[8][64]; /* remotes of the first stream, in order; "-" in front: dropped */
 	size_t n_branches;
 	char active[64];
+	/* rules of the first stream; bps 1: no policing was said */
+	int ssrc_mode, dscp[2];
+	uint64_t bps_up, bps_down;
 	unsigned ext[2][2]; /* first header extension of access and core: id, peer_id */
 };
 
