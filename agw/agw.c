@@ -19,6 +19,7 @@
 #define POLL_MS      100 /* while waiting for the last contexts */
 #define FINISH_MS    1000
 #define FDS_PER_CALL 6 /* two streams with three sockets each */
+#define FDS_PER_AGENT 3 /* libnice's socket, and two of GLib's contexts */
 #define FDS_OWN      256
 
 struct agw {
@@ -94,7 +95,8 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* Sockets are what a media gateway is made of: take what the hard limit allows. */
 static void raise_fd_limit(const struct agw_config *cfg)
 {
-	int64_t need = cfg->limits_contexts * FDS_PER_CALL + FDS_OWN;
+	int64_t per_call = FDS_PER_CALL + (cfg->ice_mode != 0 ? FDS_PER_AGENT * 2 : 0);
+	int64_t need = cfg->limits_contexts * per_call + FDS_OWN;
 	int64_t limit = gw_process_raise_fd_limit(cfg->limits_fds);
 
 	if (limit >= 0 && limit < need)

@@ -8,7 +8,7 @@
 #include "common/conf_keys.h"
 
 static const char *const ice_tcp_modes[] = {"off", "passive", NULL};
-static const char *const ice_modes[] = {"lite", NULL};
+static const char *const ice_modes[] = {"lite", "full", NULL};
 static const char *const consent_modes[] = {"passive", "active", NULL};
 static const char *const srtp_libs[] = {"openssl", "stock", NULL}; /* enum agw_srtp_lib */
 static const char *const generate_modes[] = {"off", "auto", NULL};
@@ -44,8 +44,11 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_PORTS("core.ports", core.ports, "20000-29999", "UDP ports towards the core, RTP even, RTCP odd"),
 	K_TIME("port.quarantine", port_quarantine, "30s", 0, HOUR, "rest of a port before reuse"),
 
-	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
+	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite = answer checks; full = an agent per stream, that checks and nominates itself"),
 	K_ENUM("ice.tcp", ice_tcp, "off", ice_tcp_modes, "passive: take WICs by TCP where their network lets no UDP through (RFC 6544)"),
+	K_STR("ice.turn.server", ice_turn_server, "", "full: TURN server, numeric address and port, for a relay candidate"),
+	K_STR("ice.turn.username", ice_turn_username, "", "full: what the TURN server knows us by"),
+	K_SECRET("ice.turn.password", ice_turn_password, "", "full: and its secret"),
 	K_TIME("ice.timeout", ice_timeout, "20s", 1000, HOUR, "from the answer to a nominated pair"),
 	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "send to the first valid pair before nomination"),
 	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks, active = ask it every 5 s"),

@@ -171,6 +171,39 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	return make_profiles(p->srtp_profiles, &c->srtp_profiles, errbuf, errlen);
 }
 
+/* Full ICE: an agent per stream, at an address and port of its own. */
+static enum gw_err make_full(struct agw_parts_cfg *out, const struct agw_config *c, char *errbuf,
+			     size_t errlen)
+{
+	const struct agw_realm_cfg *access = &out->realms[0];
+	struct agw_ice_turn *turn = &out->pool.ice_turn;
+
+	if (c->ice_mode == 0) {
+		if (c->ice_turn_server[0] != '\0')
+			return BAD("ice.turn.server: only with ice.mode full");
+		return GW_OK;
+	}
+	if (c->access.shared_ports > 0)
+		return BAD("access.shared_ports: not with ice.mode full, where each stream has an "
+			   "agent with a port of its own");
+	if (c->ice_tcp != 0)
+		return BAD("ice.tcp: not with ice.mode full");
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++)
+		if (agw_realm_has(access, (enum agw_family)f) && gw_addr_is_any(&access->bind[f]))
+			return BAD("access.listen_ip: ice.mode full needs an address, no wildcard");
+	if (c->consent_timeout < CONSENT_ASK_MIN_MS)
+		return BAD("consent.timeout: with ice.mode full at least 7s");
+	out->iq.defaults.ice_full = true;
+	if (c->ice_turn_server[0] == '\0')
+		return GW_OK;
+	if (gw_addr_parse(&turn->server, c->ice_turn_server, 3478) != GW_OK)
+		return BAD("ice.turn.server: \"%.60s\" is not a numeric address with port",
+			   c->ice_turn_server);
+	turn->username = c->ice_turn_username;
+	turn->password = c->ice_turn_password;
+	return GW_OK;
+}
+
 /* "<host name>-<port>", in the characters an id may have. */
 static void default_id(char *out, size_t n, uint16_t port)
 {
@@ -264,6 +297,8 @@ enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config 
 		err = make_pool(&out->pool, c, errbuf, errlen);
 	if (err == GW_OK)
 		err = make_iq(out, c, errbuf, errlen);
+	if (err == GW_OK)
+		err = make_full(out, c, errbuf, errlen);
 	if (err == GW_OK)
 		err = check_iq_network(out, errbuf, errlen);
 	if (err != GW_OK)

@@ -36,6 +36,7 @@ static void note_states(struct ctx_stream *s, enum agw_event kind)
 	case AGW_EV_MEDIA_ACTIVE:
 	case AGW_EV_CORE_LATCHED:
 	case AGW_EV_SSRC_CHANGED:
+	case AGW_EV_NEW_PRFLX:
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
 	case AGW_EV_COUNT:

@@ -67,6 +67,7 @@ static void merge_access(const struct agw_ctx_patch *patch, struct agw_access_pa
 	if ((patch->set & AGW_SET_ICE) != 0) {
 		memcpy(a->remote_ufrag, from->remote_ufrag, sizeof(a->remote_ufrag));
 		memcpy(a->remote_pwd, from->remote_pwd, sizeof(a->remote_pwd));
+		a->peer = from->peer;
 	}
 	if ((patch->set & AGW_SET_DTLS) != 0) {
 		if (from->dtls_role != AGW_DTLS_ROLE_UNDECIDED)

@@ -46,10 +46,11 @@ enum agw_ice_event {
 };
 
 #define AGW_ICE_FAMILIES 2 /* a socket for IPv4, one for IPv6 */
-#define AGW_ICE_RELAYED  AGW_ICE_FAMILIES
+#define AGW_ICE_RELAYED  4 /* plus the family */
 
 struct agw_ice_pair {
-	unsigned local; /* index of the caller's socket; from AGW_ICE_RELAYED: by agw_ice_send */
+	unsigned local; /* index of the caller's socket, or a name of his for another way; from
+				AGW_ICE_RELAYED on: by agw_ice_send */
 	struct gw_addr remote;
 };
 

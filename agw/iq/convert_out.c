@@ -118,7 +118,7 @@ static IqCandidate *candidate_new(const struct agw_candidate *c)
 	out->component = c->component;
 	out->priority = c->priority;
 	out->tcp = c->tcp;
-	out->type = IQ_V(CANDIDATE__TYPE__HOST);
+	out->type = c->relay ? IQ_V(CANDIDATE__TYPE__RELAY) : IQ_V(CANDIDATE__TYPE__HOST);
 	if (iq_str_set(&out->foundation, c->foundation) != GW_OK ||
 	    address_set(&out->address, &c->addr) != GW_OK) {
 		drop(out);
@@ -136,7 +136,7 @@ static IqAccessLocal *access_new(const struct agw_stream_local *l)
 
 	if (out == NULL)
 		return NULL;
-	out->lite = true;
+	out->lite = !l->ice_full;
 	out->credentials = NEW(ice_credentials);
 	if (out->credentials == NULL || iq_str_set(&out->credentials->ufrag, l->ufrag) != GW_OK ||
 	    iq_str_set(&out->credentials->pwd, l->pwd) != GW_OK ||
@@ -373,6 +373,7 @@ static const IqEvent events[AGW_EV_COUNT] = {
     [AGW_EV_MEDIA_ACTIVE] = IQ_V(NOTIFICATION__EVENT__MEDIA_ACTIVE),
     [AGW_EV_CORE_LATCHED] = IQ_V(NOTIFICATION__EVENT__CORE_LATCHED),
     [AGW_EV_SSRC_CHANGED] = IQ_V(NOTIFICATION__EVENT__SSRC_CHANGED),
+    [AGW_EV_NEW_PRFLX] = IQ_V(NOTIFICATION__EVENT__NEW_PRFLX),
     [AGW_EV_PT_UNKNOWN] = IQ_V(NOTIFICATION__EVENT__PT_UNKNOWN),
     [AGW_EV_POLICED] = IQ_V(NOTIFICATION__EVENT__POLICED),
 };
@@ -404,6 +405,9 @@ static void event_detail(char *out, size_t n, const struct agw_stream_event *ev)
 		break;
 	case AGW_EV_SSRC_CHANGED:
 		snprintf(out, n, "ssrc %08x", ev->value);
+		break;
+	case AGW_EV_NEW_PRFLX:
+		snprintf(out, n, "priority %u", ev->value);
 		break;
 	case AGW_EV_PT_UNKNOWN:
 		snprintf(out, n, "pt %u", ev->value);

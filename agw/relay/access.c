@@ -26,6 +26,8 @@ bool agw_leg_send(struct agw_leg *l, unsigned local, const struct gw_addr *to, c
 
 	if (local == AGW_LOCAL_TCP)
 		return agw_tcp_send(l, to, data, len);
+	if (local >= AGW_ICE_RELAYED)
+		return agw_ice_send(l->ice, data, len);
 	d.fd = agw_leg_fd(l, local);
 	if (l->share != NULL)
 		d.dscp = l->share->mark[local];
@@ -89,19 +91,19 @@ static bool ice_may_use(void *arg, unsigned local, const struct gw_addr *from)
 const struct agw_ice_cbs agw_stream_ice_cbs = {
     .send = ice_send, .on_event = ice_event, .may_use = ice_may_use};
 
-void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt)
+void agw_leg_heard(struct agw_leg *l, unsigned local, const struct gw_addr *from,
+		   enum agw_ice_verdict what)
 {
 	struct agw_stream *s = l->stream;
 
-	switch (agw_ice_input(l->ice, s->env->ice, local, pkt->from, pkt->data, pkt->len,
-			      s->env->now_ms)) {
+	switch (what) {
 	case AGW_ICE_GOOD:
 		agw_mark(&s->counters.ice_first_check_ms, s->env->now_ms, false);
 		agw_count(&s->counters.stun_requests, 1);
 		agw_leg_kick(l);
 		break;
 	case AGW_ICE_CONSENT:
-		(void)ice_may_use(l, local, pkt->from); /* a sign of life like a check */
+		(void)ice_may_use(l, local, from); /* a sign of life like a check */
 		break;
 	case AGW_ICE_TAKEN:
 		agw_drop(s, &s->counters.up, AGW_DROP_ADDR_TAKEN);
@@ -117,6 +119,15 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 		agw_drop(s, &s->counters.up, AGW_DROP_STUN_BAD);
 		break;
 	}
+}
+
+void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *pkt)
+{
+	struct agw_relay_env *env = l->stream->env;
+
+	agw_leg_heard(l, local, pkt->from,
+		      agw_ice_input(l->ice, env->ice, local, pkt->from, pkt->data, pkt->len,
+				    env->now_ms));
 }
 
 /* --- DTLS ----------------------------------------------------------------------------------- */

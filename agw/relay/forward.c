@@ -245,7 +245,7 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, unsent(err));
 		return;
 	}
-	if (pair->local == AGW_LOCAL_TCP) {
+	if (pair->local >= AGW_LOCAL_TCP) {
 		if (!agw_leg_send(l, pair->local, &pair->remote, p, n)) {
 			drop_down(s, AGW_DROP_SEND);
 			return;

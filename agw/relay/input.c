@@ -205,6 +205,10 @@ void agw_relay_after_mail(struct agw_relay_env *env)
 
 bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock)
 {
+	if (sock->kind == AGW_SOCK_ICE) {
+		agw_leg_ice_readable(sock);
+		return false;
+	}
 	if (sock->tcp != AGW_TCP_NOT) {
 		agw_tcp_ready(env, sock);
 		return false;

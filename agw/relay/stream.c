@@ -30,7 +30,9 @@ static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 					.consent_timeout_ms = a->cfg->consent_timeout_ms,
 					.consent_active = a->cfg->consent_active,
 					.first_valid_pair = a->cfg->ice_first_valid_pair};
-	enum gw_err err = agw_ice_lite_new(&l->ice, &ice, &agw_stream_ice_cbs, l);
+	enum gw_err err = a->params->access.ice_full
+			      ? agw_leg_full_new(l, a, &ice)
+			      : agw_ice_lite_new(&l->ice, &ice, &agw_stream_ice_cbs, l);
 
 	if (err != GW_OK)
 		return err;
@@ -93,6 +95,7 @@ enum gw_err agw_stream_new(struct agw_stream **out, const struct agw_stream_args
 		s->rewrite = calloc(1, sizeof(*s->rewrite));
 	err = s->p.ssrc_rewrite && s->rewrite == NULL ? GW_ERR_NOMEM : build(s, a);
 	if (err != GW_OK) {
+		agw_stream_close_beside(s);
 		agw_stream_free(s);
 		return err;
 	}
@@ -107,6 +110,7 @@ void agw_stream_free(struct agw_stream *s)
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		agw_leg_free(&s->legs[i]);
 	free(s->rewrite);
+	free(s->ice_socks);
 	explicit_bzero(&s->p, sizeof(s->p));
 	free(s);
 }
@@ -146,6 +150,10 @@ static void set_dscp(struct agw_stream *s)
 		else
 			agw_udp_set_dscp(s->socks[i].fd, v6, dscp);
 	}
+	for (unsigned i = 0; i < AGW_ICE_SOCKS; i++) /* checks are marked as media is */
+		if (agw_stream_ice_sock(s, i) != NULL)
+			agw_udp_set_dscp(agw_stream_ice_sock(s, i)->fd,
+					 i % AGW_FAMILY_COUNT == AGW_FAMILY_V6, s->p.access.dscp);
 }
 
 static void set_police(struct agw_stream *s)
@@ -181,6 +189,8 @@ static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
 	if (l->index == AGW_LEG_RTP && l->stream->env->names != NULL &&
 	    (old == NULL || (patch != NULL && patch->ice_restart)))
 		agw_names_enter(l->stream->env->names, l);
+	if (peer_new || (old != NULL && memcmp(&old->access.peer, &a->peer, sizeof(a->peer)) != 0))
+		agw_ice_set_peer(l->ice, &a->peer);
 	if (peer_new)
 		agw_ice_set_remote(l->ice, a->remote_ufrag, a->remote_pwd);
 	/* The time for a nomination begins when the peer has ours and we have its credentials, not
@@ -208,6 +218,7 @@ static void leave_rtcp_leg(struct agw_stream *s)
 		return;
 	agw_leg_slot_free(l);
 	agw_leg_free(l);
+	agw_stream_forget_ice_socks(s, l->index);
 }
 
 static void follow_leg(struct agw_leg *l, const struct agw_stream_params *old,
@@ -297,6 +308,7 @@ void agw_stream_detach(struct agw_stream *s)
 		if (l->dtls == NULL)
 			continue;
 		agw_dtls_close(l->dtls);
+		agw_ice_stop(l->ice);
 		agw_leg_slot_free(l);
 		agw_leg_wipe(l);
 		agw_tcp_leave(l);

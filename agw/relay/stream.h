@@ -44,7 +44,8 @@ enum agw_sock_kind {
 	AGW_SOCK_ACCESS_RTCP_V6,
 	AGW_SOCK_CORE_RTP,
 	AGW_SOCK_CORE_RTCP,
-	AGW_SOCK_COUNT
+	AGW_SOCK_COUNT,
+	AGW_SOCK_ICE = AGW_SOCK_COUNT /* a full agent's own; port = leg and family */
 };
 
 /* ICE's index of the local socket, where a pair's is a TCP connection (tcp.h). */
@@ -70,6 +71,7 @@ struct agw_relay_cfg {
 	uint32_t consent_timeout_ms;
 	bool consent_active;
 	bool ice_first_valid_pair;
+	struct agw_ice_turn turn; /* strings outlive the workers */
 	uint32_t dtls_timeout_ms;
 	uint32_t dtls_fp_wait_ms;
 	uint32_t srtp_replay_window;
@@ -93,6 +95,7 @@ struct agw_relay_env {
 	unsigned max_handshakes;
 	_Atomic uint32_t handshakes; /* running; written by the worker alone */
 	_Atomic uint64_t rtp_packets;
+	_Atomic uint64_t through_ice; /* datagrams a full agent handed on: relayed ones */
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	uint32_t strangers; /* datagrams at shared ports that are nobody's; the worker tells and
 			       clears */
@@ -110,6 +113,8 @@ struct agw_stream_args {
 	const struct agw_stream_params *params; /* checked by agw_stream_params_bad; copied */
 	/* borrowed: outlive the stream; -1 = none */
 	int access_fds[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
+	/* with ice_full: where; the sockets are opened and stay the caller's, see agw_stream_sock */
+	struct gw_addr access_addrs[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
 	int core_fds[2]; /* RTP, RTCP */
 	bool shared;     /* access_fds of RTP are those of the worker's port `shared_port` */
 	unsigned shared_port;
@@ -147,6 +152,11 @@ void agw_stream_attach(struct agw_stream *s, struct agw_relay_env *env);
 bool agw_stream_is_attached(const struct agw_stream *s);
 /** Its sockets, to poll. */
 struct agw_sock *agw_stream_sock(struct agw_stream *s, enum agw_sock_kind kind);
+/** Sockets of full agents, to poll too; i from 0. @return NULL: not this one */
+struct agw_sock *agw_stream_ice_sock(struct agw_stream *s, unsigned i);
+/** Its relayed address (of that one). @return false: none */
+bool agw_stream_relay(const struct agw_stream *s, unsigned i, struct gw_addr *out);
+#define AGW_ICE_SOCKS (AGW_LEG_COUNT * AGW_FAMILY_COUNT)
 void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch);
 /** Say close_notify, wipe keys, send nothing any more. */
 void agw_stream_detach(struct agw_stream *s);

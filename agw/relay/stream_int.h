@@ -7,6 +7,7 @@
  *   report.c   what we send of our own              quality.c how the far end fares
  *   input.c    who gets what was read               share.c   shared ports: whose is a datagram?
  *   names.c    whom does a check name?              tcp.c     connections of WICs without UDP
+ *   full.c     legs with an agent of their own
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
@@ -63,6 +64,7 @@ struct agw_leg {
 struct agw_stream {
 	/* what each packet needs */
 	struct agw_sock socks[AGW_SOCK_COUNT];
+	struct agw_sock *ice_socks; /* owned; NULL: no full agent */
 	struct agw_relay_env *env; /* of the worker; NULL while nobody has the stream */
 	struct agw_leg legs[AGW_LEG_COUNT];
 	struct gw_addr core_rtp_to; /* len 0 = nobody */
@@ -152,6 +154,19 @@ void agw_leg_slot_free(struct agw_leg *l);
 void agw_leg_wipe(struct agw_leg *l);
 /** All of it is gone. */
 void agw_leg_free(struct agw_leg *l);
+
+/** What ICE made of a datagram: counted; a good check may start what waited for it. */
+void agw_leg_heard(struct agw_leg *l, unsigned local, const struct gw_addr *from,
+		   enum agw_ice_verdict what);
+
+/* full.c */
+enum gw_err agw_leg_full_new(struct agw_leg *l, const struct agw_stream_args *a,
+			     const struct agw_ice_cfg *ice) GW_MUST_CHECK;
+/** The stream could not be built: close what was opened for it. */
+void agw_stream_close_beside(struct agw_stream *s);
+/** The leg's agent is gone, and its sockets with it. */
+void agw_stream_forget_ice_socks(struct agw_stream *s, enum agw_leg_index leg);
+void agw_leg_ice_readable(struct agw_sock *sock);
 
 /* gate.c */
 /** Work out destinations anew; called when branches, mode or gate changed. */

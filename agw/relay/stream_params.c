@@ -14,6 +14,7 @@ static const char *const event_names[AGW_EV_COUNT] = {
     [AGW_EV_MEDIA_INACTIVE] = "media-inactive", [AGW_EV_MEDIA_ACTIVE] = "media-active",
     [AGW_EV_CORE_LATCHED] = "core-latched",     [AGW_EV_SSRC_CHANGED] = "ssrc-changed",
     [AGW_EV_PT_UNKNOWN] = "pt-unknown",         [AGW_EV_POLICED] = "policed",
+    [AGW_EV_NEW_PRFLX] = "ice-new-prflx",
 };
 
 static const char *const drop_names[AGW_DROP_COUNT] = {
@@ -66,6 +67,8 @@ static const char *bad_access(const struct agw_access_params *a)
 		return "access.ice.credentials.ufrag";
 	if (a->remote_pwd[0] != '\0' && strlen(a->remote_pwd) < 22)
 		return "access.ice.credentials.pwd";
+	if (a->peer.n_cands > AGW_ICE_REMOTE_MAX)
+		return "access.ice.candidates";
 	if (a->n_fps > AGW_FP_MAX)
 		return "access.dtls.fingerprints";
 	for (unsigned i = 0; i < a->n_fps; i++) {

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 
 #define AGW_BRANCH_MAX 8 /* early dialogs at once (RTP-07) */
-#define AGW_CAND_MAX   4 /* one host candidate per family and component (ICE-03) */
+#define AGW_CAND_MAX   8 /* per family and component: one host candidate (ICE-03), and a relay */
 
 enum agw_media_type { AGW_MEDIA_AUDIO, AGW_MEDIA_VIDEO, AGW_MEDIA_OTHER };
 
@@ -85,6 +85,8 @@ struct agw_access_params {
 	/* RTCP has a port and an association of its own here (DTLS-26). Set at the start, or never;
 	 * taken back when the WIC muxes after all. */
 	bool rtcp_separate;
+	bool ice_full; /* an agent of its own, instead of ICE-lite; cannot change */
+	struct agw_ice_peer peer; /* with remote_ufrag; for a full agent */
 	bool answered; /* offer and answer are exchanged: ice.timeout runs from now on */
 	enum agw_dtls_role dtls_role;
 	struct agw_fingerprint fps[AGW_FP_MAX]; /* none = not known yet */
@@ -158,6 +160,7 @@ struct agw_candidate {
 	uint32_t priority;
 	struct gw_addr addr; /* public */
 	bool tcp;            /* passive (RFC 6544) */
+	bool relay;
 };
 
 struct agw_stream_local {
@@ -167,6 +170,7 @@ struct agw_stream_local {
 	struct gw_addr access[AGW_FAMILY_COUNT]; /* public address and port; len 0 = none */
 	struct agw_candidate cands[AGW_CAND_MAX];
 	unsigned n_cands;
+	bool ice_full;
 	char ufrag[AGW_ICE_LOCAL_UFRAG + 1];
 	char pwd[AGW_ICE_LOCAL_PWD + 1];
 	uint32_t ice_generation;   /* 0, then +1 per restart */
@@ -183,6 +187,7 @@ enum agw_event {
 			       */
 	AGW_EV_ICE_FAILED,    /* ice.timeout without nomination */
 	AGW_EV_PAIR_CHANGED,  /* nomination moved: addr = new remote */
+	AGW_EV_NEW_PRFLX,     /* full ICE: addr = a candidate no SDP told, value = its priority */
 	AGW_EV_DTLS_ESTABLISHED, /* keyed and fingerprint verified: value = SRTP profile */
 	AGW_EV_DTLS_FAILED,      /* cause */
 	AGW_EV_DTLS_CLOSED,      /* cause: close_notify or fatal alert after set-up */

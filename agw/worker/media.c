@@ -130,6 +130,8 @@ static const char *fixed_part_changed(const struct agw_stream_params *a,
 		return "access.realm";
 	if (a->access.families != b->access.families)
 		return "access.families";
+	if (a->access.ice_full != b->access.ice_full)
+		return "access.ice_mode";
 	if (strcmp(a->core.realm, b->core.realm) != 0)
 		return "core.realm";
 	if (b->access.rtcp_separate && !a->access.rtcp_separate)

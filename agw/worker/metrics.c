@@ -58,6 +58,7 @@ static struct gw_metric events[AGW_EV_COUNT] = {
     [AGW_EV_SSRC_CHANGED] = EVENT("ssrc-changed"),
     [AGW_EV_PT_UNKNOWN] = EVENT("pt-unknown"),
     [AGW_EV_POLICED] = EVENT("policed"),
+    [AGW_EV_NEW_PRFLX] = EVENT("ice-new-prflx"),
 };
 
 #define CAUSE(word)                                                                                \

@@ -122,6 +122,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	p->relay = (struct agw_relay_cfg){.ice_timeout_ms = p->cfg.ice_timeout_ms,
 					  .consent_timeout_ms = p->cfg.consent_timeout_ms,
 					  .consent_active = p->cfg.consent_active,
+					  .turn = p->cfg.ice_turn,
 					  .ice_first_valid_pair = p->cfg.ice_first_valid_pair,
 					  .dtls_timeout_ms = p->cfg.dtls_timeout_ms,
 					  .dtls_fp_wait_ms = p->cfg.dtls_fp_wait_ms,
@@ -270,6 +271,8 @@ void agw_pool_load(const struct agw_pool *p, struct agw_pool_load *out)
 		out->rtp_packets += atomic_load_explicit(&w->env.rtp_packets, memory_order_relaxed);
 		for (int d = 0; d < AGW_DROP_COUNT; d++)
 			out->rtp_drops += agw_pool_drops(p, i, (enum agw_drop)d);
+		out->through_ice +=
+		    atomic_load_explicit(&w->env.through_ice, memory_order_relaxed);
 		out->events_lost += atomic_load_explicit(&w->events_lost, memory_order_relaxed);
 	}
 }

@@ -39,6 +39,7 @@ static enum gw_log_level level_of(enum agw_event kind)
 	case AGW_EV_MEDIA_ACTIVE:
 		return GW_LOG_INFO;
 	case AGW_EV_SSRC_CHANGED:
+	case AGW_EV_NEW_PRFLX:
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
 	case AGW_EV_COUNT:

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DTLS_1_2 0xfefd /* the only version we do (DTLS-12) */
 
@@ -64,7 +65,9 @@ static enum gw_err lease_access(struct agw_pool *p, struct agw_port_pool *access
 
 	while (p->ports[realm] != access)
 		realm++;
-	shared = agw_shared_pick(s->media->worker, realm, s->media->shared_taken);
+	shared = s->params.access.ice_full
+		     ? NULL
+		     : agw_shared_pick(s->media->worker, realm, s->media->shared_taken);
 	err = shared != NULL ? borrow_access(shared, s)
 			     : agw_port_pool_single(access, families, now_ms(), &s->access_lease);
 	if (err != GW_OK || !s->params.access.rtcp_separate)
@@ -132,7 +135,7 @@ static bool has_tcp(const struct agw_pool *p, const struct agw_slot *s)
 {
 	const struct agw_tcp_port *t = &s->media->worker->tcp;
 
-	return t->on && !s->rtcp_leased &&
+	return t->on && !s->rtcp_leased && !s->params.access.ice_full &&
 	       strcmp(p->realms[t->realm].name, s->params.access.realm) == 0;
 }
 
@@ -191,6 +194,59 @@ static void add_tcp_candidates(struct agw_stream_local *l, const struct agw_real
 	}
 }
 
+/* What a TURN server gave: behind all host candidates (RFC 8445 s5.1.2.2: type preference 0). */
+static void add_relays(struct agw_stream_local *l, const struct agw_stream *s)
+{
+	for (unsigned i = 0; i < AGW_ICE_SOCKS && l->n_cands < AGW_CAND_MAX; i++) {
+		struct agw_candidate *c = &l->cands[l->n_cands];
+
+		if (!agw_stream_relay(s, i, &c->addr))
+			continue;
+		(void)snprintf(c->foundation, sizeof(c->foundation), "%u",
+			       2 * AGW_FAMILY_COUNT + 1 + i % AGW_FAMILY_COUNT);
+		c->component = (uint8_t)(i / AGW_FAMILY_COUNT + 1);
+		c->priority = (65535U - i % AGW_FAMILY_COUNT) << 8 | (256U - c->component);
+		c->relay = true;
+		l->n_cands++;
+	}
+}
+
+/* A full agent binds the ports itself: only their numbers are kept. What comes back are our
+ * sockets beside the agent's. */
+static void vacate(struct agw_port_lease *l, const struct agw_realm_cfg *r,
+		   struct gw_addr out[AGW_FAMILY_COUNT])
+{
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		if (l->fds[f] < 0)
+			continue;
+		out[f] = agw_realm_bind_addr(r, (enum agw_family)f, l->ports[f]);
+		(void)close(l->fds[f]);
+		l->fds[f] = -1;
+	}
+}
+
+static void vacate_access(struct agw_slot *s, struct agw_stream_args *args)
+{
+	const struct agw_pool *p = s->media->pool;
+	const struct agw_realm_cfg *r =
+	    agw_realm_find(p->realms, p->n_realms, s->params.access.realm);
+
+	vacate(&s->access_lease, r, args->access_addrs[AGW_LEG_RTP]);
+	if (s->rtcp_leased)
+		vacate(&s->rtcp_lease, r, args->access_addrs[AGW_LEG_RTCP]);
+}
+
+static void take_back(struct agw_slot *s)
+{
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		s->access_lease.fds[f] =
+		    agw_stream_sock(s->stream, AGW_SOCK_ACCESS_V4 + (unsigned)f)->fd;
+		if (s->rtcp_leased)
+			s->rtcp_lease.fds[f] =
+			    agw_stream_sock(s->stream, AGW_SOCK_ACCESS_RTCP_V4 + (unsigned)f)->fd;
+	}
+}
+
 static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 		       const struct agw_ice_creds *creds)
 {
@@ -209,6 +265,9 @@ static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 		add_candidates(l, r, &s->rtcp_lease, 2);
 	if (has_tcp(p, s))
 		add_tcp_candidates(l, r, s);
+	if (s->params.access.ice_full)
+		add_relays(l, s->stream);
+	l->ice_full = s->params.access.ice_full;
 	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
 	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));
 	agw_dtls_ctx_fingerprint(p->dtls, &l->fp);
@@ -255,12 +314,16 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	args.shared = s->shared;
 	args.shared_port = s->shared_port;
 	args.tcp = has_tcp(p, s);
+	if (s->params.access.ice_full)
+		vacate_access(s, &args);
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
 		args.access_fds[AGW_LEG_RTP][f] = s->access_lease.fds[f];
 		args.access_fds[AGW_LEG_RTCP][f] = s->rtcp_leased ? s->rtcp_lease.fds[f] : -1;
 	}
 	memcpy(args.core_fds, s->core_lease.fds, sizeof(args.core_fds));
 	err = agw_stream_new(&s->stream, &args);
+	if (err == GW_OK && s->params.access.ice_full)
+		take_back(s);
 	if (err == GW_OK)
 		fill_local(p, s, &args.creds);
 	explicit_bzero(&args.creds, sizeof(args.creds));

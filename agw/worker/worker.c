@@ -88,6 +88,17 @@ static void poll_sockets(struct agw_worker *w, struct agw_slot *slot, bool on)
 	}
 }
 
+static void poll_ice(struct agw_worker *w, struct agw_slot *slot, bool on)
+{
+	for (unsigned i = 0; i < AGW_ICE_SOCKS; i++) {
+		struct agw_sock *k = agw_stream_ice_sock(slot->stream, i);
+		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = k};
+
+		if (k != NULL)
+			(void)epoll_ctl(w->epfd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, k->fd, &ev);
+	}
+}
+
 static void add(struct agw_worker *w, struct agw_slot *slot)
 {
 	slot->phase = w->next_phase++ % SWEEP_PHASES;
@@ -95,11 +106,13 @@ static void add(struct agw_worker *w, struct agw_slot *slot)
 	w->n_slots++;
 	agw_stream_attach(slot->stream, &w->env);
 	poll_sockets(w, slot, true);
+	poll_ice(w, slot, true);
 }
 
 static void del(struct agw_worker *w, struct agw_slot *slot)
 {
 	poll_sockets(w, slot, false);
+	poll_ice(w, slot, false);
 	agw_stream_detach(slot->stream);
 	if (slot->in_setup)
 		DL_DELETE2(w->setup, slot, s_prev, s_next);

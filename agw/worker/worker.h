@@ -46,6 +46,7 @@ struct agw_pool_cfg {
 	uint32_t ice_timeout_ms;        /* [20000] */
 	uint32_t consent_timeout_ms;    /* [30000] */
 	bool consent_active;            /* consent.mode: active (ICE-22) */
+	struct agw_ice_turn ice_turn;   /* of full agents; strings outlive the pool */
 	bool ice_first_valid_pair;      /* send before nomination (ICE-15 option) */
 	uint32_t dtls_timer_initial_ms; /* [100] */
 	uint32_t dtls_timeout_ms;       /* [20000] */
@@ -100,6 +101,7 @@ struct agw_pool_load {
 	uint64_t rtp_packets; /* relayed since start, both ways */
 	uint64_t rtp_drops;   /* not relayed since start, all reasons */
 	uint64_t events_lost;
+	uint64_t through_ice; /* datagrams that came by a full agent's relay */
 };
 void agw_pool_load(const struct agw_pool *pool, struct agw_pool_load *out);
 
