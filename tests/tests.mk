@@ -129,7 +129,7 @@ bench-media: release ## packets per CPU-second, latency, memory and set-up cost 
 
 .PHONY: browser-soak
 browser-soak: deps-npm release ## Chromium for MINUTES (10), audio and audio with video: nothing lost, all counters agree
-	@WICGATE_BIN=build/release/bin MINUTES=$(or $(MINUTES),10) node --test --test-reporter=spec tests/e2e/browser-soak.test.js
+	@WICGATE_BIN=$(CURDIR)/build/release/bin MINUTES=$(or $(MINUTES),10) node --test --test-reporter=spec tests/e2e/browser-soak.test.js
 
 # Calls that come and go on one wicgate-agw, watched; they end with 1 when anything is wrong. SOAK="--rate 50 …": more
 # options of tests/bench/media/soak.mjs.
