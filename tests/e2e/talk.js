@@ -27,8 +27,8 @@ export function browserSuite(options = {}) {
 }
 
 /** A page with JsSIP registered as that user. */
-export async function page({ browser, gw, own }, user, { clock, ...options } = {}) {
-	const wic = own(await browser.wic({ ws: gw.wssUrl, uri: `sip:${user}@ims.test`, password: user, ...options }, { clock }));
+export async function page({ browser, gw, own }, user, { clock, link, ...options } = {}) {
+	const wic = own(await browser.wic({ ws: gw.wssUrl, uri: `sip:${user}@ims.test`, password: user, ...options }, { clock, link }));
 
 	if (options.register !== false && !options.fails)
 		await wic.event('registered');

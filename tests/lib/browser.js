@@ -63,8 +63,8 @@ export class Browser {
 		return this.web.origin;
 	}
 
-	/** A fresh user: own context, page loaded, JsSIP started when `start` is given. clock: one that a test can put on. */
-	async wic(start, { clock = false } = {}) {
+	/** A fresh user: own context, page loaded, JsSIP started when `start` is given. clock: one that a test can put on. link: a RoughLink its media takes. */
+	async wic(start, { clock = false, link } = {}) {
 		const context = await this.browser.newContext({ ignoreHTTPSErrors: true,
 			permissions: ['microphone', 'camera'] });
 		if (this.netns)
@@ -76,6 +76,8 @@ export class Browser {
 		const page = await context.newPage();
 		const wic = new Wic(context, page);
 
+		if (link)
+			await page.exposeFunction('viaLink', (sdp) => link.through(sdp));
 		page.on('pageerror', (err) => wic.errors.push(String(err)));
 		page.on('console', (m) => process.env.WICGATE_TEST_VERBOSE && console.error('page|', m.text()));
 		if (clock)
