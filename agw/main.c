@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wicgate-agw: options, configuration, start, loop, stop. */
 #include "agw/agw.h"
+#include "agw/dtls/heap.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "common/process.h"
@@ -30,6 +31,8 @@ static int run(const struct agw_config *cfg)
 	int status;
 
 	gw_log_init("agw", (enum gw_log_level)cfg->log_level);
+	if (!agw_dtls_heap_start())
+		GW_LOG(GW_LOG_WARN, "agw.heap_unhooked", "why=\"OpenSSL is at work already\"");
 	err = gw_process_guard_memory(cfg->ops_dump_memory, cfg->ops_lock_memory);
 	if (err != GW_OK)
 		GW_LOG(GW_LOG_WARN, "agw.memory_unguarded", "err=%s", gw_err_name(err));

@@ -9,6 +9,7 @@
  * OpenSSL's error queue is drained here; its words do not leave this file.
  */
 #include "agw/dtls/dtls_int.h"
+#include "agw/dtls/heap.h"
 
 #include <openssl/err.h>
 #include <openssl/srtp.h>
@@ -25,6 +26,7 @@
 struct agw_dtls_sess {
 	SSL *ssl; /* owned */
 	struct agw_dtls_bio io;
+	struct agw_dtls_scratch scratch; /* OpenSSL's handshake buffer */
 	struct agw_dtls_cbs cbs;
 	void *arg;
 	enum agw_dtls_state state;
@@ -170,11 +172,14 @@ void agw_dtls_sess_free(struct agw_dtls_sess *s)
 }
 
 /* A finished handshake keeps 33 kB of record buffers, which DTLS does not release by itself
- * (SSL_MODE_RELEASE_BUFFERS is TLS's). They come back before OpenSSL reads or writes again. */
+ * (SSL_MODE_RELEASE_BUFFERS is TLS's). They come back before OpenSSL reads or writes again. The
+ * handshake buffer stays, without its pages: OpenSSL writes there before it reads. */
 static void rest(struct agw_dtls_sess *s)
 {
-	if (s->state != AGW_DTLS_HANDSHAKE && s->state != AGW_DTLS_IDLE)
-		(void)SSL_free_buffers(s->ssl);
+	if (s->state == AGW_DTLS_HANDSHAKE || s->state == AGW_DTLS_IDLE)
+		return;
+	(void)SSL_free_buffers(s->ssl);
+	agw_dtls_heap_rest(&s->scratch);
 }
 
 static bool wake(struct agw_dtls_sess *s)
@@ -301,16 +306,20 @@ static bool drain(struct agw_dtls_sess *s)
 
 void agw_dtls_start(struct agw_dtls_sess *s, enum agw_dtls_role role)
 {
+	struct agw_dtls_scratch *before;
+
 	if (s->state != AGW_DTLS_IDLE || role == AGW_DTLS_ROLE_UNDECIDED)
 		return;
 	s->server = role == AGW_DTLS_ROLE_SERVER;
 	s->state = AGW_DTLS_HANDSHAKE;
+	before = agw_dtls_heap_note(&s->scratch);
 	if (s->server) {
 		SSL_set_accept_state(s->ssl);
 	} else {
 		SSL_set_connect_state(s->ssl);
 		advance(s);
 	}
+	(void)agw_dtls_heap_note(before);
 }
 
 /* Octets in front that are whole records of a kind we speak; what follows them is dropped. */
@@ -331,14 +340,13 @@ static size_t whole_records(const uint8_t *p, size_t n)
 
 bool agw_dtls_input(struct agw_dtls_sess *s, const uint8_t *data, size_t len)
 {
+	struct agw_dtls_scratch *before;
 	bool used = false;
 
 	len = whole_records(data, len);
-	if (len == 0)
+	if (len == 0 || !wake(s))
 		return false;
-
-	if (!wake(s))
-		return false;
+	before = agw_dtls_heap_note(&s->scratch);
 	s->io.in = data;
 	s->io.in_len = len;
 	switch (s->state) {
@@ -361,6 +369,7 @@ bool agw_dtls_input(struct agw_dtls_sess *s, const uint8_t *data, size_t len)
 	s->io.in = NULL;
 	s->io.in_len = 0;
 	rest(s);
+	(void)agw_dtls_heap_note(before);
 	return used;
 }
 

@@ -2,6 +2,7 @@
 /*
  * DTLS handshakes: both roles, fragmented and reordered ClientHello, loss, closing, garbage.
  */
+#include "agw/dtls/heap.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/dtls_bench.h"
 
@@ -309,5 +310,8 @@ int main(void)
 	    T(test_as_client_a_hello_verify_request_is_answered),
 	};
 
+	/* As in the gateway: a finished handshake has no pages of scratch. */
+	if (!agw_dtls_heap_start())
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
