@@ -246,6 +246,7 @@ struct cscf_sdp_access_local {
 	uint16_t rtcp_port; /* component 2; 0 when muxed */
 	char ufrag[CSCF_SDP_ICE_LEN];
 	char pwd[CSCF_SDP_ICE_LEN];
+	bool ice_full;    /* else an ICE-lite agent, and our SDP says so */
 	char tls_id[256]; /* "" = the session makes one when it is asked for (DTLS-22) */
 	size_t n_cands;   /* 0: one host candidate is written from addr and port */
 	struct cscf_sdp_cand cands[CSCF_SDP_MAX_CAND];

@@ -7,6 +7,8 @@
  */
 #include "cscf/sdp/sdp_int.h"
 
+#include <string.h>
+
 /* RFC 8445 s5.1.2.1: type preference 126, local preference 65535 */
 #define HOST_PRIORITY(component) ((126U << 24) + (65535U << 8) + (256U - (component)))
 
@@ -65,6 +67,14 @@ static void put_host_candidate(struct sdp_out *o, const char *addr, unsigned com
 		    HOST_PRIORITY(component), addr, port);
 }
 
+/* RFC 8839 s5.1 wants one of all but hosts; what is behind a relay of ours concerns nobody. */
+static const char *related(const struct cscf_sdp_cand *c)
+{
+	if (strcmp(c->type, "host") == 0)
+		return "";
+	return strchr(c->addr, ':') != NULL ? " raddr :: rport 0" : " raddr 0.0.0.0 rport 0";
+}
+
 void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 {
 	const struct cscf_sdp_access_local *l = &pub->access_local;
@@ -76,9 +86,9 @@ void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 
 		if (c->component == 2 && rtcp == 0)
 			continue;
-		sdp_out_put(o, "a=candidate:%s %u %s %u %s %u typ %s%s\r\n", c->foundation,
+		sdp_out_put(o, "a=candidate:%s %u %s %u %s %u typ %s%s%s\r\n", c->foundation,
 			    c->component, c->tcp ? "tcp" : "udp", c->priority, c->addr, c->port,
-			    c->type, c->tcp ? " tcptype passive" : "");
+			    c->type, c->tcp ? " tcptype passive" : "", related(c));
 	}
 	if (l->n_cands == 0) {
 		put_host_candidate(o, l->addr, 1, l->port);
@@ -150,12 +160,25 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.core_remote.dir));
 }
 
+/* The AGW serves all streams of a call in one mode; the line is the session's (RFC 8839 s5.3). */
+static bool has_full_agent(const struct sdp_state *w)
+{
+	for (size_t i = 0; i < w->n_wic; i++) {
+		const struct sdp_stream *st = sdp_state_by_wic(w, i);
+
+		if (st != NULL && st->pub.live && st->pub.access_local.ice_full)
+			return true;
+	}
+	return false;
+}
+
 void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
 {
 	struct sdp_state *w = &s->work;
 
 	sdp_out_put(o, "t=0 0\r\n");
-	sdp_out_put(o, "a=ice-lite\r\n");
+	if (!has_full_agent(w))
+		sdp_out_put(o, "a=ice-lite\r\n");
 	for (size_t i = 0; i < w->n_wic; i++) {
 		struct sdp_stream *st = sdp_state_by_wic(w, i);
 

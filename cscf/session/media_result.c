@@ -46,6 +46,7 @@ static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *
 	*out = (struct cscf_sdp_access_local){0};
 	if (a->n_candidates == 0 || a->credentials == NULL || a->n_fingerprints == 0)
 		return false;
+	out->ice_full = !a->lite;
 	snprintf(out->ufrag, sizeof(out->ufrag), "%s", a->credentials->ufrag);
 	snprintf(out->pwd, sizeof(out->pwd), "%s", a->credentials->pwd);
 	snprintf(out->tls_id, sizeof(out->tls_id), "%s", a->tls_id);

@@ -207,6 +207,46 @@ static void test_nothing_that_browsers_need_not_is_offered_to_them(void **state)
 	cscf_sdp_session_free(s);
 }
 
+static void test_a_full_agent_is_not_said_to_be_lite_and_a_relay_hides_what_is_behind(void **state)
+{
+	REQ("ICE-28", "ICE-02");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	struct cscf_sdp_access_local l;
+	struct cscf_sdp_text t;
+
+	(void)state;
+	assert_int_equal(fx_core_offer(s, FX_CORE_AUDIO, &t), CSCF_SDP_OK);
+	assert_non_null(strstr(t.p, "a=ice-lite\r\n"));
+	l = cscf_sdp_stream(s, 0)->access_local;
+	cscf_sdp_session_free(s);
+	l.ice_full = true;
+	l.cands[0] = (struct cscf_sdp_cand){.foundation = "1",
+					    .type = "host",
+					    .addr = FX_ACCESS,
+					    .port = 40000,
+					    .component = 1,
+					    .priority = 2130706431};
+	l.cands[1] = (struct cscf_sdp_cand){.foundation = "5",
+					    .type = "relay",
+					    .addr = "198.51.100.9",
+					    .port = 50000,
+					    .component = 1,
+					    .priority = 16777215};
+	l.n_cands = 2;
+	s = fx_session(NULL);
+	assert_int_equal(cscf_sdp_offer_from_core(s, FX_CORE_AUDIO, strlen(FX_CORE_AUDIO)),
+			 CSCF_SDP_OK);
+	fx_locals(s);
+	assert_int_equal(cscf_sdp_set_local(s, 0, &l, NULL), GW_OK);
+	assert_int_equal(cscf_sdp_offer_to_wic(s, &t), CSCF_SDP_OK);
+	assert_null(strstr(t.p, "ice-lite"));
+	assert_non_null(
+	    strstr(t.p, "a=candidate:1 1 udp 2130706431 " FX_ACCESS " 40000 typ host\r\n"));
+	assert_non_null(strstr(t.p, "a=candidate:5 1 udp 16777215 198.51.100.9 50000 typ relay "
+				    "raddr 0.0.0.0 rport 0\r\n"));
+	cscf_sdp_session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +258,8 @@ int main(void)
 	    cmocka_unit_test(test_video_without_feedback_in_the_core_promises_none),
 	    cmocka_unit_test(test_what_is_end_to_end_protected_or_no_rtp_is_left_out),
 	    cmocka_unit_test(test_nothing_that_browsers_need_not_is_offered_to_them),
+	    cmocka_unit_test(
+		test_a_full_agent_is_not_said_to_be_lite_and_a_relay_hides_what_is_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
