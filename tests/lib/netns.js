@@ -54,6 +54,11 @@ export class NetNs {
 		return old;
 	}
 
+	/** Nothing by UDP leaves the namespace any more, as in networks that let only the web through. */
+	blockUdp() {
+		this.#in('rule', 'add', 'ipproto', 'udp', 'blackhole');
+	}
+
 	/** A script that runs that program inside. */
 	wrap(dir, program) {
 		const path = join(dir, 'inside');

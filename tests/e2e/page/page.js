@@ -315,6 +315,7 @@ window.wic = {
 				const remote = report.get(pair.remoteCandidateId);
 
 				out.pairs.push({ remote: `${remote.address}:${remote.port}`, type: remote.candidateType,
+					protocol: remote.protocol,
 					state: pair.state, dtls: s.dtlsState, srtp: s.srtpCipher, iceRole: s.iceRole,
 					ufrag: s.iceLocalUsernameFragment });
 			}
