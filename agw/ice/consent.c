@@ -57,6 +57,7 @@ size_t agw_consent_ask(struct agw_consent *c, struct agw_ice_env *env,
 		return 0;
 	stun_message_id(&msg, c->open[c->at]);
 	c->is_open[c->at] = true;
+	c->said[c->at] = creds->controlling;
 	(void)stun_agent_forget_transaction(&env->agent, c->open[c->at]);
 	c->at = (c->at + 1) % AGW_CONSENT_OPEN;
 	return size;
@@ -105,8 +106,12 @@ enum agw_consent_word agw_consent_hear(struct agw_consent *c, struct agw_ice_env
 		return AGW_CONSENT_GIVEN;
 	}
 	/* 400 and 401 come without integrity: anybody may have sent them, they close nothing. */
-	return stun_message_find_error(&msg, &code) == STUN_MESSAGE_RETURN_SUCCESS &&
-		       code == STUN_ERROR_FORBIDDEN
-		   ? AGW_CONSENT_REVOKED
-		   : AGW_CONSENT_NOTHING;
+	if (stun_message_find_error(&msg, &code) != STUN_MESSAGE_RETURN_SUCCESS)
+		return AGW_CONSENT_NOTHING;
+	if (code == STUN_ERROR_FORBIDDEN)
+		return AGW_CONSENT_REVOKED;
+	if (code != STUN_ERROR_ROLE_CONFLICT)
+		return AGW_CONSENT_NOTHING;
+	c->other_role = !c->said[i];
+	return AGW_CONSENT_ROLE;
 }

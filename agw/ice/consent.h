@@ -17,7 +17,9 @@ struct agw_consent {
 	uint64_t tie_breaker;
 	StunTransactionId open[AGW_CONSENT_OPEN];
 	bool is_open[AGW_CONSENT_OPEN];
-	unsigned at; /* the next one's place: it takes the oldest's */
+	bool said[AGW_CONSENT_OPEN]; /* as controlling agent */
+	bool other_role;             /* after AGW_CONSENT_ROLE: controlling is what we should be */
+	unsigned at;                 /* the next one's place: it takes the oldest's */
 };
 
 /* Of the generation that the pair was selected under. */
@@ -41,6 +43,7 @@ size_t agw_consent_ask(struct agw_consent *c, struct agw_ice_env *env,
 enum agw_consent_word {
 	AGW_CONSENT_GIVEN,
 	AGW_CONSENT_REVOKED, /* 403, with good integrity */
+	AGW_CONSENT_ROLE,    /* 487: we have the role that the peer has */
 	AGW_CONSENT_NOTHING, /* another error: says neither yes nor no */
 	AGW_CONSENT_BAD      /* to no request of ours, integrity or FINGERPRINT bad */
 };

@@ -66,7 +66,8 @@ struct agw_ice_cand {
 	uint8_t type; /* enum agw_ice_cand_type */
 };
 
-/* What the peer's SDP says beside its credentials. An ICE-lite agent has no use for it. */
+/* What the peer's SDP says beside its credentials. An ICE-lite agent needs
+ * it for a lite peer alone, whose default candidate stands first. */
 struct agw_ice_peer {
 	bool lite;
 	unsigned n_cands;
@@ -93,8 +94,9 @@ struct agw_ice_cbs {
 	/**
 	 * A good check came from there: may that address be this stream's? Asked before anything is
 	 * answered; "no" means silence and no pair (AGW_ICE_TAKEN). NULL: always.
+	 * @param proven false: nothing came from there, it is a lite peer's word (ICE-19)
 	 */
-	bool (*may_use)(void *arg, unsigned local, const struct gw_addr *from);
+	bool (*may_use)(void *arg, unsigned local, const struct gw_addr *from, bool proven);
 	/** What was made of a datagram that agw_ice_readable found. */
 	void (*on_heard)(void *arg, unsigned local, const struct gw_addr *from,
 			 enum agw_ice_verdict what);
@@ -116,6 +118,7 @@ struct agw_ice_cfg {
 	uint32_t consent_timeout_ms; /* consent.timeout */
 	bool consent_active;   /* consent.mode: ask the peer, instead of watching its checks */
 	bool first_valid_pair; /* send to the first valid pair before nomination (ICE-15) */
+	uint8_t component;     /* whose candidates of a lite peer are meant; 0 = 1 */
 };
 
 /* A relay of ours (ice.turn); strings are borrowed while the agent is built. */

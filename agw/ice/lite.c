@@ -252,7 +252,7 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	    n == 0)
 		return refuse(l, env, pair, req, STUN_ERROR_BAD_REQUEST, req_len, now_ms);
 	if (l->base.cbs.may_use != NULL &&
-	    !l->base.cbs.may_use(l->base.arg, pair->local, &pair->remote))
+	    !l->base.cbs.may_use(l->base.arg, pair->local, &pair->remote, true))
 		return AGW_ICE_TAKEN;
 	agw_ice_replay_add(&l->seen, txn);
 	l->base.cbs.send(l->base.arg, pair->local, &pair->remote, buf, n);
@@ -303,6 +303,9 @@ static enum agw_ice_verdict hear_answer(struct lite *l, struct agw_ice_env *env,
 		return AGW_ICE_CONSENT;
 	case AGW_CONSENT_REVOKED:
 		lose_consent(l, true);
+		return AGW_ICE_IGNORED;
+	case AGW_CONSENT_ROLE: /* the next request says so */
+		l->controlling = l->consent.other_role;
 		return AGW_ICE_IGNORED;
 	case AGW_CONSENT_NOTHING:
 		return AGW_ICE_IGNORED;
@@ -378,18 +381,6 @@ static void lite_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
 	l->deadline_ms = 0;
 }
 
-static unsigned lite_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS])
-{
-	const struct lite *l = lite_of_const(ice);
-	const struct generation *gens[AGW_ICE_UFRAGS] = {&l->cur, &l->prev, &l->used};
-	unsigned n = 0;
-
-	for (size_t i = 0; i < AGW_ICE_UFRAGS; i++)
-		if (gens[i]->valid)
-			out[n++] = gens[i]->local.ufrag;
-	return n;
-}
-
 static void lite_expect(struct agw_ice *ice, uint64_t now_ms)
 {
 	struct lite *l = lite_of(ice);
@@ -398,6 +389,8 @@ static void lite_expect(struct agw_ice *ice, uint64_t now_ms)
 		return;
 	if (l->deadline_ms == 0 && l->timeout_ms != 0)
 		l->deadline_ms = now_ms + l->timeout_ms;
+	if (l->met.lite && !l->agent)
+		agw_two_lite_connect(l, now_ms);
 }
 
 static void ask_consent(struct lite *l, struct agw_ice_env *env,
@@ -428,26 +421,6 @@ static void lite_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now
 	l->asks_soon = ice->may_send && asked && l->consent.next_ms < now_ms + SOON_MS;
 }
 
-static bool generation_counts(const struct lite *l, uint32_t number)
-{
-	return number + 1 >= l->base.generation || (l->used.valid && number == l->used.number);
-}
-
-static bool lite_is_valid_source(const struct agw_ice *ice, unsigned local,
-				 const struct gw_addr *from)
-{
-	const struct lite *l = lite_of_const(ice);
-
-	for (size_t i = 0; i < SOURCE_MAX; i++) {
-		const struct source *s = &l->sources[i];
-
-		if (s->used && s->pair.local == local && generation_counts(l, s->generation) &&
-		    gw_addr_eq(&s->pair.remote, from))
-			return true;
-	}
-	return false;
-}
-
 static bool lite_is_pending(const struct agw_ice *ice)
 {
 	return lite_of_const(ice)->deadline_ms != 0 || lite_of_const(ice)->asks_soon;
@@ -463,13 +436,14 @@ const struct agw_ice_provider agw_lite_provider = {
     .free = lite_free,
     .set_remote = lite_set_remote,
     .restart = lite_restart,
-    .local_ufrags = lite_local_ufrags,
+    .local_ufrags = agw_lite_local_ufrags,
     .expect = lite_expect,
     .input = lite_input,
     .tick = lite_tick,
-    .is_valid_source = lite_is_valid_source,
+    .is_valid_source = agw_lite_is_valid_source,
     .is_pending = lite_is_pending,
     .lost = lite_lost,
+    .set_peer = agw_two_lite_meet,
 };
 
 void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct agw_ice_cbs *cbs,
@@ -481,7 +455,8 @@ void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct a
 	l->timeout_ms = cfg->timeout_ms;
 	l->consent_timeout_ms = cfg->consent_timeout_ms;
 	l->first_valid_pair = cfg->first_valid_pair;
-	l->consent.active = cfg->consent_active;
+	l->consent.active = l->consent_mode = cfg->consent_active;
+	l->component = cfg->component != 0 ? cfg->component : 1;
 	l->cur = (struct generation){.local = cfg->local, .valid = true};
 }
 

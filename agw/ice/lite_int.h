@@ -30,11 +30,23 @@ struct source {
 	bool used;
 };
 
+#define AGW_MET_MAX 4
+
+/* A lite peer (two_lite.c): its candidates of this component, the default one first. */
+struct agw_met {
+	bool lite;
+	unsigned n;
+	struct gw_addr at[AGW_MET_MAX];
+};
+
 struct lite {
 	struct agw_ice base;
 	uint32_t timeout_ms;
 	uint32_t consent_timeout_ms;
 	bool first_valid_pair;
+	bool consent_mode; /* to ask is configured; consent.active: it is done */
+	uint8_t component;
+	struct agw_met met;
 	/* Full: an agent answers checks of the current generation and nominates first; only a
 	 * later change of the peer's mind is followed here (ICE-15). */
 	bool agent;
@@ -61,5 +73,15 @@ void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct a
 		   void *arg);
 /** The agent has nominated this pair in the current generation. */
 void agw_lite_nominated(struct lite *l, const struct agw_ice_pair *pair, uint64_t now_ms);
+
+/* lite_book.c */
+unsigned agw_lite_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS]);
+bool agw_lite_is_valid_source(const struct agw_ice *ice, unsigned local,
+			      const struct gw_addr *from);
+
+/* two_lite.c */
+void agw_two_lite_meet(struct agw_ice *ice, const struct agw_ice_peer *peer);
+/** Offer and answer are exchanged: take a pair without checks. */
+void agw_two_lite_connect(struct lite *l, uint64_t now_ms);
 
 #endif

@@ -80,12 +80,15 @@ static void ice_event(void *arg, enum agw_ice_event what)
 		agw_stream_emit(l->stream, &ev);
 }
 
-static bool ice_may_use(void *arg, unsigned local, const struct gw_addr *from)
+static bool ice_may_use(void *arg, unsigned local, const struct gw_addr *from, bool proven)
 {
 	struct agw_leg *l = arg;
 
-	return l->share == NULL || local == AGW_LOCAL_TCP ||
-	       agw_share_claim(l->stream->env->share, l, local, from, l->stream->env->now_ms);
+	if (local == AGW_LOCAL_TCP)
+		return true;
+	return agw_leg_fd(l, local) >= 0 &&
+	       (l->share == NULL || agw_share_claim(l->stream->env->share, l, local, from, proven,
+						    l->stream->env->now_ms));
 }
 
 const struct agw_ice_cbs agw_stream_ice_cbs = {
@@ -103,7 +106,7 @@ void agw_leg_heard(struct agw_leg *l, unsigned local, const struct gw_addr *from
 		agw_leg_kick(l);
 		break;
 	case AGW_ICE_CONSENT:
-		(void)ice_may_use(l, local, from); /* a sign of life like a check */
+		(void)ice_may_use(l, local, from, true); /* a sign of life like a check */
 		break;
 	case AGW_ICE_TAKEN:
 		agw_drop(s, &s->counters.up, AGW_DROP_ADDR_TAKEN);
@@ -125,9 +128,9 @@ void agw_leg_stun(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 {
 	struct agw_relay_env *env = l->stream->env;
 
-	agw_leg_heard(l, local, pkt->from,
-		      agw_ice_input(l->ice, env->ice, local, pkt->from, pkt->data, pkt->len,
-				    env->now_ms));
+	agw_leg_heard(
+	    l, local, pkt->from,
+	    agw_ice_input(l->ice, env->ice, local, pkt->from, pkt->data, pkt->len, env->now_ms));
 }
 
 /* --- DTLS ----------------------------------------------------------------------------------- */

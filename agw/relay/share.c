@@ -225,15 +225,15 @@ static struct agw_share_source *take_source(struct agw_share *sh, struct agw_sha
 }
 
 bool agw_share_claim(struct agw_share *sh, struct agw_leg *l, unsigned local,
-		     const struct gw_addr *from, uint64_t now_ms)
+		     const struct gw_addr *from, bool proven, uint64_t now_ms)
 {
 	unsigned sock = sock_of(l->share->port, local);
 	uint32_t bucket = agw_share_hash(sh, sock, from);
 	struct agw_share_source *n = find(sh, bucket, sock, from);
-	uint64_t until = now_ms + AGW_SHARE_FRESH_MS;
+	uint64_t until = proven ? now_ms + AGW_SHARE_FRESH_MS : 0;
 
 	if (n != NULL && n->leg == l) {
-		n->until_ms = until;
+		n->until_ms = proven ? until : n->until_ms;
 		return true;
 	}
 	if (n != NULL) {

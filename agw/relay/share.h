@@ -63,10 +63,11 @@ int agw_share_mark(struct agw_share *sh, unsigned port, enum agw_family family, 
 
 /**
  * A good check of the leg came from there, or an answer: enter the address, or keep it longer.
+ * @param proven false: only told (ICE-19); it is kept until somebody proves to be there
  * @return false: it is that of another stream, which lives
  */
 bool agw_share_claim(struct agw_share *sh, struct agw_leg *l, unsigned local,
-		     const struct gw_addr *from, uint64_t now_ms);
+		     const struct gw_addr *from, bool proven, uint64_t now_ms);
 /** Whoever shows up with a good check may have the leg's addresses now; till then it keeps them. */
 void agw_share_let_go(struct agw_leg *l);
 /** Nothing is the leg's any more. Before agw_names_leave. */

@@ -29,7 +29,8 @@ static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 					.timeout_ms = a->cfg->ice_timeout_ms,
 					.consent_timeout_ms = a->cfg->consent_timeout_ms,
 					.consent_active = a->cfg->consent_active,
-					.first_valid_pair = a->cfg->ice_first_valid_pair};
+					.first_valid_pair = a->cfg->ice_first_valid_pair,
+					.component = (uint8_t)(l->index + 1)};
 	enum gw_err err = a->params->access.ice_full
 			      ? agw_leg_full_new(l, a, &ice)
 			      : agw_ice_lite_new(&l->ice, &ice, &agw_stream_ice_cbs, l);

@@ -81,6 +81,37 @@ static void read_candidates(struct cscf_sdp_access_remote *out, const struct sdp
 	}
 }
 
+/* c= and m=: what a lite peer sends from and gets at, checked by nobody (ICE-19). */
+static bool default_candidate(struct cscf_sdp_cand *c, const struct sdp *sdp,
+			      const struct sdp_sect *sect)
+{
+	const struct sdp_sect *from = sect->has_conn ? sect : &sdp->session;
+	bool v6;
+
+	*c = (struct cscf_sdp_cand){
+	    .foundation = "c", .type = "host", .port = sect->port, .component = 1, .priority = 1};
+	return sect->port != 0 && sdp_literal(from->addr, c->addr, &v6) &&
+	       strcmp(c->addr, "0.0.0.0") != 0 && strcmp(c->addr, "::") != 0;
+}
+
+/* A lite peer's default candidate stands first; that it is listed besides does no harm. */
+static void put_default_first(struct cscf_sdp_access_remote *out, const struct sdp *sdp,
+			      const struct sdp_sect *sect)
+{
+	struct cscf_sdp_cand c;
+
+	if (!default_candidate(&c, sdp, sect))
+		return;
+	for (size_t i = 0; i < out->n_cands; i++)
+		if (out->cands[i].component == 1 && out->cands[i].port == c.port &&
+		    strcmp(out->cands[i].addr, c.addr) == 0)
+			c = out->cands[i];
+	if (out->n_cands < CSCF_SDP_MAX_CAND)
+		out->n_cands++;
+	memmove(&out->cands[1], &out->cands[0], (out->n_cands - 1) * sizeof(c));
+	out->cands[0] = c;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -181,6 +212,8 @@ enum cscf_sdp_verdict sdp_access_read(struct cscf_sdp_access_remote *out, const 
 	if (v != CSCF_SDP_OK)
 		return v;
 	read_candidates(out, sdp, sect);
+	if (out->ice_lite)
+		put_default_first(out, sdp, sect);
 	if (tls_id != NULL && is_tls_id(tls_id->value))
 		(void)sdp_copy(out->tls_id, sizeof(out->tls_id), tls_id->value);
 	out->rtcp_mux =

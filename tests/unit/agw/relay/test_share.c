@@ -143,10 +143,10 @@ static void test_addresses_are_told_apart_in_both_families_and_by_port(void **st
 		       v6 = at("2001:db8::1", 5000), v6b = at("2001:db8::2", 5000);
 
 	REQ("ICE-16");
-	assert_true(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &v4, 1));
-	assert_true(agw_share_claim(b->sh, &b->legs[1], AGW_FAMILY_V4, &v4b, 1));
-	assert_true(agw_share_claim(b->sh, &b->legs[2], AGW_FAMILY_V6, &v6, 1));
-	assert_true(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &v4, 2)); /* again */
+	assert_true(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &v4, true, 1));
+	assert_true(agw_share_claim(b->sh, &b->legs[1], AGW_FAMILY_V4, &v4b, true, 1));
+	assert_true(agw_share_claim(b->sh, &b->legs[2], AGW_FAMILY_V6, &v6, true, 1));
+	assert_true(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &v4, true, 2)); /* again */
 	assert_ptr_equal(agw_share_by_source(b->sh, AGW_FAMILY_V4, &v4), &b->legs[0]);
 	assert_ptr_equal(agw_share_by_source(b->sh, AGW_FAMILY_V4, &v4b), &b->legs[1]);
 	assert_ptr_equal(agw_share_by_source(b->sh, AGW_FAMILY_V6, &v6), &b->legs[2]);
@@ -161,7 +161,7 @@ static void test_addresses_are_told_apart_in_both_families_and_by_port(void **st
 
 static bool claim(struct bench *b, int leg, const struct gw_addr *a, uint64_t now_ms)
 {
-	return agw_share_claim(b->sh, &b->legs[leg], AGW_FAMILY_V4, a, now_ms);
+	return agw_share_claim(b->sh, &b->legs[leg], AGW_FAMILY_V4, a, true, now_ms);
 }
 
 static void test_an_address_in_use_is_not_taken_over(void **state)
@@ -231,6 +231,21 @@ static void test_an_address_let_go_is_its_own_until_another_comes(void **state)
 	/* and a released stream leaves nothing behind */
 	agw_share_leave(b->sh, &b->legs[1]);
 	assert_true(claim(b, 0, &a, 1003));
+}
+
+static void test_an_address_only_told_is_whose_check_comes_from_there(void **state)
+{
+	struct bench *b = *state;
+	struct gw_addr a = at("192.0.2.1", 5000);
+
+	REQ("ICE-19", "ICE-16");
+	assert_true(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &a, false, 1000));
+	assert_ptr_equal(agw_share_by_source(b->sh, AGW_FAMILY_V4, &a), &b->legs[0]);
+	assert_true(claim(b, 1, &a, 1001));
+	assert_false(agw_share_claim(b->sh, &b->legs[0], AGW_FAMILY_V4, &a, false, 1002));
+	/* telling it again takes nothing from what was proven */
+	assert_true(agw_share_claim(b->sh, &b->legs[1], AGW_FAMILY_V4, &a, false, 1003));
+	assert_false(claim(b, 0, &a, 1001 + AGW_SHARE_FRESH_MS - 1));
 }
 
 static void test_a_leg_has_a_bounded_number_of_addresses(void **state)
@@ -334,6 +349,7 @@ int main(void)
 	    T(test_an_address_in_use_is_not_taken_over),
 	    T(test_media_keeps_an_address_whose_checks_are_lost),
 	    T(test_an_address_let_go_is_its_own_until_another_comes),
+	    T(test_an_address_only_told_is_whose_check_comes_from_there),
 	    T(test_a_leg_has_a_bounded_number_of_addresses),
 	    T(test_checks_for_nobody_are_kept_for_a_moment_and_not_too_many),
 	    T(test_one_marking_serves_the_socket_others_travel_with_the_packet),

@@ -226,6 +226,42 @@ static void test_candidates_are_kept_or_passed_over(void **state)
 	cscf_sdp_session_free(s);
 }
 
+/* The fixture's WIC, lite: nothing of it is checked, so the default candidate counts. */
+static void test_the_default_candidate_of_a_lite_wic_comes_first(void **state)
+{
+	REQ("ICE-19");
+	static const struct {
+		const char *extra;
+		size_t n;
+		const char *type;
+	} cases[] = {
+	    {"", 1, "host"},
+	    {"a=candidate:1 1 udp 99 192.0.2.1 5000 typ host\r\n", 2, "host"},
+	    {"a=candidate:1 1 udp 99 192.0.2.1 5000 typ host\r\n"
+	     "a=candidate:2 1 udp 77 198.51.100.23 51472 typ srflx raddr 10.0.0.1 rport 9\r\n",
+	     3, "srflx"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cscf_sdp_session *s = fx_session(NULL);
+		char *more = repeat(FX_WIC_AUDIO, cases[i].extra, 1);
+		char *text = fx_with(more, "t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n");
+		const struct cscf_sdp_access_remote *r;
+
+		assert_int_equal(cscf_sdp_offer_from_wic(s, text, strlen(text)), CSCF_SDP_OK);
+		r = &cscf_sdp_stream(s, 0)->access_remote;
+		assert_true(r->ice_lite);
+		assert_int_equal(r->n_cands, cases[i].n);
+		assert_string_equal(r->cands[0].addr, "198.51.100.23");
+		assert_int_equal(r->cands[0].port, 51472);
+		assert_string_equal(r->cands[0].type, cases[i].type);
+		free(text);
+		free(more);
+		cscf_sdp_session_free(s);
+	}
+}
+
 static void test_masked_text_shows_no_ice_secret(void **state)
 {
 	REQ("SDP-43");
@@ -265,6 +301,7 @@ int main(void)
 	    cmocka_unit_test(test_limits_hold_at_the_limit_and_fail_above),
 	    cmocka_unit_test(test_verdicts_map_to_sip),
 	    cmocka_unit_test(test_candidates_are_kept_or_passed_over),
+	    cmocka_unit_test(test_the_default_candidate_of_a_lite_wic_comes_first),
 	    cmocka_unit_test(test_masked_text_shows_no_ice_secret),
 	    cmocka_unit_test(test_masked_text_shows_no_key_and_no_ufrag_of_a_candidate),
 	};
