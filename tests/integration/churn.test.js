@@ -37,3 +37,6 @@ for (const shared of [0, 1]) {
 	test(`20 calls a second across two workers ${how} under the thread sanitizer: no report`, { timeout: 90 * SECOND }, (t) =>
 		churn(t, { bin: TSAN, rate: 20, seconds: 10, shared, workers: 2 }));
 }
+
+test('full ICE agents come and go across two workers under the thread sanitizer: no report [ICE-28]', { timeout: 90 * SECOND }, (t) =>
+	churn(t, { bin: TSAN, rate: 10, seconds: 8, ice: 'full', workers: 2 }));

@@ -75,7 +75,7 @@ struct bench_options {
 	const char *where; /* control address of the target */
 	const char *profile;
 	const char *local_ip; /* ours, towards the core */
-	unsigned calls, rounds, payload, interval_ms;
+	unsigned calls, rounds, payload, interval_ms, ice_full;
 	unsigned warm_s, window_s;
 	int pid; /* of the relay; 0 = not measured */
 	uint8_t pt;

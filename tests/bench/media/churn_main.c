@@ -29,6 +29,7 @@ static void usage(void)
 	    "  --give-up P   percent of them are released before their keys are there (10)\n"
 	    "  --seconds S   (10)\n"
 	    "  --flood N     hostile datagrams per second at the ports of the calls that stay (0)\n"
+	    "  --ice-full 1  ask for a full ICE agent (0)\n"
 	    "  --profile NAME --payload N --interval MS --local IP   as of wicgate-bench-media\n",
 	    stderr);
 }
@@ -46,6 +47,7 @@ static bool options(struct bench *b, struct churn_options *o, int argc, char **a
 	    {"hold", &o->hold_ms, 1, 600000},       {"give-up", &o->give_up_percent, 0, 100},
 	    {"seconds", &o->seconds, 1, 86400},     {"flood", &o->flood, 0, 1000000},
 	    {"payload", &b->o.payload, 32, 1400},   {"interval", &b->o.interval_ms, 1, 1000},
+	    {"ice-full", &b->o.ice_full, 0, 1},
 	};
 
 	*o = (struct churn_options){.hold_ms = 1000, .seconds = 10, .give_up_percent = 10};

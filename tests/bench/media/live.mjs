@@ -44,7 +44,7 @@ log: { level: warn }
 # The machine may be full with the generator itself.
 limits: { cpu_percent: 0 }
 `);
-		this.child = spawn(join(o.bin, 'wicgate-agw'), ['--config', conf, ...o.set.flatMap((s) => ['--set', s])],
+		this.child = spawn(join(o.bin, 'wicgate-agw'), ['--config', conf, '--set', `ice.mode=${o.ice}`, ...o.set.flatMap((s) => ['--set', s])],
 			{ stdio: ['ignore', 'ignore', 'pipe'], env: ENV });
 		this.ended = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve({ code, signal })));
 		createInterface(this.child.stderr).on('line', (l) => this.#line(l));
@@ -106,13 +106,13 @@ const idle = (s) => s.contexts === 0 && s.releasing === 0 && s.streams === 0 && 
 
 /**
  * Run it. Options: bin, gen (folders of programs), dir (scratch), iqPort, opsPort, accessPorts, corePorts, quarantine (s),
- * workers, shared, set [key=value], rate, stay, hold (ms), giveUp (%), seconds, flood (/s), payload, interval, profile,
+ * workers, shared, set [key=value], rate, stay, hold (ms), giveUp (%), seconds, flood (/s), payload, interval, profile, ice (lite, full),
  * every (ms between samples), onSample.
  * @return { end: the generator's last words, code, samples, before, after, drops, how, reports, events }
  */
 export async function live(o) {
 	o = { set: [], shared: 0, workers: 2, rate: 0, stay: 0, hold: 1000, giveUp: 10, flood: 0, payload: 160, interval: 20,
-		profile: 'aes128-gcm', every: 1000, quarantine: 30, gen: o.bin, ...o };
+		profile: 'aes128-gcm', ice: 'lite', every: 1000, quarantine: 30, gen: o.bin, ...o };
 	const agw = new Agw(o);
 	const samples = [];
 	let end, why = '';
@@ -123,7 +123,7 @@ export async function live(o) {
 		const dropsBefore = await agw.drops();
 		const load = spawn(join(o.gen, 'wicgate-bench-churn'), ['--where', `${IP}:${o.iqPort}`, '--rate', o.rate, '--stay', o.stay,
 			'--hold', o.hold, '--give-up', o.giveUp, '--seconds', o.seconds, '--flood', o.flood, '--payload', o.payload,
-			'--interval', o.interval, '--profile', o.profile].map(String), { stdio: ['ignore', 'pipe', 'pipe'], env: ENV });
+			'--interval', o.interval, '--profile', o.profile, '--ice-full', Number(o.ice === 'full')].map(String), { stdio: ['ignore', 'pipe', 'pipe'], env: ENV });
 		const loadEnded = new Promise((resolve) => load.once('exit', (code, signal) => resolve(code ?? signal)));
 		const began = performance.now();
 		let last = {};

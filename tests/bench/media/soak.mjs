@@ -6,7 +6,7 @@
 //
 //   soak.mjs [--name soak] [--minutes 30] [--rate 200] [--hold 1000] [--stay 0] [--flood 0] [--shared 0] [--workers 2]
 //            [--bin build/release/bin] [--gen build/release/bin] [--quarantine 30] [--set key=value]… [--out build/bench]
-//            [--give-up 10] [--profile aes128-gcm]
+//            [--give-up 10] [--profile aes128-gcm] [--ice lite]
 //
 // BENCH_PORTS: the first of two ports for control and metrics (47070).
 import { spawnSync } from 'node:child_process';
@@ -20,7 +20,7 @@ import { machine, ownNetwork, smallEphemeralRange } from './machine.mjs';
 const s = (value) => ({ type: 'string', default: value });
 const { values: opt } = parseArgs({ options: { name: s('soak'), minutes: s('30'), rate: s('200'), hold: s('1000'), stay: s('0'),
 	flood: s('0'), shared: s('0'), workers: s('2'), bin: s('build/release/bin'), gen: s('build/release/bin'), quarantine: s('30'),
-	set: { type: 'string', multiple: true, default: [] }, out: s('build/bench'), 'give-up': s('10'), profile: s('aes128-gcm') } });
+	set: { type: 'string', multiple: true, default: [] }, out: s('build/bench'), 'give-up': s('10'), profile: s('aes128-gcm'), ice: s('lite') } });
 
 ownNetwork();
 smallEphemeralRange();
@@ -43,7 +43,7 @@ let count = 0;
 
 console.log(here.text);
 console.log(`${opt.name}: ${opt.rate} calls/s of about ${opt.hold} ms, ${opt.stay} that stay, flood ${opt.flood}/s; ${opt.workers} workers, shared ports ${
-	opt.shared}, ${opt.bin}; ${opt.minutes} min`);
+	opt.shared}, ICE ${opt.ice}, ${opt.bin}; ${opt.minutes} min`);
 console.log('   min   calls done  failed    lost  contexts  ports  resting    fds  PSS MiB  heap MiB');
 const row = (x) => console.log([minute(x.t), String(x.load.done ?? 0).padStart(12), String(x.load.failed ?? 0).padStart(7),
 	String(x.load.lost ?? 0).padStart(7), String(x.contexts).padStart(9), String(x.ports).padStart(6), String(x.resting).padStart(8),
@@ -52,7 +52,7 @@ let r;
 try {
 	r = await live({ bin: opt.bin, gen: opt.gen, dir, iqPort: base, opsPort: base + 1, ...ranges, quarantine: n('quarantine'),
 		workers: n('workers'), shared: n('shared'), set: opt.set, rate: n('rate'), stay: n('stay'), hold: n('hold'), giveUp: n('give-up'),
-		seconds: Math.round(n('minutes') * 60), flood: n('flood'), profile: opt.profile, every: every * 1000,
+		seconds: Math.round(n('minutes') * 60), flood: n('flood'), profile: opt.profile, ice: opt.ice, every: every * 1000,
 		// What a sanitizer's allocator keeps says nothing.
 		leaks: !/asan|tsan/.test(opt.bin), onSample: (x) => count++ % tell === 0 && row(x) });
 } finally {

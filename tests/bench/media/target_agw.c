@@ -110,9 +110,10 @@ static json_t *access_of(const struct bench *b, const struct bench_call *c)
 	return json_pack(
 	    "{s:s,s:[s],s:s,s:s,s:s,s:{s:{s:s,s:s}},s:{s:s,s:[{s:s,s:s}]},s:[{s:i,s:s,s:i}]}",
 	    "realm", "access", "families", "IPV4", "transport", "UDP_TLS_RTP_SAVPF", "rtcp",
-	    "RTCP_MUX", "ice_mode", "ICE_LITE", "ice", "credentials", "ufrag", c->ufrag, "pwd",
-	    c->pwd, "dtls", "role", "DTLS_SERVER", "fingerprints", "hash", "sha-256", "value", fp,
-	    "payload_types", "pt", b->o.pt, "encoding", "PCMU", "clock_rate", 8000);
+	    "RTCP_MUX", "ice_mode", b->o.ice_full ? "ICE_FULL" : "ICE_LITE", "ice", "credentials",
+	    "ufrag", c->ufrag, "pwd", c->pwd, "dtls", "role", "DTLS_SERVER", "fingerprints", "hash",
+	    "sha-256", "value", fp, "payload_types", "pt", b->o.pt, "encoding", "PCMU",
+	    "clock_rate", 8000);
 }
 
 static json_t *core_of(const struct bench *b, const struct bench_call *c)
