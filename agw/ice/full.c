@@ -89,8 +89,6 @@ static void full_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now
 	f->now_ms = now_ms;
 	if (now_ms >= f->next_ms)
 		agw_full_turn(f, now_ms);
-	if (f->lite.base.may_send) /* consent requests say which role we have */
-		f->lite.controlling = agw_full_is_controlling(f);
 	agw_lite_provider.tick(ice, env, now_ms);
 }
 

@@ -165,10 +165,6 @@ void agw_full_peer(struct full *f, const struct agw_ice_peer *peer)
 {
 	GSList *list = NULL;
 
-	if (peer->lite) {
-		g_object_set(f->agent, "controlling-mode", TRUE, NULL);
-		f->lite.controlling = true;
-	}
 	for (unsigned i = 0; i < peer->n_cands && i < AGW_ICE_REMOTE_MAX; i++) {
 		const struct agw_ice_cand *c = &peer->cands[i];
 
@@ -180,14 +176,6 @@ void agw_full_peer(struct full *f, const struct agw_ice_peer *peer)
 		(void)nice_agent_set_remote_candidates(f->agent, f->stream, COMPONENT, list);
 	g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
 	f->next_ms = 0;
-}
-
-bool agw_full_is_controlling(const struct full *f)
-{
-	gboolean is = FALSE;
-
-	g_object_get(f->agent, "controlling-mode", &is, NULL);
-	return is;
 }
 
 /* --- making it ---------------------------------------------------------------------------------

@@ -56,7 +56,6 @@ static inline const struct full *full_of_const(const struct agw_ice *ice)
 enum gw_err agw_full_agent_new(struct full *f, const struct agw_ice_full_cfg *cfg) GW_MUST_CHECK;
 void agw_full_agent_free(struct full *f);
 void agw_full_peer(struct full *f, const struct agw_ice_peer *peer);
-bool agw_full_is_controlling(const struct full *f);
 bool agw_full_addr_to_nice(NiceAddress *out, const struct gw_addr *a);
 
 /* full_io.c */

@@ -131,9 +131,10 @@ struct agw_ice_turn {
 struct agw_ice_full_cfg {
 	struct agw_ice_cfg ice;
 	struct gw_addr bind[AGW_ICE_FAMILIES]; /* where, with the port; len 0: not */
-	bool controlling;                      /* ours is the offer (RFC 8445 s6.1.1) */
-	uint8_t component;                     /* whose candidates are meant */
-	const struct agw_ice_turn *turn;       /* or NULL */
+	/* ours is the offer, or the peer is lite (RFC 8445 s6.1.1); libnice keeps it */
+	bool controlling;
+	uint8_t component;               /* whose candidates are meant */
+	const struct agw_ice_turn *turn; /* or NULL */
 };
 
 /** New random credentials (CSPRNG). */

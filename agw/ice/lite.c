@@ -240,6 +240,8 @@ static enum agw_ice_verdict answer(struct lite *l, struct agw_ice_env *env,
 	if (agw_ice_replay_seen(&l->seen, txn) && find_source(l, pair) == NULL)
 		return AGW_ICE_BAD; /* a recorded one, from somebody else */
 	if (pass) {
+		/* libnice solves conflicts and tells nobody: after one the peer's checks do */
+		l->controlling = !stun_message_has_attribute(req, STUN_ATTRIBUTE_ICE_CONTROLLING);
 		agw_ice_replay_add(&l->seen, txn);
 		accept_check(l, pair, g, nominates(l, g, req), now_ms);
 		return AGW_ICE_PASS;
