@@ -161,7 +161,7 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 }
 
 /* The AGW serves all streams of a call in one mode; the line is the session's (RFC 8839 s5.3). */
-static bool has_full_agent(const struct sdp_state *w)
+bool sdp_has_full_agent(const struct sdp_state *w)
 {
 	for (size_t i = 0; i < w->n_wic; i++) {
 		const struct sdp_stream *st = sdp_state_by_wic(w, i);
@@ -177,7 +177,7 @@ void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer)
 	struct sdp_state *w = &s->work;
 
 	sdp_out_put(o, "t=0 0\r\n");
-	if (!has_full_agent(w))
+	if (!sdp_has_full_agent(w))
 		sdp_out_put(o, "a=ice-lite\r\n");
 	for (size_t i = 0; i < w->n_wic; i++) {
 		struct sdp_stream *st = sdp_state_by_wic(w, i);

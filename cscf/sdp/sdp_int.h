@@ -247,6 +247,8 @@ void sdp_out_pts(struct sdp_out *o, const struct sdp_stream *s);
 enum cscf_sdp_verdict sdp_out_finish(struct sdp_out *o, struct sdp_leg *leg, const char *addr,
 				     struct cscf_sdp_text *out) GW_MUST_CHECK;
 
+/** Is the AGW's agent a full one, so that our SDP says nothing of ICE-lite? */
+bool sdp_has_full_agent(const struct sdp_state *w);
 /** Our ICE and DTLS parameters of one line. */
 void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub);
 void sdp_put_wic_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,

@@ -267,13 +267,15 @@ enum repair_state {
 	REPAIR_WAITS,     /* for its turn, an AGW, or the WIC; in session->repairs */
 	REPAIR_RESERVING, /* at another AGW */
 	REPAIR_WIC,       /* the WIC is asked … */
-	REPAIR_CORE       /* … and the core */
+	REPAIR_YIELD, /* the core's end is moving, too: its offer will do; in session->repairs */
+	REPAIR_CORE   /* … and the core */
 };
 
 struct repair {
 	struct call *prev, *next; /* in session->repairs */
 	enum repair_state state;
 	uint32_t tag;
+	bool core_knows;     /* it has offered, and was answered with the new addresses */
 	bool adrift;         /* there is no context: the AGW is asked nothing */
 	uint64_t lost_ms;    /* when the context was lost */
 	uint64_t patient_ms; /* what it waits for must be there by then; 0 = no hurry */

@@ -64,7 +64,7 @@ static int find_glare(const struct call *c, const struct dialog *d, enum side fr
 
 	if (m != CSCF_SIP_INVITE && (m != CSCF_SIP_UPDATE || cscf_sip_msg_body(msg).n == 0))
 		return 0;
-	if (own_crosses(c) || repair_is_on(c))
+	if (own_crosses(c) || repair_refuses(c, from))
 		return 491;
 	DL_FOREACH (c->xacts, x) {
 		if (x->server == GW_HANDLE_NONE || x->server_final ||

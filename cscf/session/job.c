@@ -322,7 +322,7 @@ static void send_response(struct call *c, struct job *j)
 static void send_ack(struct call *c, struct job *j)
 {
 	struct cscf_sip_msg *msg = j->msg;
-	struct xact *x = xact_find_invite(c, j->from, cscf_sip_msg_cseq(msg));
+	struct xact *x = j->x; /* found by the number that its sender gave it */
 	enum gw_err err;
 
 	j->msg = NULL;

@@ -47,6 +47,7 @@ void media_rollback(struct call *c)
 
 void media_commit(struct call *c)
 {
+	repair_note_commit(c);
 	cscf_sdp_commit(c->media.sdp);
 }
 

@@ -82,8 +82,11 @@ void local_answer_note(struct call *c, const struct cscf_sip_msg *rsp);
 /* ---- repair.c: a call whose AGW is gone goes on at another (2.10) */
 /** Its context is gone. @return false: the call cannot be repaired, it ends */
 bool repair_begin(struct call *c, const char *why);
-/** No party may offer anything: the gateway has to. */
 bool repair_is_on(const struct call *c);
+/** May that party not offer anything, since the gateway is about to? */
+bool repair_refuses(const struct call *c, enum side from);
+/** A round is about to be committed. */
+void repair_note_commit(struct call *c);
 /** … and there is no AGW behind the call now. */
 bool repair_is_adrift(const struct call *c);
 /** The call ends. */

@@ -3,14 +3,17 @@
  * A call whose AGW is gone goes on at another one (agw.failure_action=reanchor): the media that is
  * agreed is reserved there and offered anew to both ends, without either asking for it.
  *
- *   NONE ─ context lost ─> WAITS ─ turn, AGW, WIC there ─> RESERVING ─> WIC ─ 2xx ─> CORE ─ 2xx ─>
- * NONE ^──────── refused, lost again ────┴─────────┴────────────┘ └─ agw.repair_timeout, or an end
- * refuses ─> BYE both ways
+ *   context lost ─> WAITS ─ turn, AGW, WIC there ─> RESERVING ─> WIC ─ 2xx ─> CORE ─ 2xx ─> NONE
+ *                     ^──────── refused, lost again ────┴─────────┴────────────┘
+ *                     └─ agw.repair_timeout, or an end refuses ─> BYE both ways
  *
  * The WIC first: its ICE and DTLS begin while the core is being asked, and what it sends goes to
  * where the core's end was all along. agw.repair_rate bounds how many calls begin in a second, so
  * that a thousand lost at once do not run the other AGWs over; emergency calls go first.
- * From the loss to the end, offers of either party are answered 491: ours comes. What was being
+ * From the loss to the end, offers of either party are answered 491: ours comes. But while only the
+ * core is left to be asked, its own offer does as well. Where both ends of a call are WICs of ours,
+ * both are moved at once and would answer each other 491: the caller's side waits for the other's
+ * offer (YIELD). What was being
  * agreed when the AGW went is agreed without it (media_step.c). A WIC that is away is waited for
  * as long as flow.grace lasts. Calls without a final answer are released at once.
  *
@@ -27,15 +30,39 @@
 #define TICK_MS    20
 #define AGAIN_MS   500U /* after an AGW refused */
 #define MAX_TRIES  5U
+#define YIELD_MS   1500U
 
 bool repair_is_on(const struct call *c)
 {
 	return c->repair.state != REPAIR_NONE;
 }
 
+bool repair_refuses(const struct call *c, enum side from)
+{
+	if (c->repair.state == REPAIR_CORE || c->repair.state == REPAIR_YIELD)
+		return from == SIDE_WIC || c->repair.adrift;
+	return repair_is_on(c);
+}
+
 bool repair_is_adrift(const struct call *c)
 {
 	return c->repair.adrift;
+}
+
+void repair_note_commit(struct call *c)
+{
+	const struct cscf_sdp_session *sdp = c->media.sdp;
+
+	if ((c->repair.state == REPAIR_CORE || c->repair.state == REPAIR_YIELD) &&
+	    cscf_sdp_round_answered(sdp) && !cscf_sdp_round_is_ours(sdp) &&
+	    !cscf_sdp_round_from_wic(sdp))
+		c->repair.core_knows = true;
+}
+
+/* Does it wait in the queue? */
+static bool queued(enum repair_state state)
+{
+	return state == REPAIR_WAITS || state == REPAIR_YIELD;
 }
 
 /* ---- the queue ---------------------------------------------------------------------------------
@@ -53,14 +80,14 @@ static void go(struct call *c, enum repair_state state)
 {
 	struct repair *r = &c->repair;
 
-	if (r->state == REPAIR_WAITS)
+	if (queued(r->state))
 		DL_DELETE2(c->s->repairs, c, repair.prev, repair.next);
 	if (r->state == REPAIR_NONE)
 		gw_metric_inc(&session_metrics[SM_REPAIR_PENDING]);
 	r->state = state;
 	if (state == REPAIR_NONE)
 		gw_metric_dec(&session_metrics[SM_REPAIR_PENDING]);
-	if (state != REPAIR_WAITS)
+	if (!queued(state))
 		return;
 	if (c->emergency != NULL)
 		DL_PREPEND2(c->s->repairs, c, repair.prev, repair.next);
@@ -158,7 +185,7 @@ static void on_reserved(void *arg, gw_handle call, uint32_t tag, const struct cs
 		fail(c, "unusable addresses");
 		return;
 	}
-	c->repair.adrift = false;
+	c->repair.adrift = c->repair.core_knows = false;
 	c->media.verbs_done = MEDIA_VERB_RESTART | MEDIA_VERB_NEW_DTLS; /* it is all new there */
 	media_branches_sent(c);
 	go(c, REPAIR_WIC);
@@ -235,6 +262,52 @@ static bool anything_lives(const struct call *c)
 	return false;
 }
 
+/* The other end is a WIC of ours, and its call moves as well (both have the same Call-ID): NULL
+ * when there is none. */
+static const struct call *twin_of(const struct call *c)
+{
+	const struct call *other = call_find_id(c->s, gw_slice_str(c->call_id));
+
+	for (; other != NULL; other = other->same_id)
+		if (other != c && !other->released && repair_is_on(other))
+			return other;
+	return NULL;
+}
+
+/* The caller's side waits for the callee's offer, and the callee's until it may be made. */
+static bool must_yield(const struct call *c)
+{
+	const struct call *twin = twin_of(c);
+
+	return twin != NULL && (c->from_wic || twin->repair.state < REPAIR_YIELD);
+}
+
+static void ask_core(struct call *c)
+{
+	go(c, REPAIR_CORE);
+	offer_to(c, SIDE_CORE);
+}
+
+static void wic_moved(struct call *c)
+{
+	if (!must_yield(c)) {
+		ask_core(c);
+		return;
+	}
+	c->repair.again_ms = session_now_ms() + YIELD_MS;
+	go(c, REPAIR_YIELD);
+}
+
+static void yield(struct call *c, uint64_t now)
+{
+	if (c->repair.adrift)
+		once_more(c, "lost again");
+	else if (c->repair.core_knows)
+		finish(c);
+	else if (now >= c->repair.again_ms || !must_yield(c))
+		ask_core(c);
+}
+
 static void offered(struct call *c, const struct own *o, enum own_outcome outcome,
 		    const struct cscf_sip_msg *rsp)
 {
@@ -249,7 +322,7 @@ static void offered(struct call *c, const struct own *o, enum own_outcome outcom
 	else if (c->repair.adrift)
 		once_more(c, "lost again");
 	else if (to == SIDE_WIC)
-		offer_to(c, SIDE_CORE);
+		wic_moved(c);
 	else
 		finish(c);
 }
@@ -266,8 +339,6 @@ static void offer_to(struct call *c, enum side to)
 	struct own_order order = {
 	    .kind = &by_invite, .dialog = dialog_find(c, gw_slice_str(c->winner)), .to = to};
 
-	if (to == SIDE_CORE)
-		go(c, REPAIR_CORE);
 	if (order.dialog == NULL || own_request(c, &order) != GW_OK)
 		fail(c, "cannot be asked");
 }
@@ -285,7 +356,9 @@ static void consider(struct call *c, uint64_t now, bool agw)
 {
 	struct cscf_session *s = c->s;
 
-	if (!is_back(c))
+	if (c->repair.state == REPAIR_YIELD)
+		yield(c, now);
+	else if (!is_back(c))
 		c->repair.patient_ms = 0; /* flow.grace is the clock now */
 	else if (!agw)
 		wait_on(c, now, "no AGW");

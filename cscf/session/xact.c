@@ -69,7 +69,8 @@ struct xact *xact_find_invite(const struct call *c, enum side from, uint32_t cse
 	struct xact *x;
 
 	DL_FOREACH (c->xacts, x)
-		if (x->method == CSCF_SIP_INVITE && x->from == from && x->cseq == cseq)
+		if (x->method == CSCF_SIP_INVITE && x->from == from && x->cseq == cseq &&
+		    !x->is_own) /* those have numbers of another sequence */
 			return x;
 	return NULL;
 }

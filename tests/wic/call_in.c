@@ -87,7 +87,19 @@ void call_on_cancel(struct wic_call *k, const struct wic_sip *m)
 	call_fail(k, 487, "cancelled by the caller");
 }
 
-/* The same media again, whatever is offered: enough for refreshes and hold. */
+/* Other ICE credentials are another gateway: the media goes there (RFC 8839 s4.4.1.1.1). */
+static bool follow(struct wic_call *k, struct wic_sdp *offer)
+{
+	const struct wic_options *o = &k->c->app->o;
+
+	if (!wic_media_started(k->media) || wic_media_has_peer(k->media, &offer->peer))
+		return true;
+	offer->peer.dtls_client = o->setup == NULL || strcmp(o->setup, "passive") != 0;
+	call_say(k, "moving", "moves=%u", wic_media_version(k->media));
+	return wic_media_move(k->media, offer->peer.lite, &offer->peer) == GW_OK;
+}
+
+/* The same media again, whatever else is offered: enough for refreshes and hold. */
 void call_on_reinvite(struct wic_call *k, const struct wic_sip *m)
 {
 	struct wic_sdp offer;
@@ -98,6 +110,10 @@ void call_on_reinvite(struct wic_call *k, const struct wic_sip *m)
 		return;
 	}
 	call_say(k, "reinvited", "state=%d", (int)k->state);
+	if (!follow(k, &offer)) {
+		wic_client_respond(k->c, m, 500, "Server Internal Error", k->tag, NULL, NULL);
+		return;
+	}
 	(void)snprintf(extra, sizeof(extra), "Contact: <%s;ob>\r\n", k->c->contact);
 	wic_sdp_print(sdp, sizeof(sdp), &k->c->app->o, k->media, &offer);
 	wic_client_respond(k->c, m, 200, "OK", k->tag, extra, sdp);

@@ -31,6 +31,9 @@ struct wic_media {
 	struct wic_dtls *dtls;   /* owned; NULL before start */
 	int pt;
 	bool sending, quiet;
+	unsigned moves;
+	char peer_ufrag[260];
+	int64_t last_rx_us;
 
 	/* sending */
 	uint32_t ssrc, key, counter;
@@ -226,6 +229,17 @@ static void check_payload(struct wic_media *m, const uint8_t *payload, size_t n)
 	}
 }
 
+/* The longest that nothing was heard. */
+static void note_gap(struct wic_media *m)
+{
+	int64_t now = wic_now_us();
+	double gap = m->last_rx_us != 0 ? (double)(now - m->last_rx_us) / 1000 : 0;
+
+	if (gap > m->st.gap_ms)
+		m->st.gap_ms = gap;
+	m->last_rx_us = now;
+}
+
 static void on_rtp(struct wic_media *m, const uint8_t *pkt, size_t len)
 {
 	size_t head = RTP_HEAD + 4U * (pkt[0] & 0x0f);
@@ -237,6 +251,7 @@ static void on_rtp(struct wic_media *m, const uint8_t *pkt, size_t len)
 		return;
 	}
 	m->st.received++;
+	note_gap(m);
 	if (m->st.received == 1) {
 		m->st.first_rx_ms = since_start(m);
 		m->cbs.on_first_rtp(m->arg);
@@ -360,11 +375,12 @@ static enum gw_err bind_socket(struct wic_media *m, const struct gw_addr *ip)
 	return GW_OK;
 }
 
+static const struct wic_ice_cbs ice_cbs = {ice_send, ice_selected, ice_lost};
+
 enum gw_err wic_media_new(struct wic_media **out, struct event_base *base,
 			  const struct wic_options *o, const struct gw_addr *ip,
 			  const struct wic_media_cbs *cbs, void *arg)
 {
-	static const struct wic_ice_cbs ice_cbs = {ice_send, ice_selected, ice_lost};
 	struct wic_media *m = calloc(1, sizeof(*m));
 	enum gw_err err = GW_ERR_NOMEM;
 
@@ -442,11 +458,38 @@ enum gw_err wic_media_start(struct wic_media *m, bool offerer, const struct wic_
 	if (err != GW_OK)
 		return err;
 	m->pt = peer->pt;
+	memcpy(m->peer_ufrag, peer->ufrag, sizeof(m->peer_ufrag));
 	m->start_us = wic_now_us();
 	/* RFC 8445 s6.1.1: the offerer controls, and everybody controls a lite peer */
 	wic_ice_start(m->ice, offerer || peer->lite, peer->ufrag, peer->pwd, peer->candidates,
 		      peer->n_candidates);
 	return GW_OK;
+}
+
+enum gw_err wic_media_move(struct wic_media *m, bool controlling, const struct wic_media_peer *peer)
+{
+	enum gw_err err;
+
+	wic_ice_free(m->ice);
+	wic_dtls_free(m->dtls);
+	m->ice = NULL;
+	m->dtls = NULL;
+	m->sending = false;
+	m->peer.len = 0;
+	(void)event_del(m->tick);
+	m->moves++;
+	err = wic_ice_new(&m->ice, m->base, &ice_cbs, m);
+	return err == GW_OK ? wic_media_start(m, controlling, peer) : err;
+}
+
+unsigned wic_media_version(const struct wic_media *m)
+{
+	return m->moves + 1;
+}
+
+bool wic_media_has_peer(const struct wic_media *m, const struct wic_media_peer *peer)
+{
+	return strcmp(m->peer_ufrag, peer->ufrag) == 0;
 }
 
 bool wic_media_started(const struct wic_media *m)

@@ -47,6 +47,16 @@ uint32_t wic_media_ssrc(const struct wic_media *m);
 
 enum gw_err wic_media_start(struct wic_media *m, bool offerer,
 			    const struct wic_media_peer *peer) GW_MUST_CHECK;
+/**
+ * The peer is another one from now on: new ICE credentials of ours, new checks, a new association;
+ * SSRC and numbers go on. Not from inside a callback.
+ */
+enum gw_err wic_media_move(struct wic_media *m, bool controlling,
+			   const struct wic_media_peer *peer) GW_MUST_CHECK;
+/** Counts the moves: part of the o= line. */
+unsigned wic_media_version(const struct wic_media *m);
+/** Is that the peer it has? */
+bool wic_media_has_peer(const struct wic_media *m, const struct wic_media_peer *peer);
 bool wic_media_started(const struct wic_media *m);
 /** Send no more RTP; what is under way may still arrive. */
 void wic_media_quiet(struct wic_media *m);

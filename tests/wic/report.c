@@ -109,6 +109,8 @@ void wic_report_media(struct wic_report *r, const struct wic_options *o,
 		wic_times_add(&r->dtls_ms, m->dtls_ms);
 	if (m->received > 0)
 		wic_times_add(&r->first_rx_ms, m->first_rx_ms);
+	if (m->received > 1)
+		wic_times_add(&r->gap_ms, m->gap_ms);
 	if (why == NULL) {
 		r->media_ok++;
 	} else {
@@ -196,6 +198,7 @@ void wic_report_print_json(const struct wic_report *r, const struct wic_options 
 	(void)json_object_set_new(j, "ice_ms", times_json(&r->ice_ms));
 	(void)json_object_set_new(j, "dtls_ms", times_json(&r->dtls_ms));
 	(void)json_object_set_new(j, "first_rx_ms", times_json(&r->first_rx_ms));
+	(void)json_object_set_new(j, "gap_ms", times_json(&r->gap_ms));
 	(void)json_object_set_new(
 	    j, "problem", r->first_problem != NULL ? json_string(r->first_problem) : json_null());
 	text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(5));
@@ -213,6 +216,7 @@ void wic_report_fini(struct wic_report *r)
 	free(r->ice_ms.ms);
 	free(r->dtls_ms.ms);
 	free(r->first_rx_ms.ms);
+	free(r->gap_ms.ms);
 	free(r->first_problem);
 	memset(r, 0, sizeof(*r));
 }

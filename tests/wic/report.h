@@ -26,6 +26,7 @@ struct wic_media_stats {
 	uint64_t clipped; /* sent before the first one came back */
 	uint64_t srtp_failed, foreign, rtcp_in, rtcp_out;
 	double ice_ms, dtls_ms, first_rx_ms; /* since the session started; 0 = never */
+	double gap_ms;                       /* longest time between two packets received */
 	double tone_share; /* of the energy received, in the expected tone; best second */
 	const char *profile;
 	bool ice, dtls, tone, failed;
@@ -40,7 +41,7 @@ struct wic_report {
 	int last_status;
 	char *first_problem;          /* owned */
 	struct wic_media_stats media; /* sums */
-	struct wic_times register_ms, setup_ms, ice_ms, dtls_ms, first_rx_ms;
+	struct wic_times register_ms, setup_ms, ice_ms, dtls_ms, first_rx_ms, gap_ms;
 	bool interrupted;
 };
 

@@ -192,8 +192,8 @@ void wic_sdp_print(char *to, size_t size, const struct wic_options *o, const str
 	const char *setup = o->setup != NULL ? o->setup : to_offer != NULL ? "active" : "actpass";
 	char ip[GW_ADDR_STRLEN];
 
-	add(&w, "v=0\r\no=- %u 1 IN IP%c %s\r\ns=-\r\nt=0 0\r\n", wic_media_ssrc(m),
-	    gw_addr_is_v6(a) ? '6' : '4', gw_addr_ip_str(a, ip, sizeof(ip)));
+	add(&w, "v=0\r\no=- %u %u IN IP%c %s\r\ns=-\r\nt=0 0\r\n", wic_media_ssrc(m),
+	    wic_media_version(m), gw_addr_is_v6(a) ? '6' : '4', gw_addr_ip_str(a, ip, sizeof(ip)));
 	if (to_offer == NULL) {
 		add(&w, "a=group:BUNDLE 0\r\n"); /* as browsers do; the gateway answers without */
 		add_audio(&w, o, m, o->pt, setup, "0");

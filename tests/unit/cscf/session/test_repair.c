@@ -5,6 +5,10 @@
 #include "cscf/session/session_int.h"
 #include "tests/unit/cscf/session/play.h"
 
+#define NEW_CORE_SDP                                                                               \
+	"v=0\r\no=- 5 7 IN IP4 " W_CORE_IP "\r\ns=-\r\nc=IN IP4 " W_CORE_IP "\r\nt=0 0\r\n"        \
+	"m=audio 6002 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
+
 static int setup(void **state)
 {
 	int rc = w_setup(state);
@@ -198,6 +202,40 @@ static void test_glare_is_tried_again(void **state)
 	hang_up();
 }
 
+/* The other end moves as well, and was refused once: now it asks again, and ours waits. */
+static void test_the_core_offers_while_ours_waits(void **state)
+{
+	REQ("REL-12", "CALL-28");
+	gw_handle h;
+	size_t i, n;
+
+	(void)state;
+	w_mt_call();
+	i = moving_core(moving(), "active");
+	h = w_request(&w_core, "UPDATE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NEW_CORE_SDP);
+	assert_int_equal(w_status(h), 491); /* it crosses ours */
+	w_response(i, 491, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	done(i);
+	/* its number is one that ours has already at the WIC */
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NEW_CORE_SDP);
+	w_agw(GW_OK);
+	n = w.n_clients - 1;
+	assert_true(says(n, "CSeq: 3 INVITE"));
+	assert_true(w.clients[n].to_wic);
+	w_response(n, 200, NULL, wic_answer("active"), CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	assert_int_equal(w_status(h), 200);
+	assert_true(w_has(w_answer_msg(h), "m=audio 20000 RTP/AVP 0"));
+	done(n);
+	w_request(&w_core, "ACK", W_WIC_URI, W_BOB_TAG, W_ALICE, 2, "", NULL);
+	assert_true(w_has(w.acks[w.n_acks - 1], "CSeq: 3 ACK"));
+	n = w.n_clients;
+	w_until(&w.n_clients, n);
+	assert_false(w.clients[n].to_wic);
+	moved(n);
+	hang_up();
+}
+
 static const struct refusal_row {
 	bool by_core;
 	int status;
@@ -335,10 +373,6 @@ static void test_an_offer_under_way(void **state)
 	hang_up();
 }
 
-#define NEW_CORE_SDP                                                                               \
-	"v=0\r\no=- 5 7 IN IP4 " W_CORE_IP "\r\ns=-\r\nc=IN IP4 " W_CORE_IP "\r\nt=0 0\r\n"        \
-	"m=audio 6002 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
-
 /* The AGW is asked about an offer, or about an answer, when it goes. */
 static void test_the_agw_was_being_asked(void **state)
 {
@@ -449,6 +483,7 @@ int main(void)
 	    T(test_a_call_to_a_wic),
 	    T(test_offers_of_the_parties_meanwhile_are_491),
 	    T(test_glare_is_tried_again),
+	    T(test_the_core_offers_while_ours_waits),
 	    T(test_an_end_that_will_not_ends_the_call),
 	    T(test_no_agw_for_too_long),
 	    T(test_an_agw_that_comes_in_time),

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Alone: dozens of calls with media, and how long their silence lasts is the subject.
+// AGWs and eP-CSCFs that die, hang and are cut off under calls: which calls go on, how long
+// nothing is heard, and that nothing is left anywhere.
+import assert from 'node:assert/strict';
+import { suite, ORIGIN } from '../lib/suite.js';
+import { Daemon, Gateway, count } from '../lib/gateway.js';
+import { NativeWic } from '../lib/nativewic.js';
+import { Sipp } from '../lib/sipp.js';
+import { TcpProxy } from '../lib/tcp-proxy.js';
+import { ACCESS_RANGE, CORE_RANGE, port, ports } from '../lib/ports.js';
+import { SECOND, until, within } from '../lib/wait.js';
+
+const follow = await port();
+const test = suite({
+	coreOptions: [...Array.from({ length: 6 }, (_, i) => ['--user', `echo${i}:echo`]).flat(), '--fixed', `follow=sip:follow@127.0.0.1:${follow}`],
+	gateway: { coreRange: [CORE_RANGE[0], CORE_RANGE[0] + 19], accessRange: [ACCESS_RANGE[0], ACCESS_RANGE[0] + 19] },
+});
+
+const range = ([from, to]) => [from + 20, to];
+const FEW = { log: { level: 'info' } };
+
+/** A gateway of its own: what is killed cannot be the suite's. */
+async function gateway(env, { cscf = {}, agw = {}, ...options } = {}) {
+	const gw = await Gateway.start({ core: env.core, origins: [ORIGIN], agws: 2, coreRange: range(CORE_RANGE),
+		accessRange: range(ACCESS_RANGE), cscf: { ...FEW, ...cscf }, agw: { ...FEW, ...agw }, ...options });
+
+	env.own({ close: () => gw.stop({ killed: true }) });
+	return gw;
+}
+
+const native = (env, gw, options) => env.own(new NativeWic(gw.wssUrl, { user: 'load%d', password: 'load', origin: ORIGIN,
+	...options }));
+const contexts = (gw) => Promise.all(gw.agws.map(async (d) => d.process.exit ? 0 : count(await d.status(), 'contexts')));
+const sum = (list) => list.reduce((a, b) => a + b, 0);
+const ok = async (wic) => {
+	const { code, result, output } = await within(wic.done(), 40 * SECOND, 'the native WIC to end');
+
+	assert.equal(code, 0, output);
+	return result;
+};
+const nothingOn = (gw) => until(async () => {
+	const left = await Promise.all(gw.agws.filter((d) => !d.process.exit).map((d) => d.status()));
+
+	return left.every((s) => count(s, 'contexts') + count(s, 'streams') + count(s, 'ports_in_use') === 0);
+}, { what: 'no context, stream or port' });
+
+/** `calls` calls up whose every packet comes back from the core. */
+async function echoed(env, gw, calls, options = {}) {
+	env.own(await Sipp.start('uas-follow', { port: follow, mediaPort: (await ports(1))[0], calls, dir: env.dir,
+		options: ['-l', '1000'] }));
+	const wic = native(env, gw, { call: 'sip:follow@ims.test', count: calls, calls, total: calls, rate: 20, 'reg-rate': 100,
+		duration: 9, payload: 'check', pt: 0, 'max-loss': 90, ...options });
+
+	await until(async () => sum(await contexts(gw)) === calls, { ms: 20 * SECOND, what: () => `${calls} calls\n${wic.process.tail(5)}` });
+	return wic;
+}
+
+async function moved(gw) {
+	const m = await gw.cscf.metrics();
+	const of = (result) => m.sum('cscf_call_moves_total', { result });
+
+	return { moved: of('moved'), failed: of('failed'), released: of('released'), pending: m.sum('cscf_call_moves_pending'),
+		ms: m.sum('cscf_call_move_milliseconds_total') };
+}
+
+test('kill -9 of one of two AGWs under 30 calls: every call goes on at the other, nothing is left [REL-12, IQ-22]', async (env) => {
+	const gw = await gateway(env);
+	const wic = await echoed(env, gw, 30);
+	const spread = await contexts(gw);
+	const serving = spread[0] > 0 ? 0 : 1;
+
+	await gw.agws[serving].process.stop('SIGKILL');
+	await until(async () => (await moved(gw)).moved === spread[serving], { what: 'every call of it moved' });
+	const { ms, ...counts } = await moved(gw);
+	assert.deepEqual(counts, { moved: spread[serving], failed: 0, released: 0, pending: 0 });
+	assert.equal((await contexts(gw))[1 - serving], 30);
+	const { answered, released, gap_ms: gap } = await ok(wic);
+	assert.deepEqual([answered, released], [30, { local: 30, remote: 0, error: 0 }]);
+	console.log(`# ${spread[serving]} of 30 calls moved, ${Math.round(ms / spread[serving])} ms each; longest silence p50 ${
+		gap.p50} p99 ${gap.p99} ms`);
+	assert.ok(gap.max < 5 * SECOND, JSON.stringify(gap));
+	await nothingOn(gw);
+});
+
+test('the only AGW is killed and started again: its calls go on there [REL-12]', async (env) => {
+	const gw = await gateway(env, { agws: 1 });
+	const wic = await echoed(env, gw, 10);
+
+	await gw.agws[0].process.stop('SIGKILL');
+	gw.agws[0] = new Daemon('agw0', gw.agws[0].dir, gw.agws[0].conf);
+	await gw.agws[0].live();
+	await until(async () => (await moved(gw)).moved === 10, { what: 'ten calls moved' });
+	const { released, gap_ms: gap } = await ok(wic);
+	assert.equal(released.local, 10);
+	console.log(`# an AGW that is back: longest silence p50 ${gap.p50} p99 ${gap.p99} ms`);
+	await nothingOn(gw);
+});
+
+test('WIC to WIC, both ends lose their AGW at once: both calls move, without 491 to each other [REL-12, CALL-28]', async (env) => {
+	const pairs = 6;
+	const gw = await gateway(env, { agws: 1 });
+	const bob = native(env, gw, { user: 'echo%d', password: 'echo', count: pairs, 'reg-rate': 100, answer: true, calls: pairs, payload: 'echo', duration: 60,
+		'max-loss': 90 });
+
+	await bob.event('all-registered');
+	const alice = native(env, gw, { call: 'echo%d', count: pairs, calls: pairs, total: pairs, rate: 20, 'reg-rate': 100, duration: 8,
+		payload: 'check', 'max-loss': 90 });
+
+	await until(async () => sum(await contexts(gw)) === 2 * pairs, { ms: 20 * SECOND, what: () => `calls\n${alice.process.tail(5)}` });
+	await gw.agws[0].process.stop('SIGKILL');
+	gw.agws[0] = new Daemon('agw0', gw.agws[0].dir, gw.agws[0].conf);
+	await gw.agws[0].live();
+	await until(async () => (await moved(gw)).moved === 2 * pairs, { what: 'both ends moved' });
+	const { released, gap_ms: gap } = await ok(alice);
+	assert.equal(released.local, pairs);
+	assert.ok(gap.max < 5 * SECOND, JSON.stringify(gap));
+	console.log(`# WIC to WIC: longest silence p50 ${gap.p50} p99 ${gap.p99} ms`);
+	await ok(bob);
+	await nothingOn(gw);
+});
+
+test.end();
