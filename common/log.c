@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One line per event, built on the stack and written by one write(2). See log.h.
+ * One line per event, built on the stack and written at once or not at all (log_sink.h). See log.h.
  */
 #include "common/log.h"
 
 #include "common/fmt.h"
+#include "common/log_sink.h"
+#include "common/metric.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -25,12 +27,27 @@ static const char *const level_names[GW_LOG_LEVEL_COUNT] = {
 
 static char proc_name[16] = "-";
 static _Atomic int current_level = GW_LOG_INFO;
-static _Atomic int sink_fd = STDERR_FILENO;
+
+static _Atomic uint64_t missing; /* lines, since the last one that was written */
+static _Atomic int64_t dropped;  /* lines, since the start */
+
+static int64_t read_dropped(void *arg)
+{
+	(void)arg;
+	return atomic_load_explicit(&dropped, memory_order_relaxed);
+}
+
+static struct gw_metric log_metrics[] = {{.name = "log_lines_dropped_total",
+					  .help = "Log lines that could not be written at once",
+					  .type = GW_METRIC_COUNTER,
+					  .read = read_dropped}};
 
 void gw_log_init(const char *proc, enum gw_log_level level)
 {
 	(void)snprintf(proc_name, sizeof(proc_name), "%s", proc);
 	gw_log_set_level(level);
+	gw_log_sink_set(STDERR_FILENO);
+	gw_metric_register(log_metrics, 1);
 }
 
 void gw_log_set_level(enum gw_log_level level)
@@ -56,7 +73,7 @@ bool gw_log_level_parse(const char *word, enum gw_log_level *out)
 
 void gw_log_set_fd(int fd)
 {
-	atomic_store_explicit(&sink_fd, fd, memory_order_relaxed);
+	gw_log_sink_set(fd);
 }
 
 bool gw_log_enabled(enum gw_log_level level)
@@ -115,6 +132,26 @@ static size_t put_time(char *out, size_t room)
 			     room);
 }
 
+/* Lines are missing: say so first. @return false: there is still no room */
+static bool tell_missing(void)
+{
+	uint64_t lines = atomic_load_explicit(&missing, memory_order_relaxed);
+	char text[192];
+	size_t n;
+
+	if (lines == 0)
+		return true;
+	n = put_time(text, sizeof(text));
+	n += clamp_printed(gw_fmt(text + n, sizeof(text) - n,
+				  " level=warn proc=%s mod=log event=log.dropped lines=%llu\n",
+				  proc_name, (unsigned long long)lines),
+			   sizeof(text) - n);
+	if (!gw_log_sink_write(text, n))
+		return false;
+	atomic_fetch_sub_explicit(&missing, lines, memory_order_relaxed);
+	return true;
+}
+
 void gw_log_write(enum gw_log_level level, const char *mod, const char *event, const char *fmt, ...)
 {
 	GW_UNINIT char raw[LINE_MAX_OCTETS];
@@ -122,7 +159,6 @@ void gw_log_write(enum gw_log_level level, const char *mod, const char *event, c
 	va_list ap;
 	size_t n;
 	size_t raw_n;
-	ssize_t written;
 
 	n = put_time(line, sizeof(line));
 	n += clamp_printed(gw_fmt(line + n, sizeof(line) - n, " level=%s proc=%s mod=%s event=%s ",
@@ -133,9 +169,10 @@ void gw_log_write(enum gw_log_level level, const char *mod, const char *event, c
 	va_end(ap);
 	n += escape(line + n, sizeof(line) - n - 1, raw, raw_n);
 	line[n++] = '\n';
-	/* A log that cannot be written must not stop the process; there is nobody to tell. */
-	written = write(atomic_load_explicit(&sink_fd, memory_order_relaxed), line, n);
-	(void)written;
+	if (!tell_missing() || !gw_log_sink_write(line, n)) {
+		atomic_fetch_add_explicit(&missing, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+	}
 }
 
 bool gw_log_limit_pass(struct gw_log_limit *limit, unsigned *suppressed)

@@ -67,6 +67,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_INT("ws.burst", ws_burst, "100", 1, 1000000, "messages at once"),
 	K_TIME("ws.flow_timer", ws_flow_timer, "120s", 0, HOUR, "Flow-Timer in the REGISTER 200; 0 = none"),
 	K_TIME("ws.drain_time", ws_drain_time, "30s", 0, HOUR, "WebSockets have this long to close at the end"),
+	K_INT("ws.drain_rate", ws_drain_rate, "200", 0, 1000000, "WICs without a call told to reconnect per second of a drain; 0 = all at its end"),
 
 	K_LIST("mw.listen", sip.mw_listen, "0.0.0.0:5060", "addresses towards the IMS core"),
 	K_LIST("mw.transport", sip.mw_transport, "tcp,udp", "transports listened on"),

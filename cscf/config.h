@@ -30,7 +30,7 @@ struct cscf_config {
 	int64_t ws_max_connections, ws_max_per_source, ws_max_per_origin;
 	int64_t ws_handshake_timeout, ws_unauth_timeout, ws_ping_interval, ws_ping_max_missed;
 	int64_t ws_max_message, ws_send_queue_max, ws_rate, ws_burst;
-	int64_t ws_flow_timer, ws_drain_time;
+	int64_t ws_flow_timer, ws_drain_time, ws_drain_rate;
 
 	struct gw_conf_list home_domains, home_entry_points;
 	char *home_visited_network_id;

@@ -251,6 +251,7 @@ static void fill_iq(struct cscf_iq_config *iq, const struct cscf_config *cfg)
 {
 	*iq = (struct cscf_iq_config){
 	    .agw_list = &cfg->agw_list,
+	    .dns_servers = &cfg->sip.dns_servers,
 	    .resolve_interval = cfg->agw_resolve_interval,
 	    .request_timeout = cfg->iq_request_timeout,
 	    .heartbeat = cfg->iq_heartbeat,

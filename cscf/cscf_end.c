@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the process ends and changes while it runs: signals, the operator's drain, the steps of a
- * planned stop (calls end, our BYEs are answered, WebSockets close), each with a deadline.
- * Spec: WS-35, architecture 7. Thread: the cscf loop.
+ * How the process ends and changes while it runs: signals, the operator's drain (drain.c), the
+ * steps of a planned stop (calls end, idle WICs leave, our BYEs are answered, WebSockets close),
+ * each with a deadline. Spec: WS-35, architecture 7. Thread: the cscf loop.
  */
 #include "cscf/cscf_int.h"
 
 #include "common/log.h"
+#include "cscf/drain.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -24,20 +25,13 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void set_drain(struct cscf *c, bool on)
-{
-	c->draining = on;
-	cscf_sip_stack_drain(c->stack, on);
-	GW_LOG(GW_LOG_INFO, "cscf.drain", "on=%d", (int)on);
-}
-
 static bool ops_drain(void *arg, bool on)
 {
 	struct cscf *c = arg;
 
 	if (c->ending != RUNNING)
 		return false;
-	set_drain(c, on);
+	cscf_drain_set(c, on);
 	return true;
 }
 
@@ -71,7 +65,7 @@ static void on_poll(evutil_socket_t fd, short what, void *arg)
 	case RUNNING:
 		break;
 	case CALLS_END:
-		if (counts.calls == 0 && counts.proxied == 0) {
+		if (counts.calls == 0 && counts.proxied == 0 && (cscf_drain_all_told(c) || late)) {
 			close_websockets(c);
 		} else if (late) {
 			GW_LOG(GW_LOG_WARN, "cscf.grace_over", "calls=%zu", counts.calls);
@@ -136,7 +130,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	       (long long)c->cfg->shutdown_grace);
 	c->ending = CALLS_END;
 	c->deadline_ms = now_ms() + c->cfg->shutdown_grace;
-	set_drain(c, true);
+	cscf_drain_set(c, true);
 	cscf_ws_listener_stop_accepting(c->listener);
 	(void)event_add(c->poll, &tick);
 }
@@ -152,7 +146,7 @@ enum gw_err cscf_end_init(struct cscf *c)
 			return GW_ERR_NOMEM;
 	}
 	c->poll = event_new(c->base, -1, EV_PERSIST, on_poll, c);
-	return c->poll != NULL ? GW_OK : GW_ERR_NOMEM;
+	return c->poll != NULL ? cscf_drain_init(c) : GW_ERR_NOMEM;
 }
 
 void cscf_end_fini(struct cscf *c)
@@ -160,6 +154,7 @@ void cscf_end_fini(struct cscf *c)
 	for (size_t i = 0; i < sizeof(c->signals) / sizeof(c->signals[0]); i++)
 		if (c->signals[i] != NULL)
 			event_free(c->signals[i]);
+	cscf_drain_fini(c);
 	(void)signal(SIGHUP, SIG_IGN); /* a reload that comes too late ends nobody */
 	if (c->poll != NULL)
 		event_free(c->poll);

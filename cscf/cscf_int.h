@@ -39,7 +39,10 @@ struct cscf {
 	struct cscf_ops *ops;
 	struct event *signals[3];
 	struct event *poll;
+	struct event *drain_tick;
 	bool draining;
+	bool drain_told;      /* at the last tick nobody idle was left */
+	int64_t drain_credit; /* thousandths of a WebSocket */
 	enum ending ending;
 	int64_t deadline_ms;
 };

@@ -161,7 +161,7 @@ enum gw_err iq_pool_open(struct cscf_iq *iq, char *errbuf, size_t errlen)
 		iq->n_sources++;
 	}
 	if (names) {
-		err = iq_dns_new(&iq->dns, iq->base);
+		err = iq_dns_new(&iq->dns, iq->base, iq->cfg.dns_servers);
 		if (err != GW_OK)
 			return err;
 	}

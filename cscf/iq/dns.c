@@ -93,7 +93,25 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
 		event_add(w->ev, NULL);
 }
 
-enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base)
+/* dns.servers, as the SIP side takes them (cscf/sip/dns.c, which refuses what is wrong there). */
+static bool use_servers(struct iq_dns *dns, const struct gw_conf_list *servers)
+{
+	char csv[1024], text[GW_ADDR_STRLEN];
+	struct gw_addr a;
+	size_t n = 0;
+
+	for (size_t i = 0; servers != NULL && i < servers->n; i++) {
+		if (gw_addr_parse(&a, servers->item[i], 53) != GW_OK ||
+		    n + GW_ADDR_STRLEN + 1 > sizeof(csv))
+			return false;
+		n += (size_t)snprintf(csv + n, sizeof(csv) - n, "%s%s", n > 0 ? "," : "",
+				      gw_addr_str(&a, text, sizeof(text)));
+	}
+	return n == 0 || ares_set_servers_ports_csv(dns->channel, csv) == ARES_SUCCESS;
+}
+
+enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base,
+		       const struct gw_conf_list *servers)
 {
 	struct iq_dns *dns = calloc(1, sizeof(*dns));
 	struct ares_options opt = {.timeout = QUERY_TIMEOUT, .tries = 2};
@@ -111,6 +129,10 @@ enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base)
 		return GW_ERR_NOMEM;
 	}
 	dns->up = true;
+	if (!use_servers(dns, servers)) {
+		iq_dns_free(dns);
+		return GW_ERR_INVAL;
+	}
 	*out = dns;
 	return GW_OK;
 }

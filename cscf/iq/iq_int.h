@@ -248,7 +248,9 @@ void iq_audit_stop(struct cscf_iq_link *link);
 
 /* dns.c: A and AAAA of a name, by c-ares on the loop */
 typedef void iq_dns_fn(void *arg, const struct gw_addr *addrs, size_t n);
-enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base) GW_MUST_CHECK;
+/** @param servers  address[:port] each; NULL or empty = the system's */
+enum gw_err iq_dns_new(struct iq_dns **out, struct event_base *base,
+		       const struct gw_conf_list *servers) GW_MUST_CHECK;
 void iq_dns_free(struct iq_dns *dns);
 /** @param fn called once, n = 0 on failure; possibly from within this call */
 void iq_dns_query(struct iq_dns *dns, const char *host, uint16_t port, iq_dns_fn *fn, void *arg);

@@ -28,7 +28,8 @@ struct event_base;
 /* Times in ms. Strings and lists are borrowed: outlive the pool. */
 struct cscf_iq_config {
 	const struct gw_conf_list *agw_list; /* "host:port"; a host is an address or a DNS name */
-	int64_t resolve_interval;            /* DNS names are asked again */
+	const struct gw_conf_list *dns_servers; /* NULL or empty = the system's */
+	int64_t resolve_interval;               /* DNS names are asked again */
 	int64_t request_timeout;
 	int64_t heartbeat;
 	int64_t agw_dead;       /* T_agwdead */

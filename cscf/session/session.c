@@ -343,6 +343,18 @@ bool cscf_session_has_calls(const struct cscf_session *s, gw_handle assoc)
 	return false;
 }
 
+size_t cscf_session_conns(const struct cscf_session *s, uint64_t *out, size_t max)
+{
+	uint32_t cursor = 0;
+	const struct call *c;
+	size_t n = 0;
+
+	while (n < max && (c = gw_handle_next(s->calls, &cursor)) != NULL)
+		if (c->fsm.state != CALL_S_ENDED && c->conn != 0)
+			out[n++] = c->conn;
+	return n;
+}
+
 void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out)
 {
 	uint32_t cursor = 0;

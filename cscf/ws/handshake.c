@@ -123,7 +123,7 @@ static enum cscf_ws_reject admit(struct cscf_ws_conn *c)
 	struct cscf_ws_listener *l = c->l;
 	enum gw_err err;
 
-	if (l->stopped)
+	if (l->stopped || l->refusing)
 		return CSCF_WS_REJECT_DRAINING;
 	if (c->refuse != CSCF_WS_REJECT_NONE)
 		return c->refuse;

@@ -338,6 +338,11 @@ void cscf_ws_listener_stop_accepting(struct cscf_ws_listener *l)
 	close_sockets(l);
 }
 
+void cscf_ws_listener_refuse(struct cscf_ws_listener *l, bool on)
+{
+	l->refusing = on;
+}
+
 void cscf_ws_listener_drain(struct cscf_ws_listener *l, uint16_t code, const char *reason)
 {
 	struct cscf_ws_conn *c, *next;

@@ -88,6 +88,10 @@ void cscf_ws_listener_free(struct cscf_ws_listener *l);
 /** Close the listening sockets; unfinished handshakes end with 503; open connections stay. */
 void cscf_ws_listener_stop_accepting(struct cscf_ws_listener *l);
 
+/** Answer every further handshake with 503 (a drain), or take them in again; nothing else changes.
+ */
+void cscf_ws_listener_refuse(struct cscf_ws_listener *l, bool on);
+
 /** Stop accepting and start the closing handshake on every open connection (WS-35). */
 void cscf_ws_listener_drain(struct cscf_ws_listener *l, uint16_t code, const char *reason);
 

@@ -113,7 +113,8 @@ struct cscf_ws_listener {
 	uint64_t next_id;
 	struct cscf_ws_tally sources, origins;
 	size_t n_conns, n_open, n_refusing, queued;
-	bool stopped;
+	bool stopped;  /* no listening socket any more */
+	bool refusing; /* cscf_ws_listener_refuse */
 };
 
 /* --- conn.c --------------------------------------------------------------------------------- */

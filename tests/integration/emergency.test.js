@@ -20,7 +20,7 @@ const OWN = { country: 'DE', lists: LISTS, country_map: ['127.0.0.0/8=DE', '::1=
 const UNKNOWN = { ...OWN, country_map: ['192.0.2.0/24=DE'] };
 const GOLDEN = readFileSync(`${ROOT}tests/golden/ims3gpp/emergency.xml`, 'utf8');
 
-const test = suite({ scripted: true, gateway: { cscf: { emergency: OWN } } });
+const test = suite({ scripted: true, gateway: { cscf: { emergency: OWN, ws: { drain_rate: 0 } } } });
 
 /** A client registered at the scripted core. */
 async function registered({ client, core }, user = 'alice', options) {

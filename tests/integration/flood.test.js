@@ -234,7 +234,7 @@ test(`${RELOADS} certificate reloads: no connection is dropped, new ones get the
 
 test('SIGTERM with 100 users: no new ones, 503 to what they ask, 1001 to each, exit 0 [WS-35]', async ({ core, own }) => {
 	const gw = await Gateway.start({ core, ...SPARE, origins: [ORIGIN], cscf: { overload: { retry_after: '11s', retry_after_max: '19s' },
-		shutdown: { grace: '2s' }, ws: { drain_time: '3s' } } });
+		shutdown: { grace: '2s' }, ws: { drain_time: '3s', drain_rate: 0 } } });
 	own({ close: () => gw.kill() });
 	const open = async (user) => own(await WsClient.open(gw.wssUrl, { user, origin: ORIGIN }));
 

@@ -7,11 +7,14 @@
 #include "common/sockaddr.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +131,51 @@ static void test_a_value_from_a_peer_cannot_start_a_log_line(void **state)
 	(void)close(fds[1]);
 }
 
+static void test_a_full_pipe_holds_nobody_up_and_is_told_afterwards(void **state)
+{
+	char buf[16384];
+	size_t octets = 0, lines = 0, told = 0;
+	int fds[2];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(fcntl(fds[1], F_SETPIPE_SZ, 8192), 8192);
+	gw_log_set_fd(fds[1]);
+	for (unsigned i = 0; i < 1000; i++) /* nobody reads: would wait for ever */
+		GW_LOG(GW_LOG_INFO, "full", "i=%u", i);
+	n = read(fds[0], buf, sizeof(buf) - 1);
+	assert_true(n > 0);
+	for (ssize_t i = 0; i < n; i++)
+		lines += buf[i] == '\n';
+	assert_in_range(lines, 1, 999);
+	GW_LOG(GW_LOG_INFO, "again", "i=%u", 0U);
+	octets = (size_t)read(fds[0], buf, sizeof(buf) - 1);
+	buf[octets] = '\0';
+	gw_log_set_fd(2);
+	assert_int_equal(
+	    sscanf(strstr(buf, "event=log.dropped"), "event=log.dropped lines=%zu", &told), 1);
+	assert_int_equal(lines + told, 1000);
+	assert_non_null(strstr(buf, "event=again"));
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void test_a_stuck_journal_and_a_closed_one_hold_nobody_up(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	gw_log_set_fd(fds[1]);
+	for (unsigned i = 0; i < 10000; i++)
+		GW_LOG(GW_LOG_INFO, "full", "i=%u", i);
+	(void)close(fds[0]);
+	GW_LOG(GW_LOG_INFO, "full", "i=%u", 0U); /* no SIGPIPE */
+	gw_log_set_fd(2);
+	(void)close(fds[1]);
+}
+
 static void test_metrics_text_groups_families(void **state)
 {
 	static struct gw_metric m[] = {
@@ -199,6 +247,8 @@ int main(void)
 	    cmocka_unit_test(test_ring_keeps_order_between_two_threads),
 	    cmocka_unit_test(test_full_ring_refuses_and_loses_nothing),
 	    cmocka_unit_test(test_a_value_from_a_peer_cannot_start_a_log_line),
+	    cmocka_unit_test(test_a_full_pipe_holds_nobody_up_and_is_told_afterwards),
+	    cmocka_unit_test(test_a_stuck_journal_and_a_closed_one_hold_nobody_up),
 	    cmocka_unit_test(test_metrics_text_groups_families),
 	    cmocka_unit_test(test_machine_refuses_unlisted_events_and_jumps),
 	};
