@@ -34,12 +34,15 @@ export function tempDir() {
 
 /** One daemon: process, operator socket, metrics, log. */
 export class Daemon {
-	constructor(kind, dir, conf, { args = [], env = {} } = {}) {
+	/** via: a command in front of the program, [] = none. */
+	constructor(kind, dir, conf, { args = [], env = {}, via = [] } = {}) {
 		Object.assign(this, { kind, dir, conf });
 		this.ctlPath = conf.ops.ctl_socket;
 		this.opsUrl = `http://${conf.ops.listen}`;
-		this.process = new Process(kind, program(`wicgate-${kind.replace(/\d+$/, '')}`),
-			['--config', writeConf(dir, `${kind}.yaml`, conf), ...args], { env: { ...SAN_ENV, ...env }, cwd: dir });
+		const [command, ...rest] = [...via, program(`wicgate-${kind.replace(/\d+$/, '')}`), '--config',
+			writeConf(dir, `${kind}.yaml`, conf), ...args];
+
+		this.process = new Process(kind, command, rest, { env: { ...SAN_ENV, ...env }, cwd: dir });
 	}
 
 	ctl(cmd, ...args) {

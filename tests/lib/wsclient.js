@@ -252,11 +252,11 @@ export class RawSocket {
 	received = Buffer.alloc(0);
 	ended = false;
 
-	static async open({ host = '127.0.0.1', port, secure = false }) {
+	static async open({ host = '127.0.0.1', port, secure = false, localAddress }) {
 		const self = new RawSocket();
 
-		self.sock = secure ? tls.connect({ host, port, rejectUnauthorized: false })
-			: net.connect({ host, port });
+		self.sock = secure ? tls.connect({ host, port, localAddress, rejectUnauthorized: false })
+			: net.connect({ host, port, localAddress });
 		self.sock.on('data', (d) => {
 			self.received = Buffer.concat([self.received, d]);
 		});

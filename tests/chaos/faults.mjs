@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The faults: what is done, what ends it, and what must be true of the calls afterwards. `play` returns when
+// the fault is over and seen to be over; `detect` and `recover` are in ms since it began (undefined: nobody is
+// to notice). keep: every call stays. lethal: calls may end, but none without a word, and nothing stays behind.
+import { writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { SECOND, within } from '../lib/wait.js';
+import { hurtIq } from './stage.mjs';
+
+const kill = (d, signal) => process.kill(d.process.pid, signal);
+const now = () => performance.now();
+
+/** Links of the first eP-CSCF, by AGW. */
+const inService = async (s) => (await s.fleet.cscfs[0].ctl('agw list')).filter((a) => a.in_service).length;
+
+async function iqFault(s, netem, ms, { seen }) {
+	const from = now();
+
+	hurtIq(netem);
+	const detect = seen ? await s.time(async () => await inService(s) === 0, from) : undefined;
+	await pause(Math.max(0, ms - (now() - from)));
+	hurtIq();
+	const healed = now();
+	await s.fleet.linked(2);
+	return { detect, recover: seen ? Math.round(now() - healed) : undefined };
+}
+
+export const faults = [
+	{ name: 'DNS silent, then refusing', keep: true, async play(s) {
+		for (const mood of ['silent', 'refuse']) {
+			const asked = s.fleet.dns.asked;
+
+			s.fleet.dns.mood = mood;
+			await s.time(() => s.fleet.dns.asked > asked + 3, now());
+			if (await inService(s) !== 2)
+				throw new Error('an AGW was dropped because DNS is away');
+		}
+		s.fleet.dns.mood = 'answer';
+		return {};
+	} },
+	{ name: 'DNS: an AGW leaves the name and returns', keep: true, async play(s) {
+		const from = now();
+
+		s.fleet.publish('agw', [0]);
+		const detect = await s.time(async () => await inService(s) === 1, from);
+		await pause(1000);
+		s.fleet.publish('agw', [0, 1]);
+		const back = now();
+		await s.fleet.linked(2);
+		return { detect, recover: Math.round(now() - back) };
+	} },
+	{ name: 'nobody reads the logs (full pipes)', keep: true, async play(s) {
+		const all = s.fleet.daemons;
+		const dropped = async (d) => (await d.metrics()).sum('log_lines_dropped_total');
+
+		await Promise.all(all.map((d) => d.ctl('log level', 'trace')));
+		for (const d of all)
+			d.process.child.stderr.pause();
+		const from = now();
+		try {
+			// Only what the calls say fills them, and our questions.
+			await s.time(async () => (await Promise.all(s.fleet.cscfs.map(dropped))).every((n) => n > 0), from, 15 * SECOND);
+		} finally {
+			for (const d of all)
+				d.process.child.stderr.resume();
+			await Promise.all(all.map((d) => d.ctl('log level', 'info')));
+		}
+		return {};
+	} },
+	{ name: 'disk of the log full', keep: true, own: true, async play(s) {
+		// The third AGW and eP-CSCF log to a file system of 16 kB.
+		return s.onFullDisk();
+	} },
+	{ name: 'wall clock +1 h, then -2 h', keep: true, async play(s) {
+		for (const step of ['+1h', '-1h']) {
+			writeFileSync(s.clock, `${step}\n`);
+			await pause(1200);
+		}
+		writeFileSync(s.clock, '+0\n');
+		return {};
+	} },
+	{ name: 'Iq: 10 % loss, 100 ms delay each way', keep: true, play: (s) => iqFault(s, 'loss 10% delay 100ms', 2500, { seen: false }) },
+	{ name: 'Iq: partition, media untouched', keep: true, play: (s) => iqFault(s, 'loss 100%', 2500, { seen: true }) },
+	{ name: 'SIGSTOP of an AGW for 1 s', keep: true, async play(s) {
+		kill(s.fleet.agws[0], 'SIGSTOP');
+		const from = now();
+		await pause(1000);
+		kill(s.fleet.agws[0], 'SIGCONT');
+		const recover = await s.time(() => s.calls.every((c) => now() - c.last < 100), from);
+		return { recover: recover - 1000 };
+	} },
+	{ name: 'SIGSTOP of an eP-CSCF for 1.5 s', keep: true, async play(s) {
+		kill(s.fleet.cscfs[0], 'SIGSTOP');
+		await pause(1500);
+		kill(s.fleet.cscfs[0], 'SIGCONT');
+		const from = now();
+		return { recover: await s.time(async () => (await s.fleet.cscfs[0].http('/readyz')).status === 200, from) };
+	} },
+	{ name: 'kill -9 of an AGW', lethal: true, async play(s) {
+		const victim = s.fleet.agws[0];
+		const had = (await s.fleet.counts('agw', 'contexts'))[0];
+		const from = now();
+
+		kill(victim, 'SIGKILL');
+		await victim.process.ended;
+		const detect = await s.time(async () => await inService(s) === 1, from);
+		// Every call has media again or is over, at both ends.
+		const recover = await s.time(() => s.calls.every((c) => !c.up || now() - c.last < 200), from);
+		await s.fleet.startAgw(0);
+		await s.fleet.linked(2);
+		return { detect, recover, had };
+	} },
+	{ name: 'kill -9 of an eP-CSCF', lethal: true, control: true, async play(s) {
+		const victim = s.fleet.cscfs[0];
+		const from = now();
+
+		s.fleet.orphans = (await s.fleet.counts('agw', 'contexts')).reduce((a, b) => a + b);
+		kill(victim, 'SIGKILL');
+		await victim.process.ended;
+		const detect = await s.time(() => s.churn.reconnects > 0, from);
+		await s.fleet.balanced(1);
+		await s.fleet.startCscf(0);
+		await s.fleet.balanced(2);
+		await s.fleet.linked(2);
+		return { detect, recover: Math.round(now() - from) };
+	} },
+	{ name: 'rolling restart of all AGWs', rolling: true, async play(s) {
+		const from = now();
+
+		for (const d of [...s.fleet.agws].filter((x) => x.index < 2)) {
+			kill(d, 'SIGTERM');
+			const how = await within(d.process.ended, 30 * SECOND, `${d.kind} to end`);
+			if (how.code !== 0)
+				throw new Error(`${d.kind} ended with ${how.signal ?? how.code}`);
+			await s.fleet.startAgw(d.index);
+			await s.fleet.linked(2);
+		}
+		return { recover: Math.round(now() - from) };
+	} },
+	{ name: 'rolling restart of all eP-CSCFs', rolling: true, async play(s) {
+		const from = now();
+
+		for (const d of [...s.fleet.cscfs].filter((x) => x.index < 2)) {
+			await d.ctl('drain'); // as preStop does, so that the balancer knows before the socket goes
+			await s.fleet.balanced(1);
+			kill(d, 'SIGTERM');
+			const how = await within(d.process.ended, 30 * SECOND, `${d.kind} to end`);
+			if (how.code !== 0)
+				throw new Error(`${d.kind} ended with ${how.signal ?? how.code}`);
+			await s.fleet.startCscf(d.index);
+			await s.fleet.balanced(2);
+			await s.fleet.linked(2);
+		}
+		return { recover: Math.round(now() - from) };
+	} },
+];

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// make chaos: every fault once, on two eP-CSCFs and two AGWs under live calls; a table at the end.
+//
+//   node tests/chaos/run.mjs [--calls N] [--rate N] [--json FILE] [part of a fault's name ...]
+//
+// Runs itself again in a network and mount namespace of its own (root). Exit code 1 when a fault cost more
+// than it may, 2 when it could not be played.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { table } from '../bench/bench.mjs';
+import { address } from '../lib/fleet.js';
+import { SECOND, within } from '../lib/wait.js';
+import { faults } from './faults.mjs';
+import { Stage } from './stage.mjs';
+
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+const { values: opt, positionals: wanted } = parseArgs({ allowPositionals: true, options: {
+	calls: { type: 'string', default: '20' }, rate: { type: 'string', default: '5' }, json: { type: 'string' },
+	inside: { type: 'boolean', default: false } } });
+const CALLS = Number(opt.calls);
+const RATE = Number(opt.rate);
+const CHURN_MS = 2000;
+
+if (!opt.inside) {
+	const self = fileURLToPath(import.meta.url);
+	const { status } = spawnSync('unshare', ['--net', '--mount', process.execPath, self, '--inside', ...process.argv.slice(2)],
+		{ stdio: 'inherit' });
+
+	process.exit(status ?? 2);
+}
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
+
+const say = (text) => process.stderr.write(`chaos: ${text}\n`);
+const at = (list, share) => list.length ? Math.round([...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(share * list.length))]) : undefined;
+
+/** A third AGW whose log is on a file system of 16 kB; calls until lines are dropped there. */
+async function onFullDisk() {
+	const mount = join(this.dir, 'small');
+
+	mkdirSync(mount);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', mount]);
+	const agw = await this.fleet.startAgw(2, { via: ['sh', '-c', `exec "$0" "$@" 2>>${join(mount, 'log')}`] });
+
+	this.fleet.publish('agw', [0, 1, 2]);
+	await this.fleet.linked(3);
+	await agw.ctl('log level', 'trace');
+	const from = performance.now();
+	const detect = await this.time(async () => (await agw.metrics()).sum('log_lines_dropped_total') > 0, from, 15 * SECOND);
+	await this.time(async () => (await this.fleet.counts('agw', 'contexts'))[2] > 0, from); // it serves on
+	process.kill(agw.process.pid, 'SIGTERM');
+	await within(agw.process.ended, 20 * SECOND, 'the AGW with the full disk to end');
+	if (agw.process.exit.code !== 0)
+		throw new Error(`ended with ${agw.process.exit.code}`);
+	this.fleet.publish('agw', [0, 1]);
+	await this.fleet.linked(2);
+	execFileSync('umount', [mount]);
+	return { detect };
+}
+
+async function play(s, fault) {
+	const row = { fault: fault.name, problems: [] };
+	const rolling = fault.rolling;
+
+	if (rolling && s.wic)
+		await end(s, row);
+	if (!s.wic && !rolling)
+		await s.hold();
+	if (rolling && fault.name.includes('AGW'))
+		await s.hold(CALLS, { duration: 4, total: 1e6 });
+	const churned = s.churn.run(rolling ? { rate: Math.max(RATE, CALLS / 4), ms: 4000 } : { rate: RATE, ms: CHURN_MS });
+	await s.time(() => s.churn.up > 0, performance.now());
+	if (rolling && !s.wic)
+		await pause(3000); // until as many calls are live as will be
+	s.mark();
+	const before = s.upCalls;
+	row.before = before.length + s.churn.up;
+	try {
+		Object.assign(row, await fault.play(s));
+	} catch (err) {
+		row.problems.push(err.message.split('\n')[0]);
+	}
+	if (!rolling)
+		await pause(300);
+	const alive = before.filter((c) => c.up && performance.now() - c.last < 300);
+	if (!rolling) {
+		row.repaired = alive.filter((c) => c.repaired).length;
+		row.kept = alive.length - row.repaired;
+		row.released = before.filter((c) => c.call.why === 'bye received').length;
+		if (fault.control) // nobody is left who could tell the other end: its AGW ends the media
+			row.released = before.length - alive.length;
+		row.gap50 = at(alive.map((c) => c.gap), 0.5);
+		row.gap99 = at(alive.map((c) => c.gap), 0.99);
+	} else if (s.wic) {
+		const ends = s.wic.process.lines.filter((l) => l.startsWith('event=ended')).map((l) => /by=(\w+)/.exec(l)[1]);
+
+		row.lost = ends.filter((by) => by !== 'local').length;
+		row.ended = ends.filter((by) => by === 'local').length;
+		row.failed = s.wic.process.lines.filter((l) => l.startsWith('event=call-failed')).length;
+		const gaps = s.calls.filter((c) => c.worst > 0).map((c) => c.worst);
+		row.gap50 = at(gaps, 0.5);
+		row.gap99 = at(gaps, 0.99);
+	}
+	const fates = await churned();
+	row.churn = `${fates.ok}/${fates.refused}/${fates.lost}`;
+	row.lost = (row.lost ?? before.length - row.kept - row.repaired - row.released) + (fault.lethal ? 0 : fates.lost);
+	if (rolling)
+		row.kept = fates.ok + (row.ended ?? 0);
+	if (row.lost > 0)
+		row.problems.push(`${row.lost} calls lost: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}`);
+	if (fault.keep && row.kept !== before.length)
+		row.problems.push(`${before.length - row.kept} of ${before.length} calls did not stay`);
+	for (const d of s.fleet.daemons)
+		if (d.process.exit && d.process.exit.signal !== 'SIGKILL' && d.process.exit.code !== 0)
+			row.problems.push(`${d.kind} ended with ${d.process.exit.signal ?? d.process.exit.code}`);
+	if (fault.lethal || rolling)
+		await end(s, row);
+	say(`${row.problems.length ? 'NOT ' : ''}ok: ${fault.name}${row.problems.map((p) => `\n  ${p}`).join('')}${
+		fates.refused ? `\n  refused: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}` : ''}`);
+	return row;
+}
+
+/** The calls with media end; what is left then has leaked. */
+async function end(s, row) {
+	if (s.wic)
+		await s.unhold();
+	row.leaked = await s.leaked();
+	if (row.leaked)
+		row.problems.push(`${row.leaked} contexts, streams and dialogs are left`);
+}
+
+const chosen = faults.filter((f) => wanted.length === 0 || wanted.some((w) => f.name.includes(w)));
+const rows = [];
+let s;
+let code = 0;
+
+try {
+	const iq = { heartbeat: '500ms' };
+
+	s = await Stage.start({ held: CALLS, users: Math.max(24, 2 * CALLS),
+		cscf: { iq, T_agwdead: '5s', shutdown: { grace: '20s' }, log: { level: 'info' } },
+		agw: { iq, shutdown: { grace: '20s' }, ice: { timeout: '60s' }, log: { level: 'info' } } });
+	s.onFullDisk = onFullDisk;
+	s.clock = join(s.dir, 'clock');
+	writeFileSync(s.clock, '+0\n');
+	// The second of each kind believes a clock of ours.
+	const env = { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: s.clock, FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_CACHE_DURATION: '1' };
+	if (chosen.some((f) => f.name.includes('clock'))) {
+		await s.fleet.agws[1].stop();
+		await s.fleet.startAgw(1, { env });
+		await s.fleet.cscfs[1].stop();
+		await s.fleet.startCscf(1, { env });
+		await s.fleet.linked(2);
+		await s.fleet.balanced(2);
+	}
+	for (const fault of chosen)
+		rows.push(await play(s, fault));
+	if (s.wic) {
+		const last = { problems: [] };
+
+		await end(s, last);
+		for (const row of rows.filter((r) => r.leaked === undefined))
+			row.leaked = last.leaked;
+		rows.at(-1).problems.push(...last.problems);
+	}
+} catch (err) {
+	say(err.stack);
+	code = 2;
+} finally {
+	for (const problem of await s?.stop() ?? []) {
+		say(problem);
+		code ||= 1;
+	}
+}
+const ms = (n) => n === undefined ? '-' : `${n}`;
+const cells = (r) => [r.fault, r.before, r.kept, ms(r.repaired), ms(r.released), r.lost, ms(r.leaked), ms(r.gap50), ms(r.gap99), ms(r.detect), ms(r.recover), r.churn];
+console.log(`\n${table([['fault', 'before', 'kept', 'repaired', 'released', 'lost', 'leaked', 'gap p50', 'gap p99', 'detect', 'recover',
+	'short calls'], ...rows.map(cells)])}\n\n` +
+	`${CALLS} calls with media and ${RATE} short calls a second; times and gaps (longest without media, towards the core) in ms;\n` +
+	`short calls: ended in order / refused / ended by somebody else. AGWs on ${address('agw', 0)}…, heartbeat 500 ms, T_agwdead 5 s.`);
+if (opt.json)
+	writeFileSync(opt.json, JSON.stringify({ rows, code }));
+if (rows.some((r) => r.problems.length))
+	code ||= 1;
+process.exit(code);
