@@ -10,8 +10,7 @@ if [ "${1:-}" = --ready ]; then
 	exit 0
 fi
 dir=$(mktemp -d)
-resolver=$(sed -n 's/^nameserver \([^ ]*\).*/\1/p' /etc/resolv.conf | head -n 1)
-sed -e "s/@RESOLVER@/$resolver/" -e "s|@DIR@|$dir|g" -e "s|@WAF@|${WAF_ISSUER:-}|" /etc/wicgate/nginx.conf >"$dir/nginx.conf"
+sed -e "s|@DIR@|$dir|g" -e "s|@WAF@|${WAF_ISSUER:-}|" /etc/wicgate/nginx.conf >"$dir/nginx.conf"
 config="\"domain\":\"${DOMAIN:-ims.test}\",\"number\":\"${NUMBER:-echo}\",\"user\":\"${SIP_USER:-alice}\""
 [ -z "${WSS:-}" ] || config+=",\"wss\":\"$WSS\""
 [ -n "${WSS:-}" ] || config+=",\"wssPort\":${WSS_PORT:-8443}"

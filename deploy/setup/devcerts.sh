@@ -5,7 +5,7 @@
 #
 # Writes into DIR what is missing, and again when a certificate ends within a day or lacks a NAME:
 #   ca.pem, ca.key           the development CA (import ca.pem into a browser to trust W2)
-#   server.pem, server.key   W2 (WSS): localhost, 127.0.0.1, ::1, cscf, web, w2.ims.example.net,
+#   server.pem, server.key   W2 (WSS): localhost, 127.0.0.1, ::1, cscf, lb, web, w2.ims.example.net,
 #                            this machine's host name and addresses, and each NAME (DNS or IP)
 #   waf.pem, waf.key         the WAF (HTTPS): waf and the same names
 #   iq-cscf.pem, .key        the eP-CSCF on Iq (TLS client), SAN cscf
@@ -94,7 +94,7 @@ mapfile -t own < <(
 	{ hostname -I 2>/dev/null || true; } | tr ' ' '\n' | grep -v '^fe80' | grep . || true
 )
 ca
-leaf server serverAuth localhost 127.0.0.1 ::1 cscf web w2.ims.example.net "${own[@]}" "$@"
+leaf server serverAuth localhost 127.0.0.1 ::1 cscf lb web w2.ims.example.net "${own[@]}" "$@"
 leaf waf serverAuth waf localhost 127.0.0.1 ::1 "${own[@]}" "$@"
 leaf iq-cscf clientAuth,serverAuth cscf localhost
 leaf iq-agw serverAuth,clientAuth agw localhost 127.0.0.1 ::1

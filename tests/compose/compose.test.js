@@ -168,6 +168,46 @@ test('registrations spread over both eP-CSCFs', { timeout: 120000 }, async () =>
 	}
 });
 
+test('the balancer tells each eP-CSCF the browser\'s own address [SEC-28]', async () => {
+	assert.ok(healthy, 'the containers are up');
+	const browser = await lab.address((await lab.ids('browser'))[0]);
+	let n = 0;
+
+	for (const id of await lab.ids('cscf')) {
+		const list = JSON.parse(await lab.exec(id, 'wicgatectl', '--socket', '/run/wicgate/cscf.sock', '--json', 'reg', 'list'));
+
+		for (const row of JSON.stringify(list).matchAll(/"peer":"([0-9.]+):\d+"/g)) {
+			assert.equal(row[1], browser);
+			n++;
+		}
+	}
+	assert.ok(n >= callers.length, `${n} registrations seen`);
+});
+
+test('an eP-CSCF is stopped and started: its browsers register at the other by themselves and call, then it is used again [WS-35]', { timeout: 150000 }, async () => {
+	assert.ok(healthy, 'the containers are up');
+	const [first, second] = await lab.ids('cscf');
+	const begun = Date.now();
+
+	await lab.output(lab.docker, ['stop', '-t', '60', first]);
+	assert.equal(await lab.inspect(first, '{{.State.ExitCode}}'), '0');
+	await until(async () => count(await lab.status(second, 'cscf'), 'connections') === callers.length &&
+		(await Promise.all(callers.map((c) => c.state()))).every((s) => s.registration === 'registered'),
+	{ ms: 45000, every: 250, what: 'every browser to be registered at the eP-CSCF that is left' });
+	say(`stopped, and everybody at the other after ${Date.now() - begun} ms`);
+	for (const caller of callers) {
+		await caller.call('echo');
+		await caller.hangup();
+	}
+	await lab.output(lab.docker, ['start', first]);
+	await lab.healthy('cscf');
+	await until(async () => {
+		await callers[0].signOut();
+		await callers[0].register();
+		return holding(await statuses('cscf'), 'registrations').includes(first);
+	}, { ms: 40000, every: 500, what: 'the balancer to use the one that came back' });
+});
+
 test('web identity in the compose network: a user and a guest register by token, the guest calls', { timeout: 60000 }, async () => {
 	assert.ok(healthy, 'the containers are up');
 	const [user, guest] = callers;

@@ -74,7 +74,7 @@ export class Lab {
 
 		await show(this.compose[0], this.#composed('up', '-d', '--no-build', ...replicas),
 			{ env: this.env, prefix: 'up' });
-		for (const service of ['core', 'waf', 'agw', 'cscf', 'web'])
+		for (const service of ['core', 'waf', 'agw', 'lb', 'cscf', 'web'])
 			await this.healthy(service);
 	}
 
@@ -138,7 +138,7 @@ export class Lab {
 	 */
 	async browser() {
 		const [id] = await this.ids('browser');
-		const addresses = await Promise.all(['web', 'waf'].map(async (name) => `MAP ${name} ${await this.address((await this.ids(name))[0])}`));
+		const addresses = await Promise.all(['web', 'waf', 'lb'].map(async (name) => `MAP ${name} ${await this.address((await this.ids(name))[0])}`));
 		const pid = await this.inspect(id, '{{.State.Pid}}');
 		const executable = join(this.dir, 'chromium-in-network');
 
