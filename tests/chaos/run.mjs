@@ -7,7 +7,7 @@
 // Runs itself again in a network and mount namespace of its own (root). Exit code 1 when a fault cost more
 // than it may, 2 when it could not be played.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { table } from '../bench/bench.mjs';
 import { address } from '../lib/fleet.js';
 import { SECOND, within } from '../lib/wait.js';
+import { Churn } from './churn.mjs';
 import { faults } from './faults.mjs';
 import { Stage } from './stage.mjs';
 
@@ -38,27 +39,51 @@ execFileSync('ip', ['link', 'set', 'lo', 'up']);
 const say = (text) => process.stderr.write(`chaos: ${text}\n`);
 const at = (list, share) => list.length ? Math.round([...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(share * list.length))]) : undefined;
 
-/** A third AGW whose log is on a file system of 16 kB; calls until lines are dropped there. */
-async function onFullDisk() {
-	const mount = join(this.dir, 'small');
+/** An AGW whose log is on a file system of 16 kB and an eP-CSCF whose log nobody reads: both serve calls, and end in order. */
+async function onFullLogs() {
+	const { fleet } = this;
+	const small = join(this.dir, 'small');
+	const pipe = join(this.dir, 'pipe');
 
-	mkdirSync(mount);
-	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', mount]);
-	const agw = await this.fleet.startAgw(2, { via: ['sh', '-c', `exec "$0" "$@" 2>>${join(mount, 'log')}`] });
-
-	this.fleet.publish('agw', [0, 1, 2]);
-	await this.fleet.linked(3);
-	await agw.ctl('log level', 'trace');
+	mkdirSync(small);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', small]);
+	execFileSync('mkfifo', [pipe]);
+	const fd = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+	for (let room = true; room;) {
+		try {
+			writeSync(fd, Buffer.alloc(4096));
+		} catch {
+			room = false;
+		}
+	}
+	const into = (file) => ({ via: ['sh', '-c', `exec "$0" "$@" 2>>${file}`] });
+	const agw = await fleet.startAgw(2, into(join(small, 'log')));
+	fleet.publish('agw', [0, 1, 2]);
+	const cscf = await fleet.startCscf(2, into(pipe));
+	await fleet.linked(3);
+	for (const d of [agw, cscf])
+		await d.ctl('log level', 'trace');
 	const from = performance.now();
-	const detect = await this.time(async () => (await agw.metrics()).sum('log_lines_dropped_total') > 0, from, 15 * SECOND);
-	await this.time(async () => (await this.fleet.counts('agw', 'contexts'))[2] > 0, from); // it serves on
-	process.kill(agw.process.pid, 'SIGTERM');
-	await within(agw.process.ended, 20 * SECOND, 'the AGW with the full disk to end');
-	if (agw.process.exit.code !== 0)
-		throw new Error(`ended with ${agw.process.exit.code}`);
-	this.fleet.publish('agw', [0, 1]);
-	await this.fleet.linked(2);
-	execFileSync('umount', [mount]);
+	const users = new Churn({ url: fleet.wssUrl(2), origin: fleet.origin, users: 8, first: 400 });
+	await users.start();
+	const over = users.run({ rate: 5, ms: 1000 });
+	const detect = await this.time(async () => (await Promise.all([agw, cscf].map((d) => d.metrics())))
+		.every((m) => m.sum('log_lines_dropped_total') > 0) && (await fleet.counts('agw', 'contexts'))[2] > 0, from, 15 * SECOND);
+	const fates = await over();
+	if (!fates.ok || fates.lost || fates.refused)
+		throw new Error(`calls of the eP-CSCF that cannot log: ${JSON.stringify(fates)}`);
+	await users.stop();
+	fleet.publish('agw', [0, 1]);
+	for (const d of [cscf, agw]) {
+		process.kill(d.process.pid, 'SIGTERM');
+		const how = await within(d.process.ended, 20 * SECOND, `${d.kind}, which cannot log, to end`);
+		if (how.code !== 0)
+			throw new Error(`${d.kind} ended with ${how.signal ?? how.code}`);
+	}
+	fleet.agws.length = fleet.cscfs.length = 2;
+	await fleet.linked(2);
+	execFileSync('umount', [small]);
+	closeSync(fd);
 	return { detect };
 }
 
@@ -107,7 +132,9 @@ async function play(s, fault) {
 	}
 	const fates = await churned();
 	row.churn = `${fates.ok}/${fates.refused}/${fates.lost}`;
-	row.lost = (row.lost ?? before.length - row.kept - row.repaired - row.released) + (fault.lethal ? 0 : fates.lost);
+	row.lost ??= rolling ? 0 : before.length - row.kept - row.repaired - row.released;
+	if (!fault.lethal)
+		row.lost += fates.lost;
 	if (rolling)
 		row.kept = fates.ok + (row.ended ?? 0);
 	if (row.lost > 0)
@@ -119,6 +146,9 @@ async function play(s, fault) {
 			row.problems.push(`${d.kind} ended with ${d.process.exit.signal ?? d.process.exit.code}`);
 	if (fault.lethal || rolling)
 		await end(s, row);
+	if (process.env.CHAOS_LOGS && row.problems.length)
+		for (const d of s.fleet.daemons)
+			console.error(`--- ${d.kind}\n${d.process.tail(40)}`);
 	say(`${row.problems.length ? 'NOT ' : ''}ok: ${fault.name}${row.problems.map((p) => `\n  ${p}`).join('')}${
 		fates.refused ? `\n  refused: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}` : ''}`);
 	return row;
@@ -144,7 +174,7 @@ try {
 	s = await Stage.start({ held: CALLS, users: Math.max(24, 2 * CALLS),
 		cscf: { iq, T_agwdead: '5s', shutdown: { grace: '20s' }, log: { level: 'info' } },
 		agw: { iq, shutdown: { grace: '20s' }, ice: { timeout: '60s' }, log: { level: 'info' } } });
-	s.onFullDisk = onFullDisk;
+	s.onFullLogs = onFullLogs;
 	s.clock = join(s.dir, 'clock');
 	writeFileSync(s.clock, '+0\n');
 	// The second of each kind believes a clock of ours.

@@ -2,7 +2,7 @@
 //
 // What a fault is played on: a fleet behind its balancer, the core stand-in, an IMS UE that echoes, WICs
 // with real media that hold calls, and WICs that call all the time. All in a network namespace of its own,
-// so that `tc` on its loopback interface hurts nobody else.
+// so that what is done to its loopback interface hurts nobody else.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,22 +16,24 @@ import { SECOND, until, within } from '../lib/wait.js';
 import { Churn } from './churn.mjs';
 
 const IQ = BASE + 23;
-const tc = (...args) => execFileSync('tc', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+const run = (...command) => execFileSync(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** What of the loopback's traffic is Iq gets this netem; the rest passes. undefined: all as before. */
-export function hurtIq(netem) {
+/**
+ * loss: share of the packets of Iq that are dropped, 1 = all of them; delay: of whatever passes the loopback
+ * interface, as netem says it. Nothing: all as before. (tc alone cannot pick Iq on every kernel.)
+ */
+export function hurt({ loss = 0, delay } = {}) {
+	run('iptables', '-F', 'INPUT');
 	try {
-		tc('qdisc', 'del', 'dev', 'lo', 'root');
+		run('tc', 'qdisc', 'del', 'dev', 'lo', 'root');
 	} catch {
 		// There was none.
 	}
-	if (!netem)
-		return;
-	tc('qdisc', 'add', 'dev', 'lo', 'root', 'handle', '1:', 'prio', 'bands', '3', 'priomap', ...Array(16).fill('0'));
-	tc('qdisc', 'add', 'dev', 'lo', 'parent', '1:3', 'handle', '30:', 'netem', ...netem.split(' '));
-	for (const way of ['sport', 'dport'])
-		tc('filter', 'add', 'dev', 'lo', 'parent', '1:', 'protocol', 'ip', 'u32', 'match', 'ip', 'protocol', '6', '0xff',
-			'match', 'ip', way, IQ, '0xffff', 'flowid', '1:3');
+	const share = loss < 1 ? ['-m', 'statistic', '--mode', 'random', '--probability', String(loss)] : [];
+	for (const way of loss > 0 ? ['--sport', '--dport'] : [])
+		run('iptables', '-A', 'INPUT', '-p', 'tcp', way, String(IQ), ...share, '-j', 'DROP');
+	if (delay)
+		run('tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'netem', 'limit', '100000', 'delay', ...delay.split(' '));
 }
 
 /** One call at the UE: echoes, and knows the longest time without a packet since mark(). */
@@ -165,7 +167,7 @@ export class Stage {
 	}
 
 	async stop() {
-		hurtIq();
+		hurt();
 		const errors = [];
 		const attempt = (p) => Promise.resolve(p).catch((err) => errors.push(err.message));
 
