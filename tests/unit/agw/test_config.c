@@ -56,7 +56,7 @@ static void test_defaults_make_a_gateway(void **state)
 	assert_int_equal(gw_addr_port(&l->parts.iq.listen), 7070);
 	assert_true(gw_addr_is_loopback(&l->parts.iq.listen));
 	assert_false(l->parts.iq.insecure);
-	assert_int_equal(l->parts.iq.heartbeat_ms, 2000);
+	assert_int_equal(l->parts.iq.heartbeat_ms, 1000);
 	assert_int_equal(l->parts.iq.orphan_ms, 60000);
 	assert_int_equal(l->parts.contexts.reserve_ttl_ms, 300000);
 	assert_int_equal(l->parts.contexts.heartbeat_ms, 600000);
@@ -211,6 +211,46 @@ static void test_asking_for_consent_needs_time_to_ask(void **state)
 	unload(l);
 }
 
+static void test_full_ice_excludes_what_it_cannot_do(void **state)
+{
+	static const struct {
+		const char *set, *named;
+	} bad[] = {
+	    {"access.shared_ports=4", "access.shared_ports"},
+	    {"ice.tcp=passive", "ice.tcp"},
+	    {"access.listen_ip=0.0.0.0", "access.listen_ip"},
+	    {"consent.timeout=6s", "consent.timeout"},
+	    {"ice.turn.server=turn.example.net", "ice.turn.server"},
+	};
+	const char *good[] = {"ice.mode=full", "ice.turn.server=192.0.2.7", "ice.turn.username=u",
+			      "ice.turn.password=p"};
+	struct loaded *l = load(good, 4);
+
+	(void)state;
+	REQ("ICE-28");
+	assert_int_equal(l->make, GW_OK);
+	assert_true(l->parts.iq.defaults.ice_full);
+	assert_int_equal(gw_addr_port(&l->parts.pool.ice_turn.server), 3478);
+	assert_string_equal(l->parts.pool.ice_turn.password, "p");
+	unload(l);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const char *set[] = {"ice.mode=full", bad[i].set};
+
+		l = load(set, 2);
+		assert_int_equal(l->load, GW_OK);
+		assert_int_not_equal(l->make, GW_OK);
+		assert_non_null(strstr(l->why, bad[i].named));
+		unload(l);
+	}
+	l = load(&good[1], 1); /* a relay is for full agents */
+	assert_int_not_equal(l->make, GW_OK);
+	assert_non_null(strstr(l->why, "ice.turn.server"));
+	unload(l);
+	l = load(NULL, 0);
+	assert_false(l->parts.iq.defaults.ice_full);
+	unload(l);
+}
+
 static void test_example_configuration_is_good(void **state)
 {
 	const struct gw_conf_source src = {.file = "deploy/conf/wicgate-agw.yaml"};
@@ -249,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(test_mistakes_name_their_key),
 	    cmocka_unit_test(test_control_is_never_on_the_access_network),
 	    cmocka_unit_test(test_asking_for_consent_needs_time_to_ask),
+	    cmocka_unit_test(test_full_ice_excludes_what_it_cannot_do),
 	    cmocka_unit_test(test_example_configuration_is_good),
 	    cmocka_unit_test(test_default_name_has_only_characters_of_an_id),
 	};
