@@ -2,7 +2,7 @@
 # Test tiers and checks; included by the Makefile. Each tier prints its progress and ends with
 # a line "TIER: N passed, N failed"; `make test` runs them all and sums.
 
-TIERS ?= unit-asan unit-tsan integration e2e deploy compose fuzz-smoke trace lint
+TIERS ?= unit-asan unit-tsan integration e2e chaos deploy compose fuzz-smoke trace lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 # What anybody on the net can send first runs longer (SEC-27).
@@ -37,6 +37,13 @@ e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
 	@tests/lib/run-node.sh e2e tests/e2e
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
+
+.PHONY: chaos chaos-long bench-scale
+chaos: deps-npm release ## faults on two eP-CSCFs and two AGWs under live calls, a table of what became of those (root)
+	@WICGATE_BIN=$(CURDIR)/build/release/bin tests/lib/run-node.sh chaos tests/chaos
+chaos-long: deps-npm release ; @WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/run.mjs --calls 50
+bench-scale: deps-npm release ## calls with 1, 2, 3 AGWs and 1, 2 eP-CSCFs; CPU per call of each process
+	@node tests/bench/scale.mjs
 
 .PHONY: deploy
 deploy: deb deps-npm ## systemd units, Debian packages, Kubernetes manifests: checked, built, installed, removed

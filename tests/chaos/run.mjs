@@ -17,7 +17,7 @@ import { address } from '../lib/fleet.js';
 import { SECOND, within } from '../lib/wait.js';
 import { Churn } from './churn.mjs';
 import { faults } from './faults.mjs';
-import { Stage } from './stage.mjs';
+import { Stage, haveNetem } from './stage.mjs';
 
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 const { values: opt, positionals: wanted } = parseArgs({ allowPositionals: true, options: {
@@ -139,6 +139,10 @@ async function play(s, fault) {
 		row.kept = fates.ok + (row.ended ?? 0);
 	if (row.lost > 0)
 		row.problems.push(`${row.lost} calls lost: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}`);
+	if (fault.repair && row.released > 0)
+		row.problems.push(`${row.released} calls ended that could have moved`);
+	if (fault.repair && !(row.repaired > 0 && row.gap99 < 5000))
+		row.problems.push(`${row.repaired} calls moved, longest silence ${row.gap99} ms`);
 	if (fault.keep && row.kept !== before.length)
 		row.problems.push(`${before.length - row.kept} of ${before.length} calls did not stay`);
 	for (const d of s.fleet.daemons)
@@ -159,11 +163,17 @@ async function end(s, row) {
 	if (s.wic)
 		await s.unhold();
 	row.leaked = await s.leaked();
+	for (const earlier of rows) // their calls were the same ones
+		earlier.leaked ??= row.leaked;
 	if (row.leaked)
 		row.problems.push(`${row.leaked} contexts, streams and dialogs are left`);
 }
 
-const chosen = faults.filter((f) => wanted.length === 0 || wanted.some((w) => f.name.includes(w)));
+const netem = haveNetem();
+const chosen = faults.filter((f) => (netem || !f.netem) && (wanted.length === 0 || wanted.some((w) => f.name.includes(w))));
+
+if (!netem)
+	say('this kernel has no netem: nothing is delayed, only lost');
 const rows = [];
 let s;
 let code = 0;
@@ -193,8 +203,6 @@ try {
 		const last = { problems: [] };
 
 		await end(s, last);
-		for (const row of rows.filter((r) => r.leaked === undefined))
-			row.leaked = last.leaked;
 		rows.at(-1).problems.push(...last.problems);
 	}
 } catch (err) {

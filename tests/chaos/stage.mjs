@@ -36,6 +36,17 @@ export function hurt({ loss = 0, delay } = {}) {
 		run('tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'netem', 'limit', '100000', 'delay', ...delay.split(' '));
 }
 
+/** Can this kernel delay packets? */
+export function haveNetem() {
+	try {
+		hurt({ delay: '1ms' });
+		hurt();
+		return true;
+	} catch {
+		return false;
+	}
+}
+
 /** One call at the UE: echoes, and knows the longest time without a packet since mark(). */
 class Heard {
 	packets = 0;

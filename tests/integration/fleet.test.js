@@ -187,9 +187,20 @@ test('load spreads over 3 AGWs within 15 %; a fourth that DNS names takes its sh
 		for (let i = 0; i < 12; i++)
 			wics.push(await wic(`load${i}`));
 		assert.ok(new Set(wics.map((w) => w.at)).size === 2);
+		// Calls come faster than AGWs report; what they reported is to be what they have, twelve calls each time.
+		const reported = (counts) => until(async () => {
+			for (const c of fleet.cscfs)
+				for (const a of (await c.ctl('agw list')).filter((x) => x.in_service))
+					if (a.contexts !== counts[Number(a.agw.slice(4))] || a.cpu_permille > 500)
+						return false;
+			return true;
+		}, { what: 'every AGW to report its load' });
 		const more = async (n) => {
-			for (let i = 0; i < n; i += 4)
+			for (let i = 0; i < n; i += 4) {
+				if (i % 12 === 0)
+					await reported(await fleet.counts('agw', 'contexts'));
 				calls.push(...await Promise.all(wics.slice(i % 12, i % 12 + 4).map(callOf)));
+			}
 		};
 		await more(60);
 		let counts = await fleet.counts('agw', 'contexts');
