@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define REPLY_MS   10000
-#define CONNECT_MS 10000
-#define DRAIN_MS   2000 /* most a packet may be on its way */
+#define CONNECT_MS 15000
+#define DRAIN_MS   5000 /* most a packet may be on its way */
 #define SHOWN      20   /* failures told */
 
 const char *const churn_fault_words[CHURN_FAULT_COUNT] = {
@@ -214,7 +214,7 @@ static void connect_step(struct churn *ch, struct churn_call *k, struct bench_ca
 	if (!c->keyed)
 		return;
 	if (!k->stays)
-		bench_hist_add(ch->setup, (now - k->began_ms) * 1000000);
+		bench_hist_add(ch->setup, (now - k->began_ms) * CHURN_SETUP_NS);
 	c->quiet = false;
 	k->talked = true;
 	k->until_ms = now + ch->o.hold_ms / 2 + below(ch->o.hold_ms + 1);

@@ -45,6 +45,8 @@ enum churn_fault {
 	    CHURN_FAULT_COUNT
 };
 
+#define CHURN_SETUP_NS 10000 /* a millisecond of set-up in the histogram: it reaches 20 s so */
+
 struct churn_call { /* beside bench->calls[] */
 	enum churn_phase phase;
 	enum churn_phase give_up; /* in this phase; CHURN_FREE = not */

@@ -16,8 +16,8 @@
 
 #define STALLED_NS INT64_C(50000000)
 #define AT_ONCE    4     /* calls begun in one millisecond */
-#define SETTLE_MS  15000 /* for the last calls to end */
-#define PLACES_S   4 /* a call is gone this long after its talk at the latest, when all is well */
+#define SETTLE_MS  30000 /* for the last calls to end */
+#define PLACES_S   6 /* a call is gone this long after its talk at the latest, when all is well */
 
 static void usage(void)
 {
@@ -103,6 +103,11 @@ static void put(json_t *j, const char *name, uint64_t v)
 	json_object_set_new(j, name, json_integer((json_int_t)v));
 }
 
+static double setup_ms(const struct churn *ch, double p)
+{
+	return bench_hist_us(ch->setup, p) * 1000 / CHURN_SETUP_NS;
+}
+
 static void print(const struct churn *ch, double t, bool last)
 {
 	json_t *j = json_object();
@@ -126,8 +131,8 @@ static void print(const struct churn *ch, double t, bool last)
 	put(j, "own_late_ticks", ch->b->late_ticks);
 	put(j, "own_left_out_ms", ch->left_out_ms);
 	put(j, "own_overrun", bench_wire_overrun(ch->b->wire));
-	json_object_set_new(j, "setup_p50_ms", json_real(bench_hist_us(ch->setup, 0.5) / 1000));
-	json_object_set_new(j, "setup_p99_ms", json_real(bench_hist_us(ch->setup, 0.99) / 1000));
+	json_object_set_new(j, "setup_p50_ms", json_real(setup_ms(ch, 0.5)));
+	json_object_set_new(j, "setup_p99_ms", json_real(setup_ms(ch, 0.99)));
 	if (last && ch->flood != NULL)
 		json_object_set_new(j, "flood", bench_flood_figures(ch->flood));
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));

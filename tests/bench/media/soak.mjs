@@ -73,7 +73,7 @@ if (e.flood)
 		Object.entries(r.drops).filter(([, v]) => v > 0).map(([k, v]) => `${k} ${v}`).join(', ')}`);
 console.log(`left: ${r.after.contexts} contexts, ${r.after.streams} streams, ${r.after.ports} ports in use, ${r.after.resting} resting; descriptors ${
 	r.before.fds} before, ${r.after.fds} after`);
-const m = memory(r);
+const m = r.options.leaks ? memory(r) : undefined;
 if (m)
 	console.log(`memory: ${(m.kib / 1024).toFixed(1)} MiB PSS on average from minute ${(m.from / 60).toFixed(1)} on, fitted growth ${Math.round(m.grown)} KiB (allowed: ${
 		Math.round(m.bound)})`);
