@@ -89,6 +89,8 @@ static void full_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now
 	f->now_ms = now_ms;
 	if (now_ms >= f->next_ms)
 		agw_full_turn(f, now_ms);
+	if (f->lite.base.pair.local >= AGW_ICE_RELAYED && f->lite.base.may_send)
+		f->lite.consent_ms = f->relay_lost ? 0 : now_ms;
 	agw_lite_provider.tick(ice, env, now_ms);
 }
 

@@ -28,6 +28,9 @@
 static void on_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer arg)
 {
 	(void)arg;
+	/* said of every agent with a relay: the answer to our last Refresh is not waited for */
+	if (strstr(text, "alive TURN refreshes") != NULL)
+		return;
 	GW_LOG_LIMITED(
 	    (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL)) != 0 ? GW_LOG_ERROR : GW_LOG_WARN,
 	    "ice.libnice", "domain=%s text=\"%.200s\"", domain != NULL ? domain : "", text);
@@ -96,9 +99,24 @@ static void on_selected(NiceAgent *agent, guint stream, guint component, NiceCan
 	if (!from_nice(&pair.remote, &remote->addr))
 		return;
 	pair.local = gw_addr_is_v6(&pair.remote) ? 1 : 0;
-	if (local->type == NICE_CANDIDATE_TYPE_RELAYED)
+	if (local->type == NICE_CANDIDATE_TYPE_RELAYED) {
+		/* what comes back that way only libnice sees: consent is its business */
 		pair.local += AGW_ICE_RELAYED;
+		f->relay_lost = false;
+		g_object_set(f->agent, "keepalive-conncheck", TRUE, NULL);
+	}
 	agw_lite_nominated(&f->lite, &pair, f->now_ms);
+}
+
+static void on_state(NiceAgent *agent, guint stream, guint component, guint state, gpointer arg)
+{
+	struct full *f = arg;
+
+	(void)agent;
+	(void)stream;
+	(void)component;
+	if (state == NICE_COMPONENT_STATE_FAILED)
+		f->relay_lost = true;
 }
 
 static void on_new_remote(NiceAgent *agent, NiceCandidate *cand, gpointer arg)
@@ -192,6 +210,7 @@ static void make_agent(struct full *f, bool controlling)
 		g_object_set(f->agent, "upnp", FALSE, NULL);
 	(void)g_signal_connect(f->agent, "new-selected-pair-full", G_CALLBACK(on_selected), f);
 	(void)g_signal_connect(f->agent, "new-remote-candidate-full", G_CALLBACK(on_new_remote), f);
+	(void)g_signal_connect(f->agent, "component-state-changed", G_CALLBACK(on_state), f);
 	(void)g_signal_connect(f->agent, "candidate-gathering-done", G_CALLBACK(on_gathered), f);
 }
 

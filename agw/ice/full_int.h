@@ -40,6 +40,7 @@ struct full {
 	uint64_t next_ms;    /* libnice has something to do then */
 	unsigned n_prflx;
 	bool gathered;
+	bool relay_lost; /* libnice has given up on the relayed pair that is selected */
 };
 
 static inline struct full *full_of(struct agw_ice *ice)

@@ -81,6 +81,8 @@ static bool asking(struct lite *l, struct agw_consent_creds *out)
 {
 	struct generation *gens[] = {&l->cur, &l->prev, &l->used};
 
+	if (l->base.pair.local >= AGW_ICE_RELAYED)
+		return false; /* the agent asks: only it hears what comes that way */
 	for (size_t i = 0; l->consent.active && i < sizeof(gens) / sizeof(gens[0]); i++) {
 		if (!gens[i]->valid || gens[i]->number != l->pair_gen ||
 		    gens[i]->remote_pwd[0] == '\0')

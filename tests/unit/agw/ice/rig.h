@@ -40,7 +40,8 @@ struct rig_peer {
 	struct gw_addr at;
 	bool answers;      /* checks of the agent's */
 	unsigned requests; /* … how many came */
-	unsigned used;     /* … with USE-CANDIDATE */
+	unsigned data;
+	unsigned used; /* … with USE-CANDIDATE */
 	bool saw_controlling;
 	uint64_t at_ms[32]; /* when */
 };
@@ -55,6 +56,8 @@ struct rig {
 	int fd; /* ours */
 	struct gw_addr at;
 	struct rig_peer peer[2];
+	const struct agw_ice_turn *turn;
+	struct gw_addr relay; /* len 0: none; else the peers hear nothing but it */
 	StunAgent stun;
 	uint64_t skew;
 	unsigned events[5];
@@ -172,17 +175,22 @@ static inline void rig_make(struct rig *r, bool controlling)
 	}
 	(void)close(r->fd);
 	cfg.bind[r->v6] = r->at;
+	cfg.turn = r->turn;
 	assert_int_equal(agw_ice_full_new(&r->ice, &cfg, &rig_cbs, r), GW_OK);
-	assert_int_equal(agw_steer_open(&r->fd, agw_ice_fd(r->ice, r->v6), &r->at, false), GW_OK);
+	assert_int_equal(agw_steer_open(&r->fd, agw_ice_fd(r->ice, r->v6), &r->at, r->turn != NULL),
+			 GW_OK);
+	agw_ice_relay(r->ice, r->v6, &r->relay);
 }
 
-static inline struct rig *rig_new(enum mode mode, bool controlling, bool v6)
+static inline struct rig *rig_new_turn(enum mode mode, bool controlling, bool v6,
+				       const struct agw_ice_turn *turn)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
 	r->mode = mode;
 	r->v6 = v6;
+	r->turn = turn;
 	strcpy(r->remote, REMOTE);
 	strcpy(r->remote_pwd, REMOTE_PWD);
 	assert_int_equal(agw_ice_env_new(&r->env), GW_OK);
@@ -194,6 +202,11 @@ static inline struct rig *rig_new(enum mode mode, bool controlling, bool v6)
 	stun_agent_init(&r->stun, known, STUN_COMPATIBILITY_RFC5389,
 			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT);
 	return r;
+}
+
+static inline struct rig *rig_new(enum mode mode, bool controlling, bool v6)
+{
+	return rig_new_turn(mode, controlling, v6, NULL);
 }
 
 static inline void rig_free(struct rig *r)
@@ -284,9 +297,11 @@ static inline int rig_read_peer(struct rig *r, struct rig_peer *p)
 	StunMessage m = {.buffer = buf, .buffer_len = (size_t)(n > 0 ? n : 0)};
 	int code = 0;
 
-	if (n < 20)
+	if (r->relay.len != 0 && n > 0 && buf[0] > 3 && gw_addr_eq(&from, &r->relay))
+		p->data++;
+	if (n < 20 || (r->relay.len != 0 && (buf[0] > 3 || !gw_addr_eq(&from, &r->relay))))
 		return -1;
-	assert_true(gw_addr_eq(&from, &r->at)); /* one port, whoever sends */
+	assert_true(r->relay.len != 0 || gw_addr_eq(&from, &r->at)); /* one port, whoever sends */
 	switch (stun_message_get_class(&m)) {
 	case STUN_REQUEST:
 		rig_answer(r, p, buf, (size_t)n, &from);
