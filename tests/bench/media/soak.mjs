@@ -71,11 +71,11 @@ if (e.own_left_out_ms > 0 || e.own_overrun > 0)
 if (e.flood)
 	console.log(`flood: ${e.flood.sent} sent, ${e.flood.must_drop} must be dropped; counted as dropped: ${
 		Object.entries(r.drops).filter(([, v]) => v > 0).map(([k, v]) => `${k} ${v}`).join(', ')}`);
-console.log(`left: ${r.after.contexts} contexts, ${r.after.streams} streams, ${r.after.ports} ports in use, ${r.after.resting} resting; descriptors ${
+console.log(`left: ${r.after.contexts ?? '?'} contexts, ${r.after.streams} streams, ${r.after.ports} ports in use, ${r.after.resting} resting; descriptors ${
 	r.before.fds} before, ${r.after.fds} after`);
 const m = r.options.leaks ? memory(r) : undefined;
 if (m)
-	console.log(`memory: ${(m.kib / 1024).toFixed(1)} MiB PSS on average from minute ${(m.from / 60).toFixed(1)} on, fitted growth ${Math.round(m.grown)} KiB (allowed: ${
+	console.log(`memory: ${(m.kib / 1024).toFixed(1)} MiB anonymous on average from minute ${(m.from / 60).toFixed(1)} on, fitted growth ${Math.round(m.grown)} KiB (allowed: ${
 		Math.round(m.bound)})`);
 if (Object.keys(r.events).length > 0)
 	console.log(`warnings in the log: ${Object.entries(r.events).map(([k, v]) => `${k} ${v}`).join(', ')}`);
