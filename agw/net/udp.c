@@ -32,8 +32,8 @@ struct mark { /* one control message: IP_TOS or IPV6_TCLASS */
 };
 
 struct agw_udp_out {
-	int fd;
 	unsigned n;
+	int fds[AGW_UDP_BATCH];
 	agw_udp_failed_fn *on_failed;
 	void *arg;
 	void *tags[AGW_UDP_BATCH];
@@ -214,6 +214,26 @@ size_t agw_udp_recv(struct agw_udp_in *in, int fd, size_t most, size_t *first)
 	return got;
 }
 
+size_t agw_udp_recv_peer(struct agw_udp_in *in, int fd, const struct gw_addr *peer, size_t *first)
+{
+	struct mmsghdr *m = in->msgs + in->n;
+	ssize_t n;
+
+	*first = in->n;
+	if (in->n == AGW_UDP_BATCH)
+		return 0;
+	/* With MSG_TRUNC the kernel tells how long it was. */
+	n = recv(fd, in->buf[in->n] + AGW_UDP_HEAD, AGW_UDP_MTU, MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0)
+		return 0;
+	m->msg_hdr.msg_flags = n > AGW_UDP_MTU ? MSG_TRUNC : 0;
+	m->msg_len = (unsigned)(n > AGW_UDP_MTU ? AGW_UDP_MTU : n);
+	m->msg_hdr.msg_namelen = peer->len;
+	in->from[in->n] = *peer;
+	in->n++;
+	return 1;
+}
+
 bool agw_udp_in_put(struct agw_udp_in *in, const struct gw_addr *from, const void *data, size_t len,
 		    struct agw_udp_pkt *out)
 {
@@ -251,7 +271,6 @@ enum gw_err agw_udp_out_new(struct agw_udp_out **out, agw_udp_failed_fn *failed,
 		o->msgs[i].msg_hdr.msg_iov = &o->iov[i];
 		o->msgs[i].msg_hdr.msg_iovlen = 1;
 	}
-	o->fd = -1;
 	o->on_failed = failed;
 	o->arg = arg;
 	*out = o;
@@ -287,10 +306,10 @@ void agw_udp_out_add(struct agw_udp_out *out, const struct agw_udp_dgram *d, voi
 	struct msghdr *h;
 	unsigned i;
 
-	if (out->n == AGW_UDP_BATCH || (out->n > 0 && out->fd != d->fd))
+	if (out->n == AGW_UDP_BATCH)
 		agw_udp_out_flush(out);
-	out->fd = d->fd;
 	i = out->n++;
+	out->fds[i] = d->fd;
 	h = &out->msgs[i].msg_hdr;
 	out->tags[i] = tag;
 	/* iovec has no const; the kernel only reads it. */
@@ -306,30 +325,39 @@ void agw_udp_out_add(struct agw_udp_out *out, const struct agw_udp_dgram *d, voi
 	set_mark(h, &out->marks[i], d->to != NULL && gw_addr_is_v6(d->to), d->dscp);
 }
 
+/* One datagram, by the call that costs least. */
+static bool send_one(int fd, const struct msghdr *h)
+{
+	if (h->msg_control != NULL)
+		return sendmsg(fd, h, MSG_DONTWAIT) >= 0;
+	return sendto(fd, h->msg_iov->iov_base, h->msg_iov->iov_len, MSG_DONTWAIT, h->msg_name,
+		      h->msg_namelen) >= 0;
+}
+
+/* From `i` on, what goes by one socket. @return how many went, or could not (and were told) */
+static unsigned send_some(struct agw_udp_out *out, unsigned i)
+{
+	unsigned end = i + 1;
+	int n;
+
+	while (end < out->n && out->fds[end] == out->fds[i])
+		end++;
+	if (end - i == 1)
+		n = send_one(out->fds[i], &out->msgs[i].msg_hdr) ? 1 : -1;
+	else
+		n = sendmmsg(out->fds[i], out->msgs + i, end - i, MSG_DONTWAIT);
+	if (n > 0)
+		return (unsigned)n;
+	/* ICMP from an earlier packet is reported once, before this one is sent. */
+	if (errno != ECONNREFUSED || !send_one(out->fds[i], &out->msgs[i].msg_hdr))
+		out->on_failed(out->arg, out->tags[i]);
+	return 1;
+}
+
 void agw_udp_out_flush(struct agw_udp_out *out)
 {
-	unsigned done = 0;
-
-	while (done < out->n) {
-		int n;
-
-		if (out->n - done == 1)
-			n = sendmsg(out->fd, &out->msgs[done].msg_hdr, MSG_DONTWAIT) >= 0 ? 1 : -1;
-		else
-			n = sendmmsg(out->fd, out->msgs + done, out->n - done, MSG_DONTWAIT);
-		if (n > 0) {
-			done += (unsigned)n;
-			continue;
-		}
-		/* ICMP from an earlier packet is reported once, before this one is sent. */
-		if (errno == ECONNREFUSED &&
-		    sendmsg(out->fd, &out->msgs[done].msg_hdr, MSG_DONTWAIT) >= 0) {
-			done++;
-			continue;
-		}
-		out->on_failed(out->arg, out->tags[done]);
-		done++;
-	}
+	for (unsigned done = 0; done < out->n;)
+		done += send_some(out, done);
 	out->n = 0;
 }
 

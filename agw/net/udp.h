@@ -60,6 +60,8 @@ void agw_udp_in_reset(struct agw_udp_in *in);
  * @return how many; 0 = nothing, or an error of a peer
  */
 size_t agw_udp_recv(struct agw_udp_in *in, int fd, size_t most, size_t *first);
+/** One datagram of a socket connected to `peer`, for less than agw_udp_recv of one. */
+size_t agw_udp_recv_peer(struct agw_udp_in *in, int fd, const struct gw_addr *peer, size_t *first);
 /** The i-th datagram since the last reset. */
 void agw_udp_in_pkt(struct agw_udp_in *in, size_t i, struct agw_udp_pkt *out);
 /**
@@ -77,7 +79,7 @@ struct agw_udp_dgram {
 	size_t len;
 };
 
-/* Datagrams waiting to be sent by one sendmmsg; they borrow their octets until flushed. */
+/* Datagrams waiting to be sent together; they borrow their octets until flushed. */
 struct agw_udp_out;
 /** The kernel refused a datagram queued with that tag. */
 typedef void agw_udp_failed_fn(void *arg, void *tag);
@@ -85,7 +87,8 @@ typedef void agw_udp_failed_fn(void *arg, void *tag);
 enum gw_err agw_udp_out_new(struct agw_udp_out **out, agw_udp_failed_fn *failed,
 			    void *arg) GW_MUST_CHECK;
 void agw_udp_out_free(struct agw_udp_out *out);
-/** Queue one datagram; flushes first when the socket changes or the batch is full. */
+/** Queue one datagram; flushes first when the batch is full. What goes by one socket and stands
+ * together is one system call. */
 void agw_udp_out_add(struct agw_udp_out *out, const struct agw_udp_dgram *d, void *tag);
 /** Send what is queued. */
 void agw_udp_out_flush(struct agw_udp_out *out);

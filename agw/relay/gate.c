@@ -45,6 +45,7 @@ static void set_free(struct agw_stream *s)
 {
 	struct agw_sock *k = &s->socks[AGW_SOCK_CORE_RTP];
 
+	k->settled = false;
 	if (k->connected && agw_udp_connect(k->fd, NULL) == GW_OK)
 		k->connected = false;
 }
@@ -183,8 +184,10 @@ void agw_core_sweep(struct agw_stream *s)
 	if (k->connected && !s->core_heard)
 		set_free(s);
 	else if (!k->connected && s->core_exact && !s->several &&
-		 agw_udp_connect(k->fd, &s->core_rtp_to) == GW_OK)
+		 agw_udp_connect(k->fd, &s->core_rtp_to) == GW_OK) {
 		k->connected = true;
+		k->settled = false;
+	}
 	s->core_heard = false;
 	s->core_exact = false;
 }

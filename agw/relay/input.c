@@ -6,10 +6,12 @@
  *   core sockets, own access sockets ── few datagrams each ─┐
  *   shared access socket ── 64 at a time ── whose? ─────────┴─> STUN, DTLS, RTP, RTCP
  *
- * Datagrams of many sockets are read into one batch of buffers before what follows from them is
- * sent, so that the way to the WICs, one socket for all, is one sendmmsg.
+ * Datagrams of many sockets are read first, then gone through, then what follows is sent: the way
+ * to the WICs, one socket for all, is one sendmmsg, and what the next datagrams need of their
+ * streams is fetched while one is at work (ahead.h).
  */
 #include "agw/net/demux.h"
+#include "agw/relay/ahead.h"
 #include "agw/relay/forward.h"
 #include "agw/relay/names.h"
 #include "agw/relay/share.h"
@@ -69,10 +71,57 @@ static void make_room(struct agw_relay_env *env, size_t n)
 		agw_relay_flush(env);
 }
 
+static void own_pkt(struct agw_relay_env *env, const struct agw_unread *u)
+{
+	struct agw_sock *sock = u->sock;
+	struct agw_stream *s = sock->stream;
+	bool access = sock->kind < AGW_SOCK_CORE_RTP;
+	struct agw_udp_pkt pkt;
+
+	agw_udp_in_pkt(env->in, u->at, &pkt);
+	if (pkt.truncated)
+		agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
+	else if (access)
+		agw_relay_access(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
+				 (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
+	else
+		core_pkt(s, sock->kind, &pkt);
+}
+
+static void fetch_own(const struct agw_unread *u, enum agw_ahead step)
+{
+	const struct agw_sock *sock = u->sock;
+	bool up = sock->kind < AGW_SOCK_CORE_RTP;
+
+	agw_ahead(&sock->stream->legs[up ? (unsigned)sock->kind / AGW_FAMILY_COUNT : AGW_LEG_RTP],
+		  step, up);
+}
+
+static void go_through(struct agw_relay_env *env)
+{
+	size_t n = env->n_unread;
+
+	env->reading = true;
+	for (size_t t = 0; t < n + AGW_AHEAD_ALL; t++) {
+		for (unsigned k = 0; k < AGW_AHEAD_STEPS; k++)
+			if (agw_ahead_whose(t, k) < n)
+				fetch_own(&env->unread[agw_ahead_whose(t, k)], (enum agw_ahead)k);
+		if (t >= AGW_AHEAD_ALL)
+			own_pkt(env, &env->unread[t - AGW_AHEAD_ALL]);
+	}
+	env->reading = false;
+	env->n_unread = 0;
+}
+
 void agw_relay_flush(struct agw_relay_env *env)
 {
+	bool nested = env->reading;
+
+	if (!nested && env->n_unread > 0)
+		go_through(env);
 	agw_udp_out_flush(env->out);
-	agw_udp_in_reset(env->in);
+	if (!nested)
+		agw_udp_in_reset(env->in);
 }
 
 void agw_relay_failed(void *arg, void *tag)
@@ -86,29 +135,25 @@ void agw_relay_failed(void *arg, void *tag)
 
 static void own_readable(struct agw_relay_env *env, struct agw_sock *sock)
 {
-	struct agw_stream *s = sock->stream;
-	bool access = sock->kind < AGW_SOCK_CORE_RTP;
-	size_t first, n, most = sock->burst;
+	bool unsettled = sock->connected && !sock->settled;
+	size_t first, n, most = unsettled && sock->burst == 1 ? 2 : sock->burst;
 
 	make_room(env, most);
-	n = agw_udp_recv(env->in, sock->fd, most, &first);
+	if (most == 1 && sock->settled)
+		n = agw_udp_recv_peer(env->in, sock->fd, &sock->stream->core_rtp_to, &first);
+	else
+		n = agw_udp_recv(env->in, sock->fd, most, &first);
+	/* What was in the queue when it was connected may be a stranger's: until it was empty once
+	 * each datagram's source is asked for. */
+	if (unsettled && n < most)
+		sock->settled = true;
 	/* Voice sends one at a time, video in bursts: ask for what came last time, and more when
 	 * there was more. What is left wakes us again. */
 	sock->burst = (uint8_t)(n == most ? (n * 2 < BURST_MAX ? n * 2 : BURST_MAX)
 				: n > 1   ? n
 					  : 1);
-	for (size_t i = 0; i < n; i++) {
-		struct agw_udp_pkt pkt;
-
-		agw_udp_in_pkt(env->in, first + i, &pkt);
-		if (pkt.truncated)
-			agw_drop(s, access ? &s->counters.up : &s->counters.down, AGW_DROP_TOO_BIG);
-		else if (access)
-			agw_relay_access(&s->legs[(unsigned)sock->kind / AGW_FAMILY_COUNT],
-					 (unsigned)sock->kind % AGW_FAMILY_COUNT, &pkt);
-		else
-			core_pkt(s, sock->kind, &pkt);
-	}
+	for (size_t i = 0; i < n; i++)
+		env->unread[env->n_unread++] = (struct agw_unread){sock, first + i};
 }
 
 /* The stream that a STUN message names, or a stranger. */
@@ -130,6 +175,16 @@ static bool is_check(const struct agw_udp_pkt *pkt)
 	       !agw_ice_is_answer(pkt->data, pkt->len);
 }
 
+static void fetch_shared(struct agw_leg *const *legs, size_t n, size_t t)
+{
+	for (unsigned k = 0; k < AGW_AHEAD_STEPS; k++) {
+		size_t i = agw_ahead_whose(t, k);
+
+		if (i < n && legs[i] != NULL)
+			agw_ahead(legs[i], (enum agw_ahead)k, true);
+	}
+}
+
 /* One batch of a shared socket. @return how many there were */
 static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 {
@@ -149,11 +204,13 @@ static size_t shared_batch(struct agw_relay_env *env, struct agw_sock *sock)
 		const struct agw_udp_pkt *p = &pkts[i];
 
 		legs[i] = is_check(p) ? NULL : agw_share_by_hash(env->share, hash[i], id, p->from);
-		if (legs[i] != NULL)
-			__builtin_prefetch(legs[i]);
 	}
+	for (size_t t = 0; t < AGW_AHEAD_ALL; t++)
+		fetch_shared(legs, n, t);
 	for (size_t i = 0; i < n; i++) {
 		bool check = is_check(&pkts[i]);
+
+		fetch_shared(legs, n, i + AGW_AHEAD_ALL);
 
 		if (pkts[i].truncated) {
 			agw_count(&env->drops[AGW_DROP_TOO_BIG], 1);

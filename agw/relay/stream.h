@@ -59,6 +59,7 @@ struct agw_sock {
 	int fd;                    /* borrowed from the port lease; -1 = none */
 	enum agw_sock_kind kind;
 	bool connected;
+	bool settled;  /* … and nothing that came before is left to read */
 	bool shared;   /* polled once for all, not by this stream */
 	uint8_t burst; /* datagrams to ask for */
 	unsigned port; /* which shared one */
@@ -80,6 +81,12 @@ struct agw_relay_cfg {
 	uint32_t keepalive_ms; /* sign of life to the core; 0 = off (RTP-18) */
 };
 
+/* A datagram that was read of a stream's own socket, and waits in `in` for its turn. */
+struct agw_unread {
+	struct agw_sock *sock;
+	size_t at;
+};
+
 /* A worker's services for its streams; one per worker. */
 struct agw_relay_env {
 	const struct agw_relay_cfg *cfg;
@@ -89,6 +96,9 @@ struct agw_relay_env {
 	struct agw_share *share; /* NULL: no shared ports */
 	struct agw_names *names; /* NULL: no ports of several streams */
 	struct agw_tcp *tcp;     /* NULL: no ICE-TCP */
+	struct agw_unread unread[AGW_UDP_BATCH];
+	size_t n_unread;
+	bool reading;            /* they are gone through: buffers stay */
 	uint8_t *scratch;        /* AGW_UDP_BUF octets, 8-aligned */
 	uint64_t now_us;         /* monotonic, taken once per turn */
 	uint64_t now_ms;
@@ -163,7 +173,8 @@ void agw_stream_detach(struct agw_stream *s);
 
 /** A socket is readable: take what there is, within bounds. @return true when there is more */
 bool agw_relay_readable(struct agw_relay_env *env, struct agw_sock *sock);
-/** Send what was queued; after the last socket of a turn, before anything else. */
+/** Go through what was read, and send what follows; after the last socket of a turn, before
+ * anything else. */
 void agw_relay_flush(struct agw_relay_env *env);
 /** Is something kept that the mailbox may explain: checks for streams not known yet? */
 bool agw_relay_awaits_mail(const struct agw_relay_env *env);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+_Thread_local struct agw_srtp_cipher_at *agw_srtp_note_cipher;
+
 #define GW_LOG_MOD "srtp"
 
 /* id, word */

@@ -111,6 +111,7 @@ static srtp_err_status_t gcm_alloc(srtp_cipher_t **out, int key_len, int tag_len
 		(void)gcm_dealloc(&g->head);
 		return failed(srtp_err_status_alloc_fail);
 	}
+	agw_srtp_cipher_made(g, g->evp);
 	*out = &g->head;
 	return srtp_err_status_ok;
 }

@@ -103,6 +103,7 @@ static srtp_err_status_t icm_alloc(srtp_cipher_t **out, int key_len, int tag_len
 		(void)icm_dealloc(&m->head);
 		return srtp_err_status_alloc_fail;
 	}
+	agw_srtp_cipher_made(m, m->ecb);
 	*out = &m->head;
 	return srtp_err_status_ok;
 }

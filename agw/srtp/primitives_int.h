@@ -78,4 +78,20 @@ void agw_srtp_aes_gcm_fetch(void);
 void agw_srtp_aes_icm_drop(void);
 void agw_srtp_aes_gcm_drop(void);
 
+/* The first cipher made in this thread since it was set: of a session that is being made it is
+ * the one for RTP, and lives as long. Noted so that it can be fetched ahead of a packet. */
+struct agw_srtp_cipher_at {
+	const void *state;
+	const void *evp;
+};
+extern _Thread_local struct agw_srtp_cipher_at *agw_srtp_note_cipher;
+
+static inline void agw_srtp_cipher_made(const void *state, const void *evp)
+{
+	struct agw_srtp_cipher_at *at = agw_srtp_note_cipher;
+
+	if (at != NULL && at->state == NULL)
+		*at = (struct agw_srtp_cipher_at){state, evp};
+}
+
 #endif

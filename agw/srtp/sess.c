@@ -2,6 +2,7 @@
 /*
  * One stream's pair of libsrtp2 sessions. See srtp.h.
  */
+#include "agw/srtp/primitives_int.h"
 #include "agw/srtp/srtp_int.h"
 
 #include <arpa/inet.h>
@@ -12,21 +13,24 @@
 struct agw_srtp_sess {
 	srtp_t send;
 	srtp_t recv;
+	struct agw_srtp_cipher_at send_cipher, recv_cipher;
 	uint16_t profile;
 	uint16_t n_senders;
 	uint32_t senders[AGW_SRTP_SSRC_MAX]; /* heard and verified; as on the wire */
 };
 
-static enum gw_err create(srtp_t *out, uint16_t profile, const uint8_t *master, bool inbound,
-			  uint32_t window)
+static enum gw_err create(srtp_t *out, struct agw_srtp_cipher_at *cipher, uint16_t profile,
+			  const uint8_t *master, bool inbound, uint32_t window)
 {
 	uint8_t copy[AGW_SRTP_MASTER_MAX]; /* libsrtp wants it writable */
 	srtp_policy_t policy;
 	enum gw_err err = GW_ERR_INVAL;
 
 	memcpy(copy, master, sizeof(copy));
+	agw_srtp_note_cipher = cipher;
 	if (agw_srtp_policy(&policy, profile, copy, inbound, window))
 		err = agw_srtp_error(srtp_create(out, &policy));
+	agw_srtp_note_cipher = NULL;
 	explicit_bzero(copy, sizeof(copy));
 	return err;
 }
@@ -43,9 +47,9 @@ enum gw_err agw_srtp_sess_new(struct agw_srtp_sess **out, const struct agw_srtp_
 	if (s == NULL)
 		return GW_ERR_NOMEM;
 	s->profile = keys->profile;
-	err = create(&s->send, keys->profile, keys->send, false, window);
+	err = create(&s->send, &s->send_cipher, keys->profile, keys->send, false, window);
 	if (err == GW_OK)
-		err = create(&s->recv, keys->profile, keys->recv, true, window);
+		err = create(&s->recv, &s->recv_cipher, keys->profile, keys->recv, true, window);
 	if (err != GW_OK) {
 		agw_srtp_sess_free(s);
 		return err;
@@ -128,6 +132,24 @@ enum gw_err agw_srtp_unprotect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *le
 enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
 {
 	return unprotect(s, srtp_unprotect_rtcp, 4, pkt, len);
+}
+
+/* OpenSSL allocates a cipher's context, then its provider's with the round keys and GCM's table:
+ * neighbours in a heap that is not full of holes. */
+#define CIPHER_LINES 17
+#define LINE         64
+
+void agw_srtp_fetch(const struct agw_srtp_sess *s, bool recv)
+{
+	const struct agw_srtp_cipher_at *at = recv ? &s->recv_cipher : &s->send_cipher;
+	const char *evp = at->evp;
+
+	__builtin_prefetch(recv ? s->recv : s->send);
+	__builtin_prefetch(at->state);
+	if (evp == NULL)
+		return; /* libsrtp2's own */
+	for (unsigned i = 0; i < CIPHER_LINES; i++)
+		__builtin_prefetch(evp + (size_t)i * LINE);
 }
 
 void agw_srtp_forget_sender(struct agw_srtp_sess *s, uint32_t ssrc)

@@ -80,6 +80,9 @@ enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt,
 /** Forget what was sent under an SSRC; it must never be sent under again with these keys. */
 void agw_srtp_forget_sender(struct agw_srtp_sess *s, uint32_t ssrc);
 
+/** Ask the memory for the cipher that a packet to come will need. Changes nothing. */
+void agw_srtp_fetch(const struct agw_srtp_sess *s, bool recv);
+
 uint16_t agw_srtp_sess_profile(const struct agw_srtp_sess *s);
 
 #endif
