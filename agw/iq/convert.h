@@ -33,6 +33,9 @@ enum gw_err agw_iq_patches_from(struct agw_ctx_patch **out, IqStreamRequest *con
 				const struct agw_iq_defaults *def, bool reserve,
 				struct iq_fault *fault) GW_MUST_CHECK;
 
+/** The ICE part of a patch; nothing when `in` is NULL. */
+void agw_iq_ice_from(struct agw_ctx_patch *out, const IqRemoteIce *in);
+
 /** A context's refusal as a fault of the protocol. */
 void agw_iq_fault_from(struct iq_fault *out, const struct agw_ctx_fault *in);
 

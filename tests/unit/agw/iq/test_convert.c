@@ -70,6 +70,94 @@ static enum gw_err convert(struct agw_ctx_patch *p, const char *text, bool reser
 	return err;
 }
 
+/* A full agent is asked for, or left to the gateway; a lite one may always be asked for. */
+static void test_ice_mode_and_candidates(void **state)
+{
+	static const struct {
+		const char *mode;
+		bool served, full, ok;
+	} t[] = {{"ICE_MODE_UNSPECIFIED", false, false, true},
+		 {"ICE_LITE", false, false, true},
+		 {"ICE_FULL", false, false, false},
+		 {"ICE_MODE_UNSPECIFIED", true, true, true},
+		 {"ICE_LITE", true, false, true},
+		 {"ICE_FULL", true, true, true}};
+	struct agw_ctx_patch p;
+	struct iq_fault fault;
+	char text[1500];
+
+	(void)state;
+	REQ("ICE-28", "ICE-09", "IQ-04");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		enum gw_err err;
+
+		defaults.ice_full = t[i].served;
+		snprintf(
+		    text, sizeof(text),
+		    "{'stream_id':1,'kind':'AUDIO','core':{'realm':'core'},'access':{'realm':'"
+		    "access',"
+		    "'ice_mode':'%s','ice':{'lite':true,'credentials':{'ufrag':'abcd','pwd':"
+		    "'abcdefghijklmnopqrstuv'},'candidates':["
+		    "{'foundation':'1','component':1,'priority':7,'type':'HOST','address':{'ip':"
+		    "'198.51.100.1','port':4000}},"
+		    "{'foundation':'2','component':1,'priority':6,'type':'HOST','tcp':true,'"
+		    "address':"
+		    "{'ip':'198.51.100.1','port':9}},"
+		    "{'foundation':'3','component':1,'priority':5,'type':'HOST','address':{'ip':"
+		    "'some.local','port':4000}},"
+		    "{'foundation':'4','component':2,'priority':4,'type':'RELAY','address':{'ip':"
+		    "'2001:db8::9','port':4001}}]}}}",
+		    t[i].mode);
+		memset(&p, 0, sizeof(p));
+		err = convert(&p, text, true, &fault);
+		assert_int_equal(err == GW_OK, t[i].ok);
+		if (!t[i].ok)
+			continue;
+		assert_int_equal(p.p.access.ice_full, t[i].full);
+		assert_true(p.p.access.peer.lite);
+		/* no TCP, and no name is ever looked up */
+		assert_int_equal(p.p.access.peer.n_cands, 2);
+		assert_int_equal(p.p.access.peer.cands[0].priority, 7);
+		assert_int_equal(gw_addr_port(&p.p.access.peer.cands[0].addr), 4000);
+		assert_int_equal(p.p.access.peer.cands[1].type, AGW_CAND_RELAY);
+		assert_int_equal(p.p.access.peer.cands[1].component, 2);
+		assert_true(gw_addr_is_v6(&p.p.access.peer.cands[1].addr));
+	}
+	defaults.ice_full = false;
+}
+
+static void test_a_full_agent_is_told_with_its_relay(void **state)
+{
+	struct agw_stream_local l = {.id = 1, .ice_full = true, .n_cands = 2};
+	struct agw_stream_event ev = {
+	    .stream_id = 1, .kind = AGW_EV_NEW_PRFLX, .value = 1845501695};
+	IqNotification n;
+	IqStreamResult *r;
+
+	(void)state;
+	REQ("ICE-28", "IQ-07");
+	for (int i = 0; i < 2; i++) {
+		l.cands[i].component = 1;
+		l.cands[i].relay = i == 1;
+		assert_int_equal(gw_addr_parse_ip(&l.cands[i].addr, "192.0.2.1", 30000), GW_OK);
+	}
+	l.core_rtp = l.access[AGW_FAMILY_V4] = l.cands[0].addr;
+	r = agw_iq_result_new(&l);
+	assert_non_null(r);
+	assert_false(r->access->lite);
+	assert_int_equal(r->access->candidates[0]->type, IQ_V(CANDIDATE__TYPE__HOST));
+	assert_int_equal(r->access->candidates[1]->type, IQ_V(CANDIDATE__TYPE__RELAY));
+	wicgate__iq__v1__stream_result__free_unpacked(r, NULL);
+	wicgate__iq__v1__notification__init(&n);
+	assert_int_equal(gw_addr_parse_ip(&ev.addr, "198.51.100.1", 5000), GW_OK);
+	assert_int_equal(agw_iq_event_fill(&n, &ev), GW_OK);
+	assert_int_equal(n.event, IQ_V(NOTIFICATION__EVENT__NEW_PRFLX));
+	assert_string_equal(n.remote->ip, "198.51.100.1");
+	assert_string_equal(n.detail, "priority 1845501695");
+	wicgate__iq__v1__address__free_unpacked(n.remote, NULL);
+	free(n.detail);
+}
+
 static void test_full_reserve(void **state)
 {
 	struct agw_ctx_patch p;
@@ -170,14 +258,13 @@ static void test_rules_of_a_stream(void **state)
 
 	(void)state;
 	REQ("IQ-04", "RTP-09", "RTP-23");
-	assert_int_equal(
-	    convert(&p,
-		    "{'stream_id':1,'kind':'AUDIO','access':{'realm':'access'},"
-		    "'core':{'realm':'core'},'ssrc_mode':'SSRC_REWRITE','policing':{"
-		    "'bits_per_second':83200,'burst_octets':10400,"
-		    "'downlink_bits_per_second':66560,'downlink_burst_octets':8320}}",
-		    true, &fault),
-	    GW_OK);
+	assert_int_equal(convert(&p,
+				 "{'stream_id':1,'kind':'AUDIO','access':{'realm':'access'},"
+				 "'core':{'realm':'core'},'ssrc_mode':'SSRC_REWRITE','policing':{"
+				 "'bits_per_second':83200,'burst_octets':10400,"
+				 "'downlink_bits_per_second':66560,'downlink_burst_octets':8320}}",
+				 true, &fault),
+			 GW_OK);
 	assert_true(p.p.ssrc_rewrite);
 	assert_int_equal(p.p.rate_up.bps, 83200);
 	assert_int_equal(p.p.rate_up.burst_octets, 10400);
@@ -337,8 +424,8 @@ static void test_counters_come_out_by_reason(void **state)
 	sum = out->uplink->drops_gate + out->uplink->drops_source +
 	      out->uplink->drops_payload_type + out->uplink->drops_malformed +
 	      out->uplink->drops_srtp_auth + out->uplink->drops_srtp_replay +
-	      out->uplink->drops_not_keyed + out->uplink->send_errors +
-	      out->uplink->drops_policed + out->uplink->drops_other;
+	      out->uplink->drops_not_keyed + out->uplink->send_errors + out->uplink->drops_policed +
+	      out->uplink->drops_other;
 	assert_true(sum == AGW_DROP_COUNT * (AGW_DROP_COUNT + 1) / 2); /* none lost, none twice */
 	assert_string_equal(out->srtp_profile, "AEAD_AES_128_GCM");
 	assert_string_equal(out->selected_remote->ip, "192.0.2.7");
@@ -348,6 +435,8 @@ static void test_counters_come_out_by_reason(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ice_mode_and_candidates),
+	    cmocka_unit_test(test_a_full_agent_is_told_with_its_relay),
 	    cmocka_unit_test(test_full_reserve),
 	    cmocka_unit_test(test_defaults_of_a_reserve),
 	    cmocka_unit_test(test_rules_of_a_stream),
