@@ -62,6 +62,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_LIST("dtls.fp_hashes", dtls_fp_hashes, "sha-256,sha-384,sha-512", "fingerprint hash functions accepted"),
 	K_LIST("srtp.profiles", srtp_profiles, "AEAD_AES_128_GCM,AEAD_AES_256_GCM,AES128_CM_SHA1_80", "in order of preference"),
 	K_INT("srtp.replay_window", srtp_replay_window, "1024", 64, 32767, "packets"),
+	K_INT("srtp.key_packets", srtp_key_packets, "0", 0, INT64_C(1) << 48, "then a new association is asked for; 0 = what RFC 3711 allows"),
 	K_ENUM("srtp.primitives", srtp_primitives, "openssl", srtp_libs, "AES and HMAC by openssl, or libsrtp2's own (stock)"),
 
 	K_TIME("media.inactivity", media_inactivity, "60s", 0, DAY, "without RTP and RTCP from a side; 0 = off"),

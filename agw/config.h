@@ -56,7 +56,7 @@ struct agw_config {
 	int64_t dtls_cert_lifetime;
 	struct gw_conf_list dtls_fp_hashes;
 	struct gw_conf_list srtp_profiles;
-	int64_t srtp_replay_window;
+	int64_t srtp_replay_window, srtp_key_packets;
 	int srtp_primitives; /* enum agw_srtp_lib */
 
 	int64_t media_inactivity;

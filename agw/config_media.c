@@ -157,6 +157,7 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->dtls_max_handshakes = (uint32_t)c->limits_handshakes;
 	p->cert_lifetime_s = (uint32_t)(c->dtls_cert_lifetime / 1000);
 	p->srtp_replay_window = (uint32_t)c->srtp_replay_window;
+	p->srtp_key_packets = (uint64_t)c->srtp_key_packets;
 	p->srtp_lib = (enum agw_srtp_lib)c->srtp_primitives;
 	p->relay_padding_only = c->rtp_relay_padding;
 	p->rtcp_generate = c->rtcp_generate != 0;

@@ -59,6 +59,7 @@ static bool is_critical(IqEvent e)
 	       e == IQ_V(NOTIFICATION__EVENT__CONSENT_LOST) ||
 	       e == IQ_V(NOTIFICATION__EVENT__MEDIA_INACTIVE) ||
 	       e == IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED) ||
+	       e == IQ_V(NOTIFICATION__EVENT__SRTP_KEY_LIMIT) ||
 	       e == IQ_V(NOTIFICATION__EVENT__CONTEXT_EXPIRED);
 }
 

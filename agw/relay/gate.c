@@ -5,11 +5,14 @@
  *
  * A core RTP socket is connected to its peer once packets come from exactly the signalled
  * address (cheaper per packet, and the kernel keeps strangers out); it is set free when the peer
- * falls silent for a sweep or the controller says something new.
+ * falls silent for a sweep or the controller says something new. Whom the kernel keeps out nobody
+ * counts: so it is free for one sweep in LOOK_EVERY as well, and strangers show up in `source`
+ * (RTP-07). Where any source is good it is never connected.
  */
 #include "agw/relay/stream_int.h"
 
 #define LATCH_WINDOW_MS 10000
+#define LOOK_EVERY      60 /* sweeps: a minute */
 
 static const struct agw_core_branch *active_branch(const struct agw_core_params *c)
 {
@@ -181,10 +184,12 @@ void agw_core_sweep(struct agw_stream *s)
 {
 	struct agw_sock *k = &s->socks[AGW_SOCK_CORE_RTP];
 
-	if (k->connected && !s->core_heard)
+	if (k->connected && (!s->core_heard || ++s->looked >= LOOK_EVERY)) {
 		set_free(s);
-	else if (!k->connected && s->core_exact && !s->several &&
-		 agw_udp_connect(k->fd, &s->core_rtp_to) == GW_OK) {
+		s->looked = 0;
+	} else if (!k->connected && s->core_exact && !s->several &&
+		   s->p.core.filter != AGW_FILTER_ANY &&
+		   agw_udp_connect(k->fd, &s->core_rtp_to) == GW_OK) {
 		k->connected = true;
 		k->settled = false;
 	}

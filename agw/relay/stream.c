@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define BAD_QUIET_MS 10000
+/* What a key may carry (RFC 3711 s9.2), less what passes until a new one is there. */
+#define KEY_RTP_MAX  ((UINT64_C(1) << 48) - (UINT64_C(1) << 24))
+#define KEY_RTCP_MAX ((UINT64_C(1) << 31) - (UINT64_C(1) << 20))
 
 /* --- construction (control thread) ------------------------------------------------------------ */
 
@@ -164,16 +167,29 @@ static void set_police(struct agw_stream *s)
 	s->policed = s->p.rate_up.bps != 0 || s->p.rate_down.bps != 0;
 }
 
-/* Watching begins when it is asked for, and anew when the limit changes. */
-static void set_watch(struct agw_stream *s, enum agw_side side, uint32_t before_ms,
-		      uint32_t limit_ms, bool began)
+/* A side is watched from the answer on, while its direction lets it send (RTP-17). */
+static uint32_t watch_limit(const struct agw_stream_params *p, enum agw_side side)
 {
-	struct agw_watch *w = &s->watch[side];
+	if (p == NULL || !p->access.answered)
+		return 0;
+	if (side == AGW_SIDE_ACCESS)
+		return p->gate_up ? p->access.inactivity_ms : 0;
+	return p->gate_down ? p->core.inactivity_ms : 0;
+}
 
-	if (limit_ms == 0 || !s->p.access.answered)
-		*w = (struct agw_watch){.since_ms = 0};
-	else if (before_ms != limit_ms || began)
-		*w = (struct agw_watch){.since_ms = s->env->now_ms};
+/* Watching begins when it is asked for, and anew when the limit changes. Whoever heard of a silence
+ * hears that it is not counted on any more. */
+static void set_watch(struct agw_stream *s, enum agw_side side, const struct agw_stream_params *old)
+{
+	struct agw_stream_event ev = {.kind = AGW_EV_MEDIA_ACTIVE, .side = side};
+	struct agw_watch *w = &s->watch[side];
+	uint32_t limit_ms = watch_limit(&s->p, side);
+
+	if (limit_ms == watch_limit(old, side))
+		return;
+	if (w->inactive)
+		agw_stream_emit(s, &ev);
+	*w = (struct agw_watch){.since_ms = limit_ms != 0 ? s->env->now_ms : 0};
 }
 
 static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
@@ -239,18 +255,14 @@ static void follow_leg(struct agw_leg *l, const struct agw_stream_params *old,
 static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 		   const struct agw_stream_patch *patch)
 {
-	bool began = s->p.access.answered && (old == NULL || !old->access.answered);
-
 	leave_rtcp_leg(s);
 	agw_core_update(s, old != NULL ? &old->core : NULL,
 			s->p.gate_down && (old == NULL || !old->gate_down));
 	if (old == NULL || old->access.dscp != s->p.access.dscp || old->core.dscp != s->p.core.dscp)
 		set_dscp(s);
 	set_police(s);
-	set_watch(s, AGW_SIDE_ACCESS, old != NULL ? old->access.inactivity_ms : 0,
-		  s->p.access.inactivity_ms, began);
-	set_watch(s, AGW_SIDE_CORE, old != NULL ? old->core.inactivity_ms : 0,
-		  s->p.core.inactivity_ms, began);
+	set_watch(s, AGW_SIDE_ACCESS, old);
+	set_watch(s, AGW_SIDE_CORE, old);
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		follow_leg(&s->legs[i], old, patch);
 	if (pending(s))
@@ -377,6 +389,37 @@ static void tell_bad_input(struct agw_stream *s)
 	}
 }
 
+/* Well before a key has carried as many packets as it may, whoever can make a new association is
+ * told, once for each key (SRTP-10; RFC 3711 s9.2). */
+static void sweep_key(struct agw_stream *s)
+{
+	const struct agw_counters *c = &s->counters;
+	uint64_t most = s->env->cfg->srtp_key_packets;
+	uint64_t rtp = most != 0 ? most : KEY_RTP_MAX;
+	uint64_t rtcp = rtp < KEY_RTCP_MAX ? rtp : KEY_RTCP_MAX;
+	struct agw_stream_event ev = {.kind = AGW_EV_KEY_LIMIT, .side = AGW_SIDE_ACCESS};
+
+	if (s->key_told || s->legs[AGW_LEG_RTP].srtp == NULL ||
+	    (agw_counter_read(&c->down.rtp_packets) - s->key_base.down_rtp < rtp &&
+	     agw_counter_read(&c->up.rtp_packets) - s->key_base.up_rtp < rtp &&
+	     agw_counter_read(&c->down.rtcp_packets) - s->key_base.down_rtcp < rtcp &&
+	     agw_counter_read(&c->up.rtcp_packets) - s->key_base.up_rtcp < rtcp))
+		return;
+	s->key_told = true;
+	agw_stream_emit(s, &ev);
+}
+
+void agw_stream_keyed(struct agw_stream *s)
+{
+	const struct agw_counters *c = &s->counters;
+
+	s->key_told = false;
+	s->key_base = (struct agw_key_base){.up_rtp = agw_counter_read(&c->up.rtp_packets),
+					    .up_rtcp = agw_counter_read(&c->up.rtcp_packets),
+					    .down_rtp = agw_counter_read(&c->down.rtp_packets),
+					    .down_rtcp = agw_counter_read(&c->down.rtcp_packets)};
+}
+
 void agw_stream_sweep(struct agw_stream *s)
 {
 	tell_bad_input(s);
@@ -388,6 +431,7 @@ void agw_stream_sweep(struct agw_stream *s)
 	sweep_watch(s, AGW_SIDE_ACCESS, s->p.access.inactivity_ms, &s->counters.up);
 	sweep_watch(s, AGW_SIDE_CORE, s->p.core.inactivity_ms, &s->counters.down);
 	agw_core_sweep(s);
+	sweep_key(s);
 	agw_reports_sweep(s);
 	if (s->p.media == AGW_MEDIA_AUDIO)
 		agw_quality_judge(&s->counters, s->p.clock_hz);

@@ -76,6 +76,7 @@ struct agw_relay_cfg {
 	uint32_t dtls_timeout_ms;
 	uint32_t dtls_fp_wait_ms;
 	uint32_t srtp_replay_window;
+	uint64_t srtp_key_packets; /* packets a key may carry; 0 = as many as RFC 3711 allows */
 	bool relay_padding_only;
 	bool rtcp_generate;    /* reports towards a WIC whose core sends none (RTCP-10) */
 	uint32_t keepalive_ms; /* sign of life to the core; 0 = off (RTP-18) */

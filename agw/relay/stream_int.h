@@ -82,11 +82,16 @@ struct agw_stream {
 
 	/* set-up and timers */
 	uint64_t latch_until_ms; /* 0 = not armed */
+	uint8_t looked;          /* sweeps since strangers could be seen */
 	bool ssrc_told[2];       /* by side: the event was sent once */
 	bool pt_told[2];
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
 	struct agw_police police[2]; /* by enum agw_rtcp_way */
+	struct agw_key_base {        /* counters when the keys came */
+		uint64_t up_rtp, up_rtcp, down_rtp, down_rtcp;
+	} key_base;
+	bool key_told; /* that they are nearly used up */
 	struct agw_quality quality;
 	struct agw_reports reports;
 	char cname[AGW_CNAME_LEN];
@@ -137,6 +142,8 @@ static inline void agw_drop_stranger(struct agw_relay_env *env, enum agw_drop wh
 void agw_relay_access(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt);
 
 /* stream.c */
+/** The association has new keys. */
+void agw_stream_keyed(struct agw_stream *s);
 void agw_stream_emit(struct agw_stream *s, struct agw_stream_event *ev);
 
 /* access.c */

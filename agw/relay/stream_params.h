@@ -199,6 +199,7 @@ enum agw_event {
 	AGW_EV_SSRC_CHANGED,   /* side, value = new SSRC from there */
 	AGW_EV_PT_UNKNOWN,     /* side, value = payload type; once per stream and side */
 	AGW_EV_POLICED,        /* side that sends too much, value = its rate in bit/s */
+	AGW_EV_KEY_LIMIT,      /* the SRTP keys are nearly used up: a new association is due */
 	AGW_EV_COUNT
 };
 

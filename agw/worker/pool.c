@@ -127,6 +127,7 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 					  .dtls_timeout_ms = p->cfg.dtls_timeout_ms,
 					  .dtls_fp_wait_ms = p->cfg.dtls_fp_wait_ms,
 					  .srtp_replay_window = p->cfg.srtp_replay_window,
+					  .srtp_key_packets = p->cfg.srtp_key_packets,
 					  .relay_padding_only = p->cfg.relay_padding_only,
 					  .rtcp_generate = p->cfg.rtcp_generate,
 					  .keepalive_ms = p->cfg.keepalive_ms};

@@ -29,6 +29,7 @@ static enum gw_log_level level_of(enum agw_event kind)
 	case AGW_EV_DTLS_FAILED:
 	case AGW_EV_CONSENT_LOST:
 	case AGW_EV_CORE_LATCHED:
+	case AGW_EV_KEY_LIMIT:
 		return GW_LOG_WARN;
 	case AGW_EV_ICE_CONNECTED:
 	case AGW_EV_PAIR_CHANGED:

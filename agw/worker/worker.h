@@ -57,6 +57,7 @@ struct agw_pool_cfg {
 	uint32_t cert_lifetime_s;       /* dtls.cert_lifetime [30 days] */
 	uint16_t srtp_profiles[AGW_SRTP_PROFILE_MAX]; /* [GCM128, GCM256, CM_SHA1_80] */
 	uint32_t srtp_replay_window;                  /* [1024] */
+	uint64_t srtp_key_packets;                    /* 0 = as many as RFC 3711 allows */
 	enum agw_srtp_lib srtp_lib; /* srtp.primitives; the first pool of a process chooses */
 	bool relay_padding_only;    /* pass padding-only probes to the core (RTP-11) */
 	bool rtcp_generate;         /* rtcp.generate: reports of ours to the WIC (RTCP-10) */

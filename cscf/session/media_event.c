@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the AGW reports, and what it means for the call (5.4): one stream in trouble never kills
- * the others by itself; without any working audio the call ends (REL-20).
+ * the others by itself; without any working audio the call ends (REL-20). A stream that is lost
+ * while the call goes on has its gates shut until its path is back (2.11).
  * Thread: the cscf loop. Spec: 2.10, 2.11; REL-06..09, 12, 20; DTLS-23.
  */
 #include "cscf/session/session_int.h"
@@ -39,11 +40,60 @@ static bool all_audio_in(const struct call *c, uint64_t set)
 	return all;
 }
 
+bool media_is_shut(const struct call *c, const struct cscf_sdp_stream *st)
+{
+	return (c->media.lost & bit(st->stream_id)) != 0 && !all_audio_in(c, c->media.lost);
+}
+
+static void gated(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o)
+{
+	struct cscf_session *s = arg;
+	struct call *c = gw_handle_find(s->calls, call);
+
+	(void)tag;
+	if (c != NULL && !c->released && o->err != GW_OK)
+		CALL_LOG(GW_LOG_WARN, "call.gate_failed", c, "w3", "err=%s detail=\"%s\"",
+			 gw_err_name(o->err), o->detail);
+}
+
+/* Shut a stream's gates, or let it have them again. Whatever else is asked of the AGW goes on; its
+ * own gates say the same (media_params.c). */
+static void set_gates(struct call *c, uint32_t stream_id)
+{
+	const struct cscf_sdp_stream *st = media_stream_by_id(c->media.sdp, stream_id);
+	IqStreamRequest req, *list = &req;
+	bool up = false, down = false;
+	IqGate gate;
+
+	if (st == NULL || !st->live || !st->has_local || c->media.ctx == GW_HANDLE_NONE ||
+	    repair_is_adrift(c))
+		return;
+	if (!media_is_shut(c, st))
+		media_early_gates(c, media_heard(c), &up, &down);
+	wicgate__iq__v1__stream_request__init(&req);
+	wicgate__iq__v1__gate__init(&gate);
+	gate.uplink = up && st->gate_uplink;
+	gate.downlink = down && st->gate_downlink;
+	req.gate = &gate;
+	media_params_stream(&req, c, st);
+	CALL_LOG(GW_LOG_INFO, "call.gate", c, "w3", "stream=%u uplink=%d downlink=%d why=%s",
+		 stream_id, (int)gate.uplink, (int)gate.downlink,
+		 media_is_shut(c, st) ? "stream-lost" : "stream-back");
+	cscf_story_gates(c->story, &list, 1);
+	if (cscf_iq_configure(c->s->p.iq, c->media.ctx, 0,
+			      IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT_NOW), &list, 1, gated) != GW_OK)
+		CALL_LOG(GW_LOG_WARN, "call.gate_failed", c, "w3", "stream=%u", stream_id);
+}
+
 static void media_lost(struct call *c, const IqNotification *n, enum cause cause)
 {
+	bool before = (c->media.lost & bit(n->stream_id)) != 0;
+
 	c->media.lost |= bit(n->stream_id);
 	if (all_audio_in(c, c->media.lost))
 		call_release_cause(c, cause);
+	else if (!before)
+		set_gates(c, n->stream_id);
 }
 
 /* The WIC has T_consent to come back by an ICE restart, if there is still a way to ask (2.11). */
@@ -52,9 +102,14 @@ static void consent_lost(struct call *c, const IqNotification *n)
 	int64_t ms = c->s->cfg->t_consent;
 	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
 
+	bool before = (c->media.lost & bit(n->stream_id)) != 0;
+
 	c->media.lost |= bit(n->stream_id);
-	if (!all_audio_in(c, c->media.lost))
+	if (!all_audio_in(c, c->media.lost)) {
+		if (!before)
+			set_gates(c, n->stream_id);
 		return;
+	}
 	if (c->conn == 0)
 		call_release_cause(c, CAUSE_MEDIA_LOST);
 	else if (!event_pending(c->timer_consent, EV_TIMEOUT, NULL))
@@ -63,9 +118,13 @@ static void consent_lost(struct call *c, const IqNotification *n)
 
 static void media_back(struct call *c, const IqNotification *n)
 {
+	bool before = (c->media.lost & bit(n->stream_id)) != 0;
+
 	c->media.lost &= ~bit(n->stream_id);
 	if (!all_audio_in(c, c->media.lost))
 		event_del(c->timer_consent);
+	if (before)
+		set_gates(c, n->stream_id);
 }
 
 static void inactive(struct call *c, const IqNotification *n)
@@ -118,7 +177,13 @@ void media_on_event(void *arg, gw_handle call, const IqNotification *n)
 	switch ((int)n->event) { /* a wire value: has a default */
 	case IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED):
 	case IQ_V(NOTIFICATION__EVENT__CONSENT_RESTORED):
+	case IQ_V(NOTIFICATION__EVENT__DTLS_ESTABLISHED):
 		media_back(c, n);
+		break;
+	case IQ_V(
+	    NOTIFICATION__EVENT__SRTP_KEY_LIMIT): /* new keys by a new association (SRTP-10) */
+		if (!repair_begin(c, "SRTP keys used up"))
+			call_release_cause(c, CAUSE_MEDIA_LOST);
 		break;
 	case IQ_V(NOTIFICATION__EVENT__ICE_FAILED):
 	case IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED):

@@ -96,6 +96,8 @@ void repair_fini(struct cscf_session *s);
 
 /* ---- media_event.c */
 void media_on_event(void *arg, gw_handle call, const IqNotification *n);
+/** Is it lost while the call goes on? Its gates are shut then. */
+bool media_is_shut(const struct call *c, const struct cscf_sdp_stream *st);
 void media_on_context_lost(void *arg, gw_handle call, const char *why);
 void media_on_released(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o);
 
@@ -127,6 +129,9 @@ enum gw_err media_params_new(struct media_params **out, const struct call *c,
 			     enum media_ask ask) GW_MUST_CHECK;
 void media_params_free(struct media_params *p);
 IqStreamRequest **media_params_streams(struct media_params *p, size_t *n);
+/** What every request about a stream says. */
+void media_params_stream(IqStreamRequest *req, const struct call *c,
+			 const struct cscf_sdp_stream *st);
 /** Which of enum media_verb it asks for. */
 unsigned media_params_verbs(const struct media_params *p);
 /** Local addresses of a result into the SDP session. @return GW_ERR_PROTO when unusable */

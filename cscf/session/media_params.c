@@ -358,7 +358,7 @@ static void fill_gate(struct params *p, const struct media_params *all,
 	bool up, down;
 
 	wicgate__iq__v1__gate__init(&p->gate);
-	if (all->ask == MEDIA_ASK_CONFIGURE && st->live) {
+	if (all->ask == MEDIA_ASK_CONFIGURE && st->live && !media_is_shut(all->c, st)) {
 		media_early_gates(all->c, all->heard, &up, &down);
 		p->gate.uplink = st->gate_uplink && up;
 		p->gate.downlink = st->gate_downlink && down;
@@ -367,22 +367,29 @@ static void fill_gate(struct params *p, const struct media_params *all,
 		p->req.gate = &p->gate;
 }
 
+void media_params_stream(IqStreamRequest *req, const struct call *c,
+			 const struct cscf_sdp_stream *st)
+{
+	int64_t inactivity = c->s->cfg->inactivity;
+
+	req->stream_id = st->stream_id;
+	req->kind = st->media == CSCF_SDP_VIDEO  ? IQ_V(MEDIA_KIND__VIDEO)
+		    : st->media == CSCF_SDP_TEXT ? IQ_V(MEDIA_KIND__TEXT)
+						 : IQ_V(MEDIA_KIND__AUDIO);
+	req->inactivity_ms = (uint32_t)inactivity;
+	req->inactivity_off = inactivity == 0 || (!st->gate_uplink && !st->gate_downlink);
+}
+
 static void fill(struct params *p, struct media_params *all, size_t i)
 {
 	const struct cscf_sdp_stream *st = cscf_sdp_stream(all->sdp, i);
 	const char *word = st->media == CSCF_SDP_VIDEO ? "video" : "audio";
-	int64_t inactivity = all->c->s->cfg->inactivity;
 
 	wicgate__iq__v1__stream_request__init(&p->req);
-	p->req.stream_id = st->stream_id;
-	p->req.kind = st->media == CSCF_SDP_VIDEO  ? IQ_V(MEDIA_KIND__VIDEO)
-		      : st->media == CSCF_SDP_TEXT ? IQ_V(MEDIA_KIND__TEXT)
-						   : IQ_V(MEDIA_KIND__AUDIO);
+	media_params_stream(&p->req, all->c, st);
 	snprintf(p->label, sizeof(p->label), "%s-%u", word, st->stream_id);
 	p->req.label = p->label;
 	fill_gate(p, all, st);
-	p->req.inactivity_ms = (uint32_t)inactivity;
-	p->req.inactivity_off = inactivity == 0 || (!st->gate_uplink && !st->gate_downlink);
 	if (!st->live) /* refused by the dialog that is heard: another may still want it */
 		return;
 	fill_access(p, all, st);

@@ -43,6 +43,57 @@ static void test_connected_after_exact_packets_and_free_after_silence(void **sta
 	assert_int_equal(gw_addr_port(&before), gw_addr_port(&after));
 }
 
+/* Does a stranger's packet come as far as to us? */
+static bool comes_in(struct bench *b)
+{
+	struct gw_addr to;
+	uint8_t buf[8];
+	int fd;
+
+	assert_int_equal(gw_addr_parse_ip(&to, "127.0.0.9", 0), GW_OK);
+	assert_int_equal(agw_udp_open(&fd, &to), GW_OK);
+	assert_int_equal(agw_udp_local(b->fds[1], &to), GW_OK);
+	assert_true(agw_udp_send(fd, &to, "x", 1));
+	(void)close(fd);
+	return recv(b->fds[1], buf, sizeof(buf), MSG_DONTWAIT) == 1;
+}
+
+static void test_strangers_can_be_seen_for_a_second_in_a_minute(void **state)
+{
+	struct bench *b = *state;
+	unsigned open = 0;
+
+	REQ("RTP-07");
+	agw_core_heard(b->s, &b->signalled);
+	agw_core_sweep(b->s);
+	assert_true(is_connected(b));
+	assert_false(comes_in(b));
+	for (int i = 0; i < 610; i++) { /* the right one speaks all the time */
+		agw_core_heard(b->s, &b->signalled);
+		agw_core_sweep(b->s);
+		if (is_connected(b))
+			continue;
+		open++;
+		assert_true(comes_in(b));
+	}
+	assert_int_equal(open, 10);
+}
+
+static void test_where_any_source_is_good_all_are_heard(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-07");
+	b->patch.params.core.filter = AGW_FILTER_ANY;
+	agw_stream_apply(b->s, &b->patch);
+	for (int i = 0; i < 3; i++) {
+		agw_core_heard(b->s, &b->signalled);
+		agw_core_sweep(b->s);
+		assert_true(comes_in(b));
+	}
+	assert_false(is_connected(b));
+}
+
 static void test_a_new_remote_sets_the_socket_free(void **state)
 {
 	struct bench *b = *state;
@@ -120,6 +171,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(test_connected_after_exact_packets_and_free_after_silence),
+	    T(test_strangers_can_be_seen_for_a_second_in_a_minute),
+	    T(test_where_any_source_is_good_all_are_heard),
 	    T(test_a_new_remote_sets_the_socket_free),
 	    T(test_with_several_branches_the_socket_stays_free),
 	    T(test_latching_ends_ten_seconds_after_the_gate_opened),

@@ -3,6 +3,7 @@
  * Watching for silence, with the clock in hand: what counts as silence and what does not.
  */
 #include "agw/relay/forward.h"
+#include "agw/srtp/srtp.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/stream_bench.h"
 
@@ -144,6 +145,71 @@ static void test_bad_input_is_told_in_sums_once_in_ten_seconds(void **state)
 	assert_int_equal(b->bad_lines, lines);
 }
 
+static void test_a_side_that_may_not_send_is_not_watched(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-17", "REL-09");
+	b->patch.params.access.inactivity_ms = 10000;
+	b->patch.params.gate_up = true;
+	b->patch.params.gate_down = true;
+	watch(b, 10000);
+	pass(b, 12000); /* nothing from either */
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 2);
+	b->patch.params.gate_up = false; /* the core puts the WIC on hold, and plays music */
+	agw_stream_apply(b->s, &b->patch);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_ACTIVE], 1); /* its silence means nothing now */
+	assert_int_equal(b->last.side, AGW_SIDE_ACCESS);
+	rtp_comes(b, 1);
+	pass(b, 60000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_ACTIVE], 2);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 3);
+	assert_int_equal(b->last.side, AGW_SIDE_CORE);
+	b->patch.params.gate_up = true; /* resumed: it has its whole time again */
+	agw_stream_apply(b->s, &b->patch);
+	pass(b, 9000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 3);
+	pass(b, 2000);
+	assert_int_equal(b->seen[AGW_EV_MEDIA_INACTIVE], 4);
+	assert_int_equal(b->last.side, AGW_SIDE_ACCESS);
+}
+
+/* As if keyed; the counters say what passed. */
+static void test_before_a_key_is_used_up_a_new_one_is_asked_for(void **state)
+{
+	static const struct {
+		bool up, rtcp;
+		uint64_t limit, most;
+	} rows[] = {
+	    {false, false, 5000, 5000},
+	    {true, false, 5000, 5000},
+	    {false, true, 5000, 5000},
+	    {true, true, 5000, 5000},
+	    {false, false, 0, (UINT64_C(1) << 48) - (UINT64_C(1) << 24)},
+	    {false, true, 0, (UINT64_C(1) << 31) - (UINT64_C(1) << 20)},
+	};
+	const struct agw_srtp_keys keys = {.profile = AGW_SRTP_AES128_CM_SHA1_80};
+	struct bench *b = *state;
+
+	REQ("SRTP-10");
+	assert_int_equal(agw_srtp_init(), GW_OK);
+	assert_int_equal(agw_srtp_sess_new(&b->s->legs[AGW_LEG_RTP].srtp, &keys, 1024), GW_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct agw_dir_counters *d = rows[i].up ? &b->s->counters.up : &b->s->counters.down;
+		_Atomic uint64_t *c = rows[i].rtcp ? &d->rtcp_packets : &d->rtp_packets;
+		unsigned before = b->seen[AGW_EV_KEY_LIMIT];
+
+		b->cfg.srtp_key_packets = rows[i].limit;
+		agw_stream_keyed(b->s);
+		agw_count(c, rows[i].most - 1);
+		pass(b, 1000);
+		assert_int_equal(b->seen[AGW_EV_KEY_LIMIT], before);
+		agw_count(c, 1);
+		pass(b, 5000);
+		assert_int_equal(b->seen[AGW_EV_KEY_LIMIT], before + 1); /* once for this key */
+	}
+}
+
 static void test_a_used_up_key_is_told(void **state)
 {
 	struct bench *b = *state;
@@ -164,6 +230,8 @@ int main(void)
 	    T(test_a_sender_in_dtx_is_not_silent_while_its_rtcp_goes_on),
 	    T(test_nothing_is_watched_before_the_answer_or_when_switched_off),
 	    T(test_bad_input_is_told_in_sums_once_in_ten_seconds),
+	    T(test_a_side_that_may_not_send_is_not_watched),
+	    T(test_before_a_key_is_used_up_a_new_one_is_asked_for),
 	    T(test_a_used_up_key_is_told),
 	    T(test_strangers_do_not_break_the_silence),
 	};
