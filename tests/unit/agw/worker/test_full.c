@@ -4,6 +4,7 @@
  * with and without rtcp-mux; a restart in the middle of it; nothing left behind.
  */
 #include "tests/lib/req.h"
+#include "tests/unit/agw/lib/turn_server.h"
 #include "tests/unit/agw/lib/worker_bench.h"
 
 #include <dirent.h>
@@ -233,6 +234,57 @@ static void test_a_second_port_comes_and_goes(void **state)
 	wic_close(&b->wic);
 }
 
+/* A WIC that reaches the gateway by its relay alone: its socket takes nothing from elsewhere. */
+static void test_a_call_through_the_relay(void **state)
+{
+	struct agw_pool_cfg cfg = {.n_workers = 2, .max_batch_wait_us = 500};
+	struct bench *b;
+	struct call c = {.pwd = WIC_PWD};
+	struct agw_pool_load load;
+	int answered = -1;
+	pid_t pid;
+
+	REQ("ICE-28");
+	if (!turn_is_here())
+		skip();
+	pid = turn_start(41860, &cfg.ice_turn.server);
+	cfg.ice_turn.username = "wicgate";
+	cfg.ice_turn.password = "secret";
+	assert_int_equal(bench_start(state, cfg), 0);
+	c.b = b = *state;
+	c.wic = &b->wic;
+	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
+	agw_stream_params_init(&b->params, 1);
+	b->params.access.ice_full = true;
+	(void)snprintf(b->params.access.remote_ufrag, AGW_ICE_UFRAG_MAX, "%s", WIC_UFRAG);
+	(void)snprintf(b->params.access.remote_pwd, AGW_ICE_PWD_MAX, "%s", WIC_PWD);
+	name_candidate(b, &b->wic, 1);
+	reserve_with(b);
+	assert_int_equal(b->local.n_cands, 2);
+	assert_true(b->local.cands[1].relay);
+	assert_true(b->local.cands[1].priority < b->local.cands[0].priority);
+	wic_aim(&b->wic, &b->local.cands[1].addr);
+	configure(b, AGW_DTLS_ROLE_SERVER);
+	for (int i = 0; i < 25 && answered != 0; i++) { /* the relay lets in who has a permission */
+		uint8_t buf[1500];
+		size_t n =
+		    wic_make_check(&b->wic, buf, sizeof(buf), b->local.ufrag, b->local.pwd, true);
+
+		assert_true(agw_udp_send(b->wic.fd, NULL, buf, n));
+		answered = wic_await_answer(&b->wic, 200);
+	}
+	assert_int_equal(answered, 0);
+	serve_until(&c, AGW_EV_ICE_CONNECTED, 1);
+	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
+	exchange_rtp(b, 100);
+	exchange_rtcp(b);
+	agw_pool_load(b->pool, &load);
+	assert_true(load.through_ice >= 101);
+	release(b);
+	wic_close(&b->wic);
+	turn_stop(pid);
+}
+
 static void test_nothing_is_left_of_many_streams(void **state)
 {
 	struct bench *b = *state;
@@ -268,6 +320,11 @@ static void test_nothing_is_left_of_many_streams(void **state)
 	}
 }
 
+static int teardown_any(void **state)
+{
+	return *state != NULL ? teardown(state) : 0;
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -279,6 +336,7 @@ int main(void)
 	    T(test_media_goes_on_through_a_restart),
 	    T(test_a_second_port_comes_and_goes),
 	    T(test_nothing_is_left_of_many_streams),
+	    cmocka_unit_test_teardown(test_a_call_through_the_relay, teardown_any),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
