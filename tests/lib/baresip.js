@@ -18,42 +18,42 @@ export class Baresip {
 
 	/**
 	 * tone: Hz of its sine. rtp: [low, high] of its RTP ports. control: TCP port for command(), not the
-	 * one after port, where it listens for TLS.
+	 * one after port, where it listens for TLS. wic: with ICE, DTLS-SRTP and rtcp-mux; core is then who speaks SIP with it.
 	 */
 	static async start({ user, password = user, domain = 'ims.test', host = '127.0.0.1', port, core,
-		dir, tone = 440, rtp, control }) {
+		dir, tone = 440, rtp, control, wic = false }) {
 		const self = new Baresip();
 
+		self.wic = wic;
 		self.control = control && { host, port: control };
 		self.dir = join(dir, `baresip-${user}`);
 		mkdirSync(self.dir, { recursive: true });
 		const wav = join(self.dir, 'tone.wav');
 		writeFileSync(wav, toneWav(tone, 120, 8000));
 		writeFileSync(join(self.dir, 'config'), `sip_listen ${host}:${port}
-net_interface ${host}
-call_local_timeout 60
+${wic ? '' : `net_interface ${host}\n`}call_local_timeout 60
 call_max_calls 4
 audio_source aufile,${wav}
 audio_player aubridge,sink
 audio_srate 8000-8000
 audio_channels 1-1
 rtp_ports ${rtp[0]}-${rtp[1]}
-rtcp_mux no
+rtcp_mux ${wic ? 'yes' : 'no'}
 module_path ${MODULES.find((d) => existsSync(d))}
 module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
-module_tmp account.so
+${wic ? 'module ice.so\nmodule dtls_srtp.so\n' : ''}module_tmp account.so
 module_app menu.so
 ${control ? `module_app ctrl_tcp.so\nctrl_tcp_listen ${host}:${control}\n` : ''}snd_path ${self.dir}
 `);
 		writeFileSync(join(self.dir, 'accounts'), `<sip:${user}@${domain}>;auth_user=${user};auth_pass=${
-			password};outbound="sip:${core.host}:${core.port};transport=udp";sipnat=;answermode=auto;` +
-			'audio_codecs=PCMU;regint=600;mwi=no\n');
+			password};outbound="sip:${core.host}:${core.port};transport=udp";sipnat=;answermode=auto;audio_codecs=PCMU;mwi=no;${
+				wic ? 'regint=0;mediaenc=dtls_srtp;medianat=ice' : 'regint=600'}\n`);
 		writeFileSync(join(self.dir, 'contacts'), '');
 		self.process = new Process(`baresip-${user}`, 'baresip', ['-f', self.dir]);
-		await self.process.line(/1 binding|registered successfully|200 OK/, { ms: 20 * SECOND });
+		await self.process.line(wic ? /baresip is ready/ : /1 binding|registered successfully|200 OK/, { ms: 20 * SECOND });
 		return self;
 	}
 
@@ -110,6 +110,7 @@ ${control ? `module_app ctrl_tcp.so\nctrl_tcp_listen ${host}:${control}\n` : ''}
 	}
 
 	stop() {
-		return this.process.stop();
+		// As a WIC it has nothing to unregister, and would wait for its transactions to linger out.
+		return this.process.stop(this.wic ? 'SIGKILL' : 'SIGTERM');
 	}
 }
