@@ -43,10 +43,12 @@ function carry(leg, dialog) {
 	leg.before = (item) => item.msg.method === 'INVITE' && (one(item), true);
 }
 
-async function talk(env, baresip, call, leg) {
+/** sdp: what the gateway says of itself. */
+async function talk(env, baresip, call, leg, sdp) {
 	call.audio.tone(440);
 	await baresip.heard(440);
-	await until(() => leg.carried, { what: 'the re-INVITE of its ICE' });
+	if (/a=ice-lite/.test(sdp)) // the controlling end ends ICE so; of two full agents that is who offered
+		await until(() => leg.carried, { what: 'the re-INVITE of its ICE' });
 	call.audio.forget();
 	await until(() => call.audio.hears(TONE) > 0.7, { what: `baresip's tone at the UE; ${call.audio.received} packets` });
 	const [s] = (await env.gw.agws[0].ctl('context show', call.callId)).streams;
@@ -75,7 +77,7 @@ for (const [setup, ours] of [['actpass', 'active'], ['active', 'passive']]) {
 		await answered;
 		assert.equal(setupOf(res.body), ours);
 		await leg.answer({ sdp: res.body });
-		await talk(env, baresip, call, leg);
+		await talk(env, baresip, call, leg, res.body);
 		assert.equal((await out.bye()).status, 200);
 		assert.equal(await call.ended, 'bye received');
 		await leg.bye();
@@ -97,7 +99,7 @@ test('baresip answers, setup:active: each hears the other [DTLS-04, SRTP-01, ICE
 	into.reply(200, 'OK', { body: res.body });
 	assert.equal((await call.answered).status, 200);
 	await into.next('ACK');
-	await talk(env, baresip, call, leg);
+	await talk(env, baresip, call, leg, into.invite.body);
 	const bye = call.bye();
 	await into.next('BYE');
 	assert.equal((await bye).status, 200);

@@ -16,6 +16,9 @@ import { SECOND, until } from './wait.js';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const BIN = process.env.WICGATE_BIN ?? join(ROOT, 'build/asan/bin');
+/** "a.b=v,c.d=v": knobs of every AGW of a run, to see a whole tier with another setting. */
+const EVERY_AGW = (process.env.WICGATE_TEST_AGW ?? '').split(',').filter(Boolean).map((s) => s.split('='))
+	.reduce((out, [key, v]) => merge(out, key.split('.').reduceRight((inner, name) => ({ [name]: inner }), v)), {});
 export const program = (name) => join(BIN, name);
 export const HOST = '127.0.0.1';
 /** Exit code of a sanitizer's report, so that it can never pass for a clean end. */
@@ -147,7 +150,7 @@ export class Gateway {
 					port: { quarantine: '300ms' },
 					ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(dir, 'ctl') },
 					log: { level: 'debug' },
-				}, agw));
+				}, merge(EVERY_AGW, agw)));
 				gw.agws.push(daemon);
 				await daemon.ready();
 				list.push(`${HOST}:${iqPort}`);
