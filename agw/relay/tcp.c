@@ -114,6 +114,7 @@ static void part(struct agw_tcp *t, struct agw_tcp_conn *c)
 		DL_DELETE(c->leg->conns, c);
 		return;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list of one points to itself */
 	DL_DELETE(t->unknown, c);
 	t->n_unknown--;
 }
