@@ -107,6 +107,8 @@ void agw_ctx_bury(struct agw_context *ctx)
 {
 	struct agw_context_table *t = ctx->table;
 
+	/* Its time may be over in this very turn: buried twice, freed twice. */
+	gw_fsm_fini(&ctx->fsm);
 	gw_handle_del(t->handles, ctx->handle);
 	ctx->handle = GW_HANDLE_NONE;
 	t->releasing--;

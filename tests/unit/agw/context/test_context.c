@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contexts over a fake worker: reserving, releasing, owners, limits, timers, events. */
+#include "agw/context/context_int.h"
 #include "tests/unit/agw/context/context_fixture.h"
 
 /* ---- reserve --------------------------------------------------------------------------------- */
@@ -157,6 +158,28 @@ static void test_release_brings_the_counters(void **state)
 	assert_true(f->stats.known[0] && f->stats.known[1]);
 	assert_true(f->stats.stats[0].up.rtp_packets == 101);
 	turn(f);
+	assert_int_equal(agw_context_releasing(f->t), 0);
+	assert_int_equal(fake.medias, 0);
+}
+
+/* The time to wait for them is over in the same turn of the loop in which the last one comes. */
+static void test_streams_that_come_back_at_the_last_moment_end_the_context_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct agw_ctx_name name = {"e1", EPOCH, "c1"};
+	struct agw_context *ctx;
+
+	REQ("REL-01", "REL-17");
+	reserve(f, "c1", 1);
+	ctx = agw_context_find(f->t, &name);
+	assert_non_null(ctx);
+	assert_int_equal(release_as(f, "e1", "c1", NULL, 0), GW_OK);
+	event_active(ctx->fsm.timer, EV_TIMEOUT, 1);
+	fake_give_back();
+	assert_int_equal(f->done, 1);
+	assert_int_equal(agw_context_releasing(f->t), 0);
+	turn(f);
+	assert_int_equal(f->done, 1);
 	assert_int_equal(agw_context_releasing(f->t), 0);
 	assert_int_equal(fake.medias, 0);
 }
@@ -353,6 +376,7 @@ int main(void)
 	    T(test_limit_of_contexts),
 	    T(test_limit_of_streams),
 	    T(test_release_brings_the_counters),
+	    T(test_streams_that_come_back_at_the_last_moment_end_the_context_once),
 	    T(test_release_of_one_stream_leaves_the_others),
 	    T(test_name_is_free_while_the_old_one_goes),
 	    T(test_tear_down_with_releases_under_way_calls_done),
