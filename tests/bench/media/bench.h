@@ -160,9 +160,10 @@ void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t rela
 		   size_t n, int64_t at_ns);
 /** What is due in this tick: of each call its packets, once in an interval. */
 void bench_media_tick(struct bench *b, unsigned tick);
-#define BENCH_TICK_NS  INT64_C(250000)
-#define BENCH_TICKS_MS 4
-#define BENCH_LATE_NS  INT64_C(5000000)
+#define BENCH_TICK_NS    INT64_C(250000)
+#define BENCH_TICKS_MS   4
+#define BENCH_LATE_NS    INT64_C(5000000)
+#define BENCH_STALLED_NS INT64_C(50000000)
 /** Sleep until then. @return false when that was too long ago for the figures to be worth much */
 bool bench_sleep_until(int64_t ns);
 /** Send for so long; packets are counted while `count`. */

@@ -14,10 +14,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define STALLED_NS INT64_C(50000000)
-#define AT_ONCE    4     /* calls begun in one millisecond */
-#define SETTLE_MS  30000 /* for the last calls to end */
-#define PLACES_S   6 /* a call is gone this long after its talk at the latest, when all is well */
+#define AT_ONCE   4     /* calls begun in one millisecond */
+#define SETTLE_MS 30000 /* for the last calls to end */
+#define PLACES_S  6 /* a call is gone this long after its talk at the latest, when all is well */
 
 static void usage(void)
 {
@@ -149,7 +148,7 @@ static bool turn(struct churn *ch, unsigned *tick, int64_t *next, unsigned due)
 {
 	int64_t behind = bench_now_ns() - *next;
 
-	if (behind > STALLED_NS) {
+	if (behind > BENCH_STALLED_NS) {
 		*next += behind;
 		ch->left_out_ms += (uint64_t)(behind / 1000000);
 	}
