@@ -214,10 +214,16 @@ static int wait_ms(const struct agw_worker *w)
 	return until <= now ? 0 : (int)(until - now);
 }
 
-static void nap(uint32_t us)
+/* The bound counts from the beginning of the turn: a packet that came just after its socket was
+ * read waits for the rest of the turn too. */
+static void nap(const struct agw_worker *w)
 {
-	const struct timespec ts = {.tv_nsec = (long)us * 1000};
+	uint64_t spent = agw_now_us() - w->env.now_us;
+	struct timespec ts = {.tv_sec = 0};
 
+	if (spent >= w->nap_us)
+		return;
+	ts.tv_nsec = (long)(w->nap_us - spent) * 1000;
 	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
@@ -251,7 +257,7 @@ static void *loop(void *arg)
 			sweep_slice(w);
 		agw_report_retry(w);
 		if (w->nap_us > 0 && n > 0 && n < EVENTS_MAX && !more)
-			nap(w->nap_us);
+			nap(w);
 	}
 	return NULL;
 }
