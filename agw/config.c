@@ -7,6 +7,7 @@
 
 #include "common/conf_keys.h"
 
+static const char *const identity_words[] = {"any", "certificate", NULL};
 static const char *const ice_tcp_modes[] = {"off", "passive", NULL};
 static const char *const ice_modes[] = {"lite", "full", NULL};
 static const char *const consent_modes[] = {"passive", "active", NULL};
@@ -23,6 +24,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_STR("iq.tls.cert", iq_tls_cert, "", "PEM certificate chain of this gateway"),
 	K_STR("iq.tls.key", iq_tls_key, "", "PEM private key"),
 	K_STR("iq.tls.ca", iq_tls_ca, "", "PEM certificates that sign the controllers'"),
+	K_ENUM("iq.tls.identity", iq_tls_identity, "any", identity_words, "a controller's id: any that a certificate of the CA claims, or certificate: one of its names"),
 	K_BOOL("iq.insecure", iq_insecure, "false", "allow plain TCP beyond loopback"),
 	K_SECRET("iq.token", iq_token, "", "secret a controller must say in its Hello; empty = none"),
 	K_TIME("iq.heartbeat", iq_heartbeat, "1s", 100, MINUTE, "between heartbeats; three missed = gone"),

@@ -28,6 +28,7 @@ struct agw_config {
 	char *iq_tls_ca;
 	char *iq_token;
 	bool iq_insecure;
+	int iq_tls_identity;
 	int64_t iq_heartbeat;
 	int64_t iq_hello_timeout;
 	int64_t iq_term_heartbeat;

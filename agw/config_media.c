@@ -238,6 +238,7 @@ static enum gw_err make_iq(struct agw_parts_cfg *out, const struct agw_config *c
 	iq->tls_key = c->iq_tls_key;
 	iq->tls_ca = c->iq_tls_ca;
 	iq->insecure = c->iq_insecure;
+	iq->tls_identity = c->iq_tls_identity == 1;
 	iq->token = c->iq_token;
 	iq->heartbeat_ms = (uint32_t)c->iq_heartbeat;
 	iq->hello_timeout_ms = (uint32_t)c->iq_hello_timeout;

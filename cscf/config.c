@@ -245,6 +245,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_TIME("overload.retry_after", overload_retry_after, "10s", SECOND, HOUR, "Retry-After of 503 and 500 is random: from this"),
 	K_TIME("overload.retry_after_max", overload_retry_after_max, "60s", SECOND, HOUR, "to this"),
 	K_INT("limits.calls", limits_calls, "5000", 1, 1000000, "calls at once; more: 503"),
+	K_INT("limits.cps", limits_cps, "0", 0, 1000000, "new calls a second, emergencies apart; more: 503, 500 to the core; 0 = no limit"),
 	K_TIME("limits.call_duration", limits_call_duration, "0", 0, 30 * DAY, "longest call; 0 = off"),
 	K_INT("limits.registrations", limits_registrations, "40000", 1, 10000000, "associations at once"),
 	K_INT("limits.fds", limits_fds, "0", 0, 10000000, "file descriptors asked for at start; 0 = all that is allowed"),

@@ -86,6 +86,7 @@ struct cscf_config {
 	bool emergency_assume_own_country, emergency_send_contact_urn;
 	int emergency_same_country_policy, emergency_action, emergency_unregistered;
 	int64_t reject_no_media_wic, reject_no_media_core;
+	int64_t limits_cps;
 	int64_t limits_calls, limits_call_duration, limits_registrations, limits_fds;
 	int64_t shutdown_grace;
 	char *ops_listen, *ops_ctl_socket;

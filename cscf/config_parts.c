@@ -276,6 +276,7 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 
 	*s = (struct cscf_session_config){
 	    .limits_calls = cfg->limits_calls,
+	    .limits_cps = cfg->limits_cps,
 	    .max_duration = cfg->limits_call_duration,
 	    .t_consent = cfg->t_consent,
 	    .flow_hold = cfg->flow_hold,

@@ -265,6 +265,7 @@ static void heartbeat(struct iq_conn *c, uint64_t now)
 void agw_iq_conn_tick(struct iq_conn *c, uint64_t now)
 {
 	const struct agw_iq_cfg *cfg = &c->server->cfg;
+	struct iq_fault fault;
 
 	if (c->closing) {
 		if (now - c->bye_ms >= BYE_WAIT_MS)
@@ -280,7 +281,10 @@ void agw_iq_conn_tick(struct iq_conn *c, uint64_t now)
 	}
 	if (now - c->last_rx_ms >= (uint64_t)cfg->heartbeat_ms * IQ_HEARTBEAT_MISSED) {
 		gw_metric_inc(&agw_iq_metrics[IQ_M_DEAD_PEER]);
-		agw_iq_conn_drop(c, "silent for three heartbeats");
+		/* said, in case it is heard: a controller takes a plain end for our death */
+		iq_fault_set(&fault, IQ_V(ERROR_CODE__INTERNAL), NULL,
+			     "silent for three heartbeats");
+		agw_iq_conn_bye(c, &fault);
 		return;
 	}
 	if (now >= c->next_heartbeat_ms)

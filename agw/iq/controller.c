@@ -121,8 +121,9 @@ static bool make_room(struct agw_iq_server *s)
 }
 
 /* Everything a Hello can be refused for; no state of a controller has changed yet. */
-static bool refused(struct agw_iq_server *s, const IqEnvelope *env, struct iq_fault *fault)
+static bool refused(const struct iq_conn *c, const IqEnvelope *env, struct iq_fault *fault)
 {
+	struct agw_iq_server *s = c->server;
 	const IqHello *h;
 	const struct agw_iq_controller *ctl = NULL;
 
@@ -141,6 +142,11 @@ static bool refused(struct agw_iq_server *s, const IqEnvelope *env, struct iq_fa
 	}
 	if (!token_ok(&s->cfg, h->token)) {
 		iq_fault_set(fault, IQ_V(ERROR_CODE__NOT_OWNER), "token", "wrong token");
+		return true;
+	}
+	if (s->tls != NULL && s->cfg.tls_identity && !agw_iq_tls_names(c->bev, h->controller_id)) {
+		iq_fault_set(fault, IQ_V(ERROR_CODE__NOT_OWNER), "controller_id",
+			     "not a name of its certificate");
 		return true;
 	}
 	HASH_FIND(hh, s->controllers, h->controller_id, (unsigned)strlen(h->controller_id), ctl);
@@ -265,7 +271,7 @@ void agw_iq_hello(struct iq_conn *c, const IqEnvelope *env)
 	IqEnvelope *ack;
 	const char *id;
 
-	if (refused(s, env, &fault)) {
+	if (refused(c, env, &fault)) {
 		refuse(c, env, &fault);
 		return;
 	}

@@ -28,6 +28,7 @@ struct agw_iq_cfg {
 	const char *tls_cert;  /* PEM files; all three or none */
 	const char *tls_key;
 	const char *tls_ca;
+	bool tls_identity; /* a controller's id must be a name of its certificate */
 	bool insecure;     /* plain TCP also beyond loopback */
 	const char *token; /* shared secret of Hello where there is no TLS; "" = none */
 	const char *agw_id;

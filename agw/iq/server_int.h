@@ -154,6 +154,8 @@ enum gw_err agw_iq_tls_new(struct iq_tls **out, const char *cert, const char *ke
 			   const char *ca) GW_MUST_CHECK;
 void agw_iq_tls_free(struct iq_tls *t);
 struct bufferevent *agw_iq_tls_accept(struct iq_tls *t, struct event_base *base, int fd);
+/** Does the peer's certificate carry that name: a DNS subjectAltName, or the common name? */
+bool agw_iq_tls_names(struct bufferevent *bev, const char *name);
 /** Drain OpenSSL's queue into one log line. */
 void agw_iq_tls_log_errors(const char *peer);
 

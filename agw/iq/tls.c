@@ -9,7 +9,9 @@
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GW_LOG_MOD "iq"
 
@@ -76,6 +78,29 @@ void agw_iq_tls_free(struct iq_tls *t)
 		return;
 	SSL_CTX_free(t->ctx);
 	free(t);
+}
+
+static bool common_name_is(X509 *cert, const char *name)
+{
+	char cn[256];
+	int n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, cn,
+					  (int)sizeof(cn));
+
+	return n > 0 && (size_t)n == strlen(name) && memcmp(cn, name, (size_t)n) == 0;
+}
+
+bool agw_iq_tls_names(struct bufferevent *bev, const char *name)
+{
+	const SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	X509 *cert = ssl != NULL ? SSL_get1_peer_certificate(ssl) : NULL;
+	bool ok;
+
+	if (cert == NULL)
+		return false;
+	ok = X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_WILDCARDS, NULL) == 1 ||
+	     common_name_is(cert, name);
+	X509_free(cert);
+	return ok;
 }
 
 struct bufferevent *agw_iq_tls_accept(struct iq_tls *t, struct event_base *base, int fd)

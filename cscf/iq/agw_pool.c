@@ -208,16 +208,27 @@ static bool is_one_of(const struct cscf_iq_link *link, struct cscf_iq_link *cons
 	return false;
 }
 
-struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *const *not_these,
-				    size_t n)
+static size_t those_that_fit(struct cscf_iq *iq, struct cscf_iq_link **fit,
+			     bool (*fits)(const struct cscf_iq_link *),
+			     struct cscf_iq_link *const *not_these, size_t n)
 {
-	struct cscf_iq_link *fit[IQ_MAX_LINKS], *link;
-	size_t n_fit = 0, a, b;
+	struct cscf_iq_link *link;
+	size_t n_fit = 0;
 
 	DL_FOREACH (iq->links, link)
-		if (iq_link_in_service(link) && !is_one_of(link, not_these, n) &&
-		    n_fit < IQ_MAX_LINKS)
+		if (fits(link) && !is_one_of(link, not_these, n) && n_fit < IQ_MAX_LINKS)
 			fit[n_fit++] = link;
+	return n_fit;
+}
+
+struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *const *not_these,
+				    size_t n, bool priority)
+{
+	struct cscf_iq_link *fit[IQ_MAX_LINKS];
+	size_t n_fit = those_that_fit(iq, fit, iq_link_in_service, not_these, n), a, b;
+
+	if (n_fit == 0 && priority)
+		n_fit = those_that_fit(iq, fit, iq_link_takes_priority, not_these, n);
 	if (n_fit == 0)
 		return NULL;
 	if (n_fit == 1)
@@ -246,6 +257,16 @@ bool cscf_iq_available(const struct cscf_iq *iq)
 
 	DL_FOREACH (iq->links, link)
 		if (iq_link_in_service(link))
+			return true;
+	return false;
+}
+
+bool cscf_iq_takes_priority(const struct cscf_iq *iq)
+{
+	const struct cscf_iq_link *link;
+
+	DL_FOREACH (iq->links, link)
+		if (iq_link_takes_priority(link))
 			return true;
 	return false;
 }

@@ -4,8 +4,8 @@
  * holds for us. What we do not know is released there; what it does not know has lost its media
  * and is told to its call. Contexts of ours younger than ten seconds are left alone: their
  * Reserve may have crossed the list. The other way round nothing can cross: we know a context
- * before its Reserve leaves.
- * Thread: the cscf loop.
+ * before its Reserve leaves. A context of another revision than ours, with no request under way
+ * that would explain it, is configured anew. Thread: the cscf loop.
  */
 #include "cscf/iq/iq_int.h"
 
@@ -82,6 +82,21 @@ static void lose_unlisted(struct cscf_iq_link *link)
 	} while (again);
 }
 
+static void compare(struct iq_ctx *ctx, const IqContextInfo *info)
+{
+	struct cscf_iq *iq = ctx->link->iq;
+
+	ctx->audit_gen = ctx->link->audit_gen;
+	if (ctx->rev == 0 || info->rev == 0 || ctx->rev == info->rev) /* 0: not known just now */
+		return;
+	GW_LOG(GW_LOG_WARN, "iq.audit_differs", "ctx=%s agw=%s rev=%llu theirs=%llu", ctx->id,
+	       ctx->link->agw_id, (unsigned long long)ctx->rev, (unsigned long long)info->rev);
+	gw_metric_inc(&cscf_iq_metrics[IQ_M_AUDIT_DIFFERS]);
+	ctx->rev = 0; /* the next request is not held against it */
+	if (iq->attached && iq->cbs.on_differs != NULL)
+		iq->cbs.on_differs(iq->arg, ctx->call);
+}
+
 void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply)
 {
 	struct cscf_iq *iq = link->iq;
@@ -91,7 +106,7 @@ void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply)
 		struct iq_ctx *ctx = iq_ctx_find_id(iq, info->ctx_id);
 
 		if (ctx != NULL && ctx->link == link) {
-			ctx->audit_gen = link->audit_gen;
+			compare(ctx, info);
 		} else {
 			GW_LOG(GW_LOG_WARN, "iq.audit_release", "ctx=%s agw=%s call_id=%s age_s=%u",
 			       info->ctx_id, link->agw_id, info->call_id, info->age_s);

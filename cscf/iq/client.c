@@ -44,10 +44,15 @@ const char *iq_link_state_name(enum iq_link_state state)
 	return state < IQ_LINK_STATE_COUNT ? state_names[state] : "?";
 }
 
-bool iq_link_in_service(const struct cscf_iq_link *link)
+bool iq_link_takes_priority(const struct cscf_iq_link *link)
 {
 	return link->state == IQ_LINK_UP && link->wanted && !link->suspect && !link->duplicate &&
-	       link->agw_state == IQ_V(AGW_STATE__STATE__IN_SERVICE) && link->overload_level < 2;
+	       link->agw_state == IQ_V(AGW_STATE__STATE__IN_SERVICE) && link->overload_level < 3;
+}
+
+bool iq_link_in_service(const struct cscf_iq_link *link)
+{
+	return iq_link_takes_priority(link) && link->overload_level < 2;
 }
 
 static void arm(struct event *ev, uint64_t ms)
@@ -257,6 +262,8 @@ static bool on_envelope(struct cscf_iq_link *link, const IqEnvelope *env)
 		break;
 	case IQ_BODY(AGW_STATE):
 		take_state(link, env->agw_state);
+		if (link->agw_state == IQ_V(AGW_STATE__STATE__OUT_OF_SERVICE)) /* IQ-14 */
+			iq_ctx_lose_link(link, "AGW out of service");
 		break;
 	case IQ_BODY(GOODBYE):
 		iq_link_fail(link,

@@ -59,6 +59,7 @@ enum iq_metric {
 	IQ_M_BAD_MESSAGE,
 	IQ_M_CTX_LOST,
 	IQ_M_AUDIT_RELEASED,
+	IQ_M_AUDIT_DIFFERS,
 	IQ_M_COUNT
 };
 extern struct gw_metric cscf_iq_metrics[IQ_M_COUNT];
@@ -148,6 +149,7 @@ struct iq_txn {
 	unsigned sent;
 	uint64_t since_ms;
 	/* Reserve only */
+	bool priority;
 	uint64_t deadline_ms;
 	struct cscf_iq_link *tried[IQ_RESERVE_AGWS];
 	unsigned n_tried;
@@ -191,13 +193,15 @@ enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MU
 const char *iq_link_state_name(enum iq_link_state state);
 /** May it take new contexts? */
 bool iq_link_in_service(const struct cscf_iq_link *link);
+/** … and of calls that overload control exempts (IQ-16)? */
+bool iq_link_takes_priority(const struct cscf_iq_link *link);
 
 /* agw_pool.c */
 enum gw_err iq_pool_open(struct cscf_iq *iq, char *errbuf, size_t errlen) GW_MUST_CHECK;
 void iq_pool_close(struct cscf_iq *iq);
 /** Lowest load of two random in-service AGWs, none of `not_these` (IQ-22); NULL when none. */
 struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *const *not_these,
-				    size_t n);
+				    size_t n, bool priority);
 /** Another link that is up and reaches the same process. */
 struct cscf_iq_link *iq_pool_find_twin(const struct cscf_iq_link *link);
 /** A link lost its last context, or its use: free it when it is not wanted. */

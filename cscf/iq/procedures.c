@@ -53,6 +53,8 @@ struct gw_metric cscf_iq_metrics[IQ_M_COUNT] = {
 		       .help = "Contexts gone with their AGW"},
     [IQ_M_AUDIT_RELEASED] = {.name = "cscf_iq_audit_released_total",
 			     .help = "Unknown contexts released after an audit"},
+    [IQ_M_AUDIT_DIFFERS] = {.name = "cscf_iq_audit_differs_total",
+			    .help = "Contexts whose revision an audit found to be another"},
 };
 
 struct iq_ctx *iq_ctx_find_id(const struct cscf_iq *iq, const char *ctx_id)
@@ -168,7 +170,7 @@ enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *out, gw_handle call, 
 			    const struct cscf_iq_ident *ident, IqStreamRequest **streams, size_t n,
 			    cscf_iq_done_fn *done)
 {
-	struct cscf_iq_link *link = iq_pool_choose(iq, NULL, 0);
+	struct cscf_iq_link *link = iq_pool_choose(iq, NULL, 0, ident->priority);
 	struct iq_txn_params p = {.op = IQ_OP_RESERVE, .tag = tag, .done = done};
 	struct iq_ctx *ctx;
 	enum gw_err err;

@@ -88,6 +88,9 @@ struct cscf_iq_cbs {
 	void (*on_event)(void *arg, gw_handle call, const IqNotification *event);
 	/* The context is gone with its AGW (2.10); its handle is dead already. */
 	void (*on_context_lost)(void *arg, gw_handle call, const char *why);
+	/* An audit shows another revision than ours: nobody knows what holds there (5.3). Tell the
+	 * AGW everything again; may be NULL. */
+	void (*on_differs)(void *arg, gw_handle call);
 	/* Requests of contexts, for a record; may be NULL. */
 	void (*on_trace)(void *arg, gw_handle call, const struct cscf_iq_trace *t);
 };
@@ -150,6 +153,8 @@ const char *cscf_iq_ctx_agw(const struct cscf_iq *iq, gw_handle h);
 
 /** Is at least one AGW in service for new calls? */
 bool cscf_iq_available(const struct cscf_iq *iq);
+/** … or for those that overload control exempts? */
+bool cscf_iq_takes_priority(const struct cscf_iq *iq);
 /** Contexts we hold, and requests awaiting replies. */
 size_t cscf_iq_context_count(const struct cscf_iq *iq);
 size_t cscf_iq_txn_count(const struct cscf_iq *iq);

@@ -105,7 +105,7 @@ static bool try_other_agw(struct iq_txn *t)
 	if (t->op != IQ_OP_RESERVE || ctx == NULL || t->n_tried >= IQ_RESERVE_AGWS ||
 	    now >= t->deadline_ms)
 		return false;
-	link = iq_pool_choose(iq, t->tried, t->n_tried);
+	link = iq_pool_choose(iq, t->tried, t->n_tried, t->priority);
 	if (link == NULL ||
 	    iq_unpack(&env, t->frame + IQ_FRAME_HEADER, t->frame_n - IQ_FRAME_HEADER) != GW_OK)
 		return false;
@@ -216,6 +216,7 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_TXNS]);
 	gw_metric_inc(&cscf_iq_metrics[counter[p->op]]);
 	if (p->op == IQ_OP_RESERVE) {
+		t->priority = env->reserve->priority;
 		t->deadline_ms = iq_now_ms() + IQ_RESERVE_DEADLINE;
 		t->tried[t->n_tried++] = link;
 	}

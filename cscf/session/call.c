@@ -304,6 +304,35 @@ struct call *call_find_dialog(struct cscf_session *s, const struct cscf_sip_msg 
 	return NULL;
 }
 
+/* limits.cps: a bucket of one second's calls. */
+static bool too_fast(struct cscf_session *s)
+{
+	uint64_t rate = (uint64_t)s->cfg->limits_cps, now = session_now_ms(), gone;
+
+	if (rate == 0)
+		return false;
+	gone = s->cps_at_ms != 0 && now - s->cps_at_ms < 1000 ? now - s->cps_at_ms : 1000;
+	s->cps_at_ms = now;
+	s->cps_tokens += gone * rate;
+	if (s->cps_tokens > rate * 1000)
+		s->cps_tokens = rate * 1000;
+	if (s->cps_tokens < 1000)
+		return true;
+	s->cps_tokens -= 1000;
+	return false;
+}
+
+/* The core hears 500: a 503 would keep others from us as well (CALL-36). */
+static void answer_too_fast(struct cscf_session *s, gw_handle server,
+			    const struct cscf_sip_msg *msg, bool from_wic)
+{
+	char after[RETRY_AFTER_TEXT];
+
+	snprintf(after, sizeof(after), "%u",
+		 cscf_sip_retry_after(s->cfg->retry_after_s, s->cfg->retry_after_max_s));
+	session_refuse(s, server, msg, from_wic ? 503 : 500, REFUSAL_RATE, after);
+}
+
 static void answer_busy(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg)
 {
 	char after[RETRY_AFTER_TEXT];
@@ -368,6 +397,10 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 	}
 	if (order == NULL && gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
 		answer_busy(s, server, msg);
+		return;
+	}
+	if (order == NULL && too_fast(s)) {
+		answer_too_fast(s, server, msg, true);
 		return;
 	}
 	err = call_new(&c, s, msg, true);
@@ -443,6 +476,10 @@ void call_start_from_core(struct cscf_session *s, gw_handle server, const struct
 	}
 	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
 		answer_busy(s, server, msg);
+		return;
+	}
+	if (too_fast(s)) {
+		answer_too_fast(s, server, msg, false);
 		return;
 	}
 	err = call_new(&c, s, msg, false);

@@ -99,6 +99,8 @@ void media_on_event(void *arg, gw_handle call, const IqNotification *n);
 /** Is it lost while the call goes on? Its gates are shut then. */
 bool media_is_shut(const struct call *c, const struct cscf_sdp_stream *st);
 void media_on_context_lost(void *arg, gw_handle call, const char *why);
+/** The AGW holds another state than we told it last: all of ours once more. */
+void media_on_differs(void *arg, gw_handle call);
 void media_on_released(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o);
 
 /* ---- media_same.c */

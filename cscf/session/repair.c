@@ -386,7 +386,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct cscf_session *s = arg;
 	uint64_t now = session_now_ms();
-	bool agw = cscf_iq_available(s->p.iq);
+	bool agw = cscf_iq_takes_priority(s->p.iq);
 	struct call *c, *next;
 
 	(void)fd;

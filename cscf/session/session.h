@@ -39,6 +39,7 @@ enum cscf_session_early {
 /* Named as the knobs; times in ms. Borrowed texts outlive the session. */
 struct cscf_session_config {
 	int64_t limits_calls;      /* limits.calls */
+	int64_t limits_cps;        /* limits.cps: new calls a second; 0 = no limit */
 	int64_t max_duration;      /* limits.call_duration; 0 = off (REL-19) */
 	int64_t t_consent;         /* consent.grace (T_consent) */
 	int64_t flow_hold;         /* how long an in-dialog request waits for a lost flow */

@@ -43,7 +43,8 @@ struct cscf_session {
 	struct late *late;              /* INVITEs of calls that are over */
 	struct token_wait *token_waits; /* utlist DL; owned */
 	size_t n_token_waits;
-	struct call *repairs; /* those that wait to be repaired, emergencies first */
+	uint64_t cps_at_ms, cps_tokens; /* limits.cps: tokens in thousandths of a call */
+	struct call *repairs;           /* those that wait to be repaired, emergencies first */
 	struct event *repair_timer;
 	uint64_t repair_at_ms;  /* when tokens were counted last */
 	uint64_t repair_tokens; /* in thousandths of a call */
@@ -71,6 +72,7 @@ struct cscf_session {
 	X(INTERVAL, "session-interval")                                                            \
 	X(BODY, "body-type")                                                                       \
 	X(LIMIT, "limit")                                                                          \
+	X(RATE, "rate")                                                                            \
 	X(INTERNAL, "internal")
 
 enum refusal {

@@ -20,10 +20,11 @@
 #include <event2/event.h>
 #include <stdio.h>
 
-#define GW_LOG_MOD  "session"
-#define MARGIN_S    32U    /* most that we end before the interval does */
-#define EXPIRES_MAX 604800 /* a week: longer is as good as none */
-#define RAISED_MAX  2U     /* 422s that are obeyed at once, between two refreshes */
+#define GW_LOG_MOD    "session"
+#define MARGIN_S      32U    /* most that we end before the interval does */
+#define EXPIRES_MAX   604800 /* a week: longer is as good as none */
+#define REFRESH_MAX_S 7200U  /* for our own refreshes, whatever a party asked for */
+#define RAISED_MAX    2U     /* 422s that are obeyed at once, between two refreshes */
 
 static void on_expired(evutil_socket_t fd, short what, void *arg)
 {
@@ -133,8 +134,8 @@ static void watch(struct call *c)
 	if (s == 0)
 		return;
 	arm(c->session.expiry, (uint64_t)(s - (s / 3U < MARGIN_S ? s / 3U : MARGIN_S)) * 1000U);
-	if (c->session.by_us)
-		arm(c->session.refresh, (uint64_t)s * 500U);
+	if (c->session.by_us) /* a week's interval is no reason to look for a dead end next week */
+		arm(c->session.refresh, (uint64_t)(s < REFRESH_MAX_S ? s : REFRESH_MAX_S) * 500U);
 }
 
 /* An answer may name any interval, but nobody makes us refresh or look more often than this. */

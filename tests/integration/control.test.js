@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCerts } from '../lib/conf.js';
 import { Daemon, HOST, program, tempDir } from '../lib/gateway.js';
-import { SPARE, ports } from '../lib/ports.js';
+import { CORE_RANGE, SPARE, ports } from '../lib/ports.js';
 import { SECOND, until, within } from '../lib/wait.js';
 
 const dir = tempDir();
@@ -41,7 +41,7 @@ const stream = (id) => ({ stream_id: id, kind: 'AUDIO', access: { realm: 'access
 const reserve = (ctx, n = 1) => ({ ctx_id: ctx, call_id: `call-${ctx}`,
 	streams: Array.from({ length: n }, (_, i) => stream(i + 1)) });
 
-async function gateway(name, more, [iqPort, opsPort], ranges) {
+async function gateway(name, more, [iqPort, opsPort], ranges, knobs = {}) {
 	const home = join(dir, name);
 
 	mkdirSync(home);
@@ -52,6 +52,7 @@ async function gateway(name, more, [iqPort, opsPort], ranges) {
 		port: { quarantine: '0s' },
 		ops: { listen: `${HOST}:${opsPort}`, ctl_socket: join(home, 'ctl') },
 		log: { level: 'debug' },
+		...knobs,
 	});
 	daemon.iq = `${HOST}:${iqPort}`;
 	daemon.iqPort = iqPort;
@@ -98,6 +99,49 @@ for (const [name, args] of [
 		assert.equal((await tlsAgw.status()).controllers <= 1, true);
 	});
 }
+
+test('iq.tls.identity=certificate: a controller may only be whom its certificate names [IQ-17, IQ-01]', async () => {
+	const [c, a] = [SPARE.coreRange[0] + 20, SPARE.accessRange[0] + 10];
+	const strict = await gateway('strict', { tls: { ...certs, identity: 'certificate' } }, await ports(2),
+		{ core: [c, c + 9], access: [a, a + 9] });
+	const hello = (id) => ctl(['iq', '--connect', strict.iq, '--tls-cert', certs.cert, '--tls-key', certs.key,
+		'--tls-ca', certs.ca, '--id', id, 'hello']);
+
+	try {
+		assert.equal((await hello('localhost')).code, 0);
+		const res = await hello('cscf-of-others');
+		assert.notEqual(res.code, 0);
+		assert.match(res.out + res.err, /NOT_OWNER|not a name of its certificate/);
+		assert.equal((await strict.status()).controllers, 1);
+	} finally {
+		await strict.stop();
+	}
+});
+
+test('kill -9 of a controller with 240 contexts: after T_orphan no context and no port is left [REL-13, RTP-20]', async () => {
+	const many = await gateway('many', {}, await ports(2),
+		{ core: [CORE_RANGE[0], CORE_RANGE[0] + 479], access: [CORE_RANGE[0] + 480, CORE_RANGE[0] + 719] }, { T_orphan: '1s' });
+	const child = spawn(program('wicgatectl'), ['iq', '--connect', many.iq, '--id', 'doomed', 'session'], { stdio: ['pipe', 'ignore', 'ignore'] });
+	const gone = new Promise((resolve) => child.on('close', resolve));
+
+	try {
+		for (let i = 0; i < 240; i++)
+			child.stdin.write(`${JSON.stringify({ reserve: reserve(`k${i}`) })}\n`);
+		let told;
+		await until(async () => (told = await many.status()).contexts === 240, { what: () => `240 contexts: ${JSON.stringify(told)}` });
+		assert.ok((await many.status()).ports_in_use === 720);
+		child.kill('SIGKILL');
+		await gone;
+		await until(async () => {
+			const s = await many.status();
+
+			return s.contexts + s.streams + s.ports_in_use === 0;
+		}, { what: 'nothing left' });
+	} finally {
+		child.kill('SIGKILL');
+		await many.stop();
+	}
+});
 
 test('mutual TLS: wicgatectl refuses a gateway whose certificate it does not trust [IQ-17]', async () => {
 	const res = await ctl(['iq', '--connect', tlsAgw.iq, '--tls-cert', certs.cert, '--tls-key', certs.key,

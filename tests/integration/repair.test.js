@@ -53,7 +53,8 @@ async function echoed(env, gw, calls, options = {}) {
 	const wic = native(env, gw, { call: 'sip:follow@ims.test', count: calls, calls, total: calls, rate: 20, 'reg-rate': 100,
 		duration: 9, payload: 'check', pt: 0, 'max-loss': 90, ...options });
 
-	await until(async () => sum(await contexts(gw)) === calls, { ms: 20 * SECOND, what: () => `${calls} calls\n${wic.process.tail(5)}` });
+	await until(() => wic.process.lines.filter((l) => l.startsWith('event=media ')).length === calls, { ms: 20 * SECOND,
+		what: () => `media of ${calls} calls\n${wic.process.tail(5)}` });
 	return wic;
 }
 
@@ -119,6 +120,79 @@ test('WIC to WIC, both ends lose their AGW at once: both calls move, without 491
 	console.log(`# WIC to WIC: longest silence p50 ${gap.p50} p99 ${gap.p99} ms`);
 	await ok(bob);
 	await nothingOn(gw);
+});
+
+/** A gateway whose only AGW is reached through a proxy. */
+async function behindProxy(env, cscf = {}) {
+	const [iq] = await ports(1);
+	const proxy = env.own(await TcpProxy.start({ host: '127.0.0.1', port: iq }));
+	const gw = await gateway(env, { agws: 1, agw: { iq: { listen: `127.0.0.1:${iq}` } },
+		cscf: { agw: { list: [`127.0.0.1:${proxy.port}`] }, iq: { heartbeat: '300ms' }, ...cscf } });
+
+	return { gw, proxy };
+}
+
+test('a partition shorter than T_agwdead: the media never notices, no call ends or moves, an audit follows [REL-12, IQ-15, IQ-21]',
+	async (env) => {
+		const { gw, proxy } = await behindProxy(env);
+		const wic = await echoed(env, gw, 5);
+
+		proxy.stall();
+		await gw.cscf.logged('iq.link_down');
+		const relayed = (await gw.agws[0].metrics()).sum('agw_rtp_packets_relayed_total');
+		await until(async () => (await gw.agws[0].metrics()).sum('agw_rtp_packets_relayed_total') > relayed + 500,
+			{ what: 'a second of media of five calls' });
+		proxy.flow();
+		await gw.cscf.logged('iq.link_up', { contexts: '5', new_boot: '0' });
+		const { released, gap_ms: gap, media } = await ok(wic);
+		assert.equal(released.local, 5);
+		assert.ok(gap.max < 1 * SECOND, JSON.stringify(gap));
+		assert.equal(media.lost, 0);
+		assert.deepEqual(await moved(gw), { moved: 0, failed: 0, released: 0, pending: 0, ms: 0 });
+		await nothingOn(gw);
+	});
+
+test('an AGW that hangs: lost within three heartbeats, its calls move after T_agwdead; what it still has is released when it is back [REL-12, IQ-15]',
+	async (env) => {
+		const gw = await gateway(env, { cscf: { iq: { heartbeat: '300ms' }, T_agwdead: '1s' }, agw: { iq: { heartbeat: '300ms' } } });
+		const wic = await echoed(env, gw, 10);
+		const spread = await contexts(gw);
+		const serving = spread[0] > 0 ? 0 : 1;
+		const { pid } = gw.agws[serving].process;
+		const at = performance.now();
+
+		process.kill(pid, 'SIGSTOP');
+		try {
+			await gw.cscf.logged('iq.link_down');
+			assert.ok(performance.now() - at < 3 * SECOND);
+			await until(async () => (await moved(gw)).moved === spread[serving], { what: 'its calls moved' });
+		} finally {
+			process.kill(pid, 'SIGCONT');
+		}
+		await until(async () => (await contexts(gw))[serving] === 0, { what: 'nothing on the one that hung' });
+		assert.equal((await ok(wic)).released.local, 10);
+		await nothingOn(gw);
+	});
+
+test('kill -9 of the eP-CSCF under calls: media runs on for T_orphan, then every context and port is free [REL-13, IQ-13]', async (env) => {
+	const gw = await gateway(env, { agws: 1, agw: { T_orphan: '2s' } });
+	// The WICs do not hear that their connection has gone.
+	const proxy = env.own(await TcpProxy.start({ host: '127.0.0.1', port: gw.wssPort }, { hold: true }));
+	const calls = 20;
+	const url = gw.wssUrl;
+
+	gw.wssUrl = url.replace(/:\d+\//, `:${proxy.port}/`);
+	const wic = await echoed(env, gw, calls, { duration: 60 });
+
+	await gw.cscf.process.stop('SIGKILL');
+	const before = (await gw.agws[0].metrics()).sum('agw_rtp_packets_relayed_total');
+	assert.equal((await contexts(gw))[0], calls);
+	await until(async () => (await gw.agws[0].metrics()).sum('agw_rtp_packets_relayed_total') > before + 25 * calls,
+		{ what: 'media without any eP-CSCF' });
+	assert.equal((await contexts(gw))[0], calls);
+	await nothingOn(gw);
+	await gw.agws[0].logged('iq.orphaned', { contexts: String(calls) });
+	await wic.process.stop('SIGKILL'); // nobody is there to say BYE to
 });
 
 test.end();

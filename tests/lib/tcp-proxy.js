@@ -7,7 +7,8 @@ export class TcpProxy {
 	#pairs = new Set();
 	refusing = false;
 
-	static async start(target, { host = '127.0.0.1', port = 0 } = {}) {
+	/** hold: the near side is not told when the far one ends. */
+	static async start(target, { host = '127.0.0.1', port = 0, hold = false } = {}) {
 		const self = new TcpProxy();
 
 		self.server = net.createServer((near) => {
@@ -22,10 +23,14 @@ export class TcpProxy {
 			for (const [a, b] of [[near, far], [far, near]]) {
 				a.on('error', () => {});
 				a.on('close', () => {
+					if (hold && a === far)
+						return;
 					b.destroy();
 					self.#pairs.delete(pair);
 				});
-				a.pipe(b);
+				a.pipe(b, { end: !(hold && a === far) });
+				if (self.stalled)
+					a.pause();
 			}
 		});
 		await new Promise((resolve, reject) => {
@@ -45,6 +50,19 @@ export class TcpProxy {
 		this.refusing = refuse;
 		for (const pair of this.#pairs)
 			pair.forEach((s) => s.destroy());
+	}
+
+	/** Nothing passes any more, and nobody is told: a partition. */
+	stall() {
+		this.stalled = true;
+		for (const pair of this.#pairs)
+			pair.forEach((s) => s.pause());
+	}
+
+	flow() {
+		this.stalled = false;
+		for (const pair of this.#pairs)
+			pair.forEach((s) => s.resume());
 	}
 
 	allow() {

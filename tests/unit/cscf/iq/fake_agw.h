@@ -33,7 +33,8 @@ struct fake_agw {
 	IqErrorCode reserve_error; /* OK = serve */
 	IqErrorCode hello_error;
 	uint32_t load_contexts;
-	const char *audit_ctx; /* a context to list in an audit */
+	const char *audit_ctx; /* a context to list in an audit … */
+	uint64_t audit_rev;    /* … and its revision */
 	bool hold_audits;      /* answered by fake_audit_reply */
 	uint64_t rev;          /* of every context; 0 = not told */
 	bool stub;             /* never answers anything */
@@ -132,6 +133,7 @@ static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 			    iq_message_new(&wicgate__iq__v1__context_info__descriptor);
 
 			info->age_s = 3600;
+			info->rev = a->audit_rev;
 			if (iq_str_set(&info->ctx_id, a->audit_ctx) != GW_OK ||
 			    iq_list_add(&rep->audit_reply->n_contexts, &rep->audit_reply->contexts,
 					info) != GW_OK)

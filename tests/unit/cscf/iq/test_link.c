@@ -51,6 +51,94 @@ static void test_agw_that_stays_away_is_dead(void **state)
 	assert_false(cscf_iq_available(f->iq));
 }
 
+static bool link_is_down(const struct fixture *f)
+{
+	return f->iq->links->state != IQ_LINK_UP;
+}
+
+/* How long from now until the context is told lost. */
+static uint64_t lost_after_ms(struct fixture *f)
+{
+	uint64_t since = iq_now_ms();
+
+	UNTIL(f, f->lost == 1);
+	return iq_now_ms() - since;
+}
+
+static void test_a_refused_connection_is_death_at_once(void **state)
+{
+	REQ("REL-12");
+	struct fixture *f = *state;
+
+	f->cfg.agw_dead = 60000;
+	f->cfg.heartbeat = 10000; /* nothing of either has anything to do with it */
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	fake_agw_stop(&f->agw[0]);
+	assert_in_range(lost_after_ms(f), 0, 2000);
+}
+
+static void test_an_end_without_a_goodbye_is_death_after_three_heartbeats(void **state)
+{
+	REQ("REL-12");
+	struct fixture *f = *state;
+
+	f->cfg.agw_dead = 60000;
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	f->agw[0].stub = true; /* something accepts there, and says nothing */
+	fake_hang_up(&f->agw[0]);
+	assert_in_range(lost_after_ms(f), 250, 3000);
+}
+
+static void test_silence_is_no_death_before_its_time(void **state)
+{
+	REQ("REL-12", "IQ-21");
+	struct fixture *f = *state;
+	uint64_t since, down;
+
+	f->cfg.agw_dead = 600;
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	since = iq_now_ms();
+	f->agw[0].stub = true;
+	UNTIL(f, link_is_down(f));
+	down = iq_now_ms();
+	assert_in_range(down - since, 200, 1500);
+	assert_int_equal(f->lost, 0);
+	UNTIL(f, f->lost == 1);
+	assert_in_range(iq_now_ms() - down, 550, 5000);
+}
+
+static void test_a_goodbye_is_no_death_before_its_time(void **state)
+{
+	REQ("REL-12", "IQ-14");
+	struct fixture *f = *state;
+	IqEnvelope *bye = iq_envelope_new(IQ_BODY(GOODBYE), 0);
+
+	f->cfg.agw_dead = 700;
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	f->agw[0].stub = true;
+	fake_send(&f->agw[0], bye);
+	UNTIL(f, link_is_down(f));
+	assert_in_range(lost_after_ms(f), 600, 5000);
+}
+
+static void test_an_agw_out_of_service_has_no_contexts(void **state)
+{
+	REQ("IQ-14");
+	struct fixture *f = *state;
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(AGW_STATE), 0);
+
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	env->agw_state->state = IQ_V(AGW_STATE__STATE__OUT_OF_SERVICE);
+	fake_send(&f->agw[0], env);
+	UNTIL(f, f->lost == 1);
+	assert_false(cscf_iq_available(f->iq));
+}
+
 static void test_missing_heartbeats_end_the_link(void **state)
 {
 	REQ("IQ-14");
@@ -108,6 +196,47 @@ static void test_audit_releases_what_we_do_not_know(void **state)
 	start(f, 1);
 	UNTIL(f, f->agw[0].releases == 1);
 	assert_string_equal(f->agw[0].last_release, "0badc0de");
+}
+
+static unsigned differs;
+
+static void on_differs(void *arg, gw_handle call)
+{
+	(void)arg;
+	assert_int_equal(call, 3);
+	differs++;
+}
+
+static void test_audit_finds_another_revision(void **state)
+{
+	REQ("IQ-15");
+	static const struct cscf_iq_cbs cbs = {.on_context_lost = on_lost,
+					       .on_differs = on_differs};
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	unsigned audits;
+	gw_handle ctx;
+
+	differs = 0;
+	a->rev = 5;
+	start_up(f, 1);
+	cscf_iq_attach(f->iq, &cbs, f);
+	ctx = reserved(f, 3);
+	a->audit_ctx = a->last_ctx;
+	a->audit_rev = 5; /* as it told */
+	audits = a->audits;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->audits > audits && cscf_iq_txn_count(f->iq) == 0);
+	assert_int_equal(differs, 0);
+	a->audit_rev = 6;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, differs == 1);
+	/* what follows is not held against a revision that nobody knows */
+	assert_int_equal(cscf_iq_configure(f->iq, ctx, 2, 0, NULL, 0, on_done), GW_OK);
+	UNTIL(f, f->done == 1);
+	f->done = 0;
+	assert_int_equal(a->base_rev, 0);
+	release(f, ctx);
 }
 
 /* An audit that a newer one overtook says nothing about what was there later. */
@@ -174,6 +303,12 @@ int main(void)
 	    T(test_context_survives_a_short_loss_of_the_link),
 	    T(test_restarted_agw_has_lost_its_contexts),
 	    T(test_agw_that_stays_away_is_dead),
+	    T(test_a_refused_connection_is_death_at_once),
+	    T(test_an_end_without_a_goodbye_is_death_after_three_heartbeats),
+	    T(test_silence_is_no_death_before_its_time),
+	    T(test_a_goodbye_is_no_death_before_its_time),
+	    T(test_an_agw_out_of_service_has_no_contexts),
+	    T(test_audit_finds_another_revision),
 	    T(test_missing_heartbeats_end_the_link),
 	    T(test_an_event_is_delivered_once_and_acknowledged),
 	    T(test_unknown_context_is_released_when_asked_for),

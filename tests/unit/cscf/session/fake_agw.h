@@ -118,7 +118,7 @@ void cscf_iq_release_streams(struct cscf_iq *iq, gw_handle ctx, uint32_t *stream
 	w.streams_released += (unsigned)n;
 }
 
-bool cscf_iq_available(const struct cscf_iq *iq)
+bool cscf_iq_takes_priority(const struct cscf_iq *iq)
 {
 	(void)iq;
 	return !w.no_agw;

@@ -222,6 +222,25 @@ static void test_forged_and_foreign_tokens_are_403(void **state)
 	w_assert_nothing_left();
 }
 
+static void test_calls_a_second_are_limited(void **state)
+{
+	REQ("IQ-16");
+	gw_handle h;
+
+	(void)state;
+	w.cfg.limits_cps = 1;
+	(void)w_mo_call();
+	h = w_request(&w_wic, "INVITE", "sip:bob@ims.test", "<sip:alice@ims.test>;tag=wic2", W_BOB,
+		      1, "", w_wic_sdp(false));
+	assert_int_equal(w_status(h), 503);
+	assert_string_equal(w_last_answer(h)->hdr, "Retry-After");
+	h = w_request(&w_core, "INVITE", W_WIC_URI, "<sip:bob@ims.test>;tag=core2",
+		      "<sip:alice@ims.test>", 1, "", W_CORE_SDP);
+	assert_int_equal(w_status(h), 500); /* a 503 would shut us out (CALL-36) */
+	assert_string_equal(w_last_answer(h)->hdr, "Retry-After");
+	assert_int_equal(w.reserved, 1);
+}
+
 static void test_limit_of_calls_is_503(void **state)
 {
 	REQ("CALL-37");
@@ -420,6 +439,7 @@ int main(void)
 	    T(test_unreachable_wic_by_kind),
 	    T(test_forged_and_foreign_tokens_are_403),
 	    T(test_limit_of_calls_is_503),
+	    T(test_calls_a_second_are_limited),
 	    T(test_whose_dialog),
 	    T(test_requests_in_the_dialog_pass),
 	    T(test_reinvite_holds_and_a_refused_one_changes_nothing),

@@ -39,6 +39,26 @@ static void test_agw_lost_while_it_rings(void **state)
 	w_assert_nothing_left();
 }
 
+/* An audit found another revision there: everything once more, and nothing anew. */
+static void test_another_revision_at_the_agw(void **state)
+{
+	REQ("IQ-15");
+	size_t before;
+
+	(void)state;
+	w_mo_call();
+	before = w.n_iq;
+	w.iq_cbs.on_differs(w.iq_arg, w.iq[0].call);
+	assert_int_equal(w.n_iq, before + 1);
+	assert_int_equal(w.iq[before].op, W_CONFIGURE);
+	assert_int_equal(w.iq[before].phase, IQ_V(CONFIGURE_REQUEST__PHASE__COMMIT_NOW));
+	assert_int_equal(w.iq[before].n_ids, 1);
+	assert_true(w.iq[before].gate_up && w.iq[before].gate_down);
+	assert_false(w.iq[before].restart || w.iq[before].new_dtls);
+	cscf_session_release_all(w.s);
+	assert_byes(true, true, "shutting down");
+}
+
 struct failure {
 	IqEvent event;
 	IqCause cause;
@@ -213,6 +233,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    T(test_agw_lost),
+	    T(test_another_revision_at_the_agw),
 	    T(test_agw_lost_while_it_rings),
 	    T(test_media_failures),
 	    T(test_media_failures_before_the_call_is_answered),
