@@ -187,11 +187,16 @@ void iq_pool_close(struct cscf_iq *iq)
 	free(iq->sources);
 }
 
-/* Lower is better: how full in millionths, and much more where the CPU is busy. */
+/*
+ * Lower is better: how full in millionths, and much more where the CPU is busy. What it told is
+ * brought up to date by what we have added and ended since: else one that has just reported the
+ * calls that ended would get all new ones until the others report too.
+ */
 static uint64_t load_of(const struct cscf_iq_link *link)
 {
 	uint64_t max = link->max_contexts > 0 ? link->max_contexts : 10000;
-	uint64_t load = ((uint64_t)link->contexts + link->fresh) * 1000000U / max;
+	uint64_t now = link->contexts + (uint64_t)link->n_ctx;
+	uint64_t load = (now > link->n_ctx_told ? now - link->n_ctx_told : 0) * 1000000U / max;
 
 	if (link->cpu_permille >= CPU_HIGH)
 		load += (uint64_t)link->cpu_permille * 1000U;

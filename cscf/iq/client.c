@@ -187,7 +187,7 @@ static void take_load(struct cscf_iq_link *link, const IqLoad *load)
 	link->cpu_permille = load->cpu_permille;
 	link->contexts = load->contexts;
 	link->overload_level = load->overload_level;
-	link->fresh = 0;
+	link->n_ctx_told = link->n_ctx;
 }
 
 static void take_state(struct cscf_iq_link *link, const IqAgwState *state)

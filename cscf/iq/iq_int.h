@@ -103,7 +103,7 @@ struct cscf_iq_link {
 	uint64_t last_event_seq;
 	int agw_state; /* IqAgwState state */
 	uint32_t cpu_permille, contexts, max_contexts, overload_level;
-	uint32_t fresh; /* contexts reserved since its last load report */
+	size_t n_ctx_told; /* n_ctx at its last load report */
 	/* audit under way */
 	struct event *audit_timer; /* owned */
 	uint32_t audit_gen;

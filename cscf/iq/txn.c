@@ -315,7 +315,6 @@ void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env)
 			iq_audit_on_reply(link, env->audit_reply);
 		return;
 	} else {
-		link->fresh += t->op == IQ_OP_RESERVE ? 1 : 0;
 		out.n_streams = env->reserve_reply->n_streams;
 		out.streams = env->reserve_reply->streams;
 	}

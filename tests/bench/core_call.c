@@ -15,7 +15,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define LINKS_MAX 8
+#define LINKS_MAX 16
 #define GIVE_UP_S 30
 
 struct user {
