@@ -234,6 +234,14 @@ export class RtpPort {
 		}, 10);
 	}
 
+	/** Send n packets of mu-law silence at once. */
+	burst(n, { ssrc = randomBytes(4).readUInt32BE(), seq = 0 } = {}) {
+		for (let i = 0; i < n; i++)
+			this.rtp.send(buildRtp({ pt: 0, seq: (seq + i) & 0xffff, ts: i * 160, ssrc, payload: Buffer.alloc(160, 0xff) }),
+				this.#remote.port, this.#remote.host);
+		this.sent += n;
+	}
+
 	/** Share of the last received second that is the tone; 0 until half a second was heard. */
 	hears(freq) {
 		const w = this.#window.slice(-RATE);

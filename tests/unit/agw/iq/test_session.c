@@ -36,7 +36,7 @@ static void test_hello_tells_who_we_are(void **state)
 	struct client *c;
 	const IqHelloAck *a;
 
-	REQ("IQ-11", "IQ-12");
+	REQ("IQ-11", "IQ-12", "RTP-28");
 	gate_open(g);
 	c = client_hello(g, "e1", 1, &ack);
 	a = ack->hello_ack;
@@ -50,6 +50,7 @@ static void test_hello_tells_who_we_are(void **state)
 	assert_int_equal(a->realms[1]->side, IQ_V(REALM_SIDE__REALM_CORE));
 	assert_int_equal(a->realms[1]->ports_total, 100);
 	assert_int_equal(a->capabilities->n_srtp_profiles, 3);
+	assert_int_equal(a->capabilities->n_transcoding, 0); /* none is provided, and said so */
 	assert_int_equal(a->state->state, IQ_V(AGW_STATE__STATE__IN_SERVICE));
 	assert_int_equal(a->contexts_this_epoch, 0);
 	iq_envelope_free(ack);
