@@ -322,25 +322,15 @@ static bool too_fast(struct cscf_session *s)
 	return false;
 }
 
-/* The core hears 500: a 503 would keep others from us as well (CALL-36). */
-static void answer_too_fast(struct cscf_session *s, gw_handle server,
-			    const struct cscf_sip_msg *msg, bool from_wic)
+static void answer_later(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
+			 int status, enum refusal why)
 {
 	char after[RETRY_AFTER_TEXT];
 
+	gw_metric_add(&session_metrics[SM_LIMIT], why == REFUSAL_LIMIT);
 	snprintf(after, sizeof(after), "%u",
 		 cscf_sip_retry_after(s->cfg->retry_after_s, s->cfg->retry_after_max_s));
-	session_refuse(s, server, msg, from_wic ? 503 : 500, REFUSAL_RATE, after);
-}
-
-static void answer_busy(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg)
-{
-	char after[RETRY_AFTER_TEXT];
-
-	gw_metric_inc(&session_metrics[SM_LIMIT]);
-	snprintf(after, sizeof(after), "%u",
-		 cscf_sip_retry_after(s->cfg->retry_after_s, s->cfg->retry_after_max_s));
-	session_refuse(s, server, msg, 503, REFUSAL_LIMIT, after);
+	session_refuse(s, server, msg, status, why, after);
 }
 
 /* Everything about the INVITE is ready but its SDP: hand it to the machine. */
@@ -396,11 +386,11 @@ void call_start_from_wic(struct cscf_session *s, gw_handle server, const struct 
 		return;
 	}
 	if (order == NULL && gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
-		answer_busy(s, server, msg);
+		answer_later(s, server, msg, 503, REFUSAL_LIMIT);
 		return;
 	}
 	if (order == NULL && too_fast(s)) {
-		answer_too_fast(s, server, msg, true);
+		answer_later(s, server, msg, 503, REFUSAL_RATE);
 		return;
 	}
 	err = call_new(&c, s, msg, true);
@@ -475,11 +465,12 @@ void call_start_from_core(struct cscf_session *s, gw_handle server, const struct
 		return;
 	}
 	if (gw_handle_count(s->calls) >= (size_t)s->cfg->limits_calls) {
-		answer_busy(s, server, msg);
+		answer_later(s, server, msg, 503, REFUSAL_LIMIT);
 		return;
 	}
 	if (too_fast(s)) {
-		answer_too_fast(s, server, msg, false);
+		/* not 503: that would keep others from us as well (CALL-36) */
+		answer_later(s, server, msg, 500, REFUSAL_RATE);
 		return;
 	}
 	err = call_new(&c, s, msg, false);

@@ -51,7 +51,7 @@ async function echoed(env, gw, calls, options = {}) {
 	env.own(await Sipp.start('uas-follow', { port: follow, mediaPort: (await ports(1))[0], calls, dir: env.dir,
 		options: ['-l', '1000'] }));
 	const wic = native(env, gw, { call: 'sip:follow@ims.test', count: calls, calls, total: calls, rate: 20, 'reg-rate': 100,
-		duration: 9, payload: 'check', pt: 0, 'max-loss': 90, ...options });
+		duration: 7, payload: 'check', pt: 0, 'max-loss': 90, ...options });
 
 	await until(() => wic.process.lines.filter((l) => l.startsWith('event=media ')).length === calls, { ms: 20 * SECOND,
 		what: () => `media of ${calls} calls\n${wic.process.tail(5)}` });
@@ -106,7 +106,7 @@ test('WIC to WIC, both ends lose their AGW at once: both calls move, without 491
 		'max-loss': 90 });
 
 	await bob.event('all-registered');
-	const alice = native(env, gw, { call: 'echo%d', count: pairs, calls: pairs, total: pairs, rate: 20, 'reg-rate': 100, duration: 8,
+	const alice = native(env, gw, { call: 'echo%d', count: pairs, calls: pairs, total: pairs, rate: 20, 'reg-rate': 100, duration: 6,
 		payload: 'check', 'max-loss': 90 });
 
 	await until(async () => sum(await contexts(gw)) === 2 * pairs, { ms: 20 * SECOND, what: () => `calls\n${alice.process.tail(5)}` });

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls whose AGW is lost go on at another: in which order, at what pace, and every way that fails.
- */
+/* Calls whose AGW is lost go on at another: in which order, and every way that fails. */
 #include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 #include "tests/unit/cscf/session/play.h"
