@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GW_LOG_MOD   "agw"
+#define GW_LOG_MOD    "agw"
 
-#define POLL_MS      100 /* while waiting for the last contexts */
-#define FINISH_MS    1000
-#define FDS_PER_CALL 6 /* two streams with three sockets each */
+#define POLL_MS       100 /* while waiting for the last contexts */
+#define FINISH_MS     1000
+#define FDS_PER_CALL  6 /* two streams with three sockets each */
 #define FDS_PER_AGENT 3 /* libnice's socket, and two of GLib's contexts */
-#define FDS_OWN      256
+#define FDS_OWN       256
 
 struct agw {
 	const struct agw_config *cfg; /* borrowed */

@@ -99,14 +99,14 @@ struct agw_relay_env {
 	struct agw_tcp *tcp;     /* NULL: no ICE-TCP */
 	struct agw_unread unread[AGW_UDP_BATCH];
 	size_t n_unread;
-	bool reading;            /* they are gone through: buffers stay */
-	uint8_t *scratch;        /* AGW_UDP_BUF octets, 8-aligned */
-	uint64_t now_us;         /* monotonic, taken once per turn */
+	bool reading;     /* they are gone through: buffers stay */
+	uint8_t *scratch; /* AGW_UDP_BUF octets, 8-aligned */
+	uint64_t now_us;  /* monotonic, taken once per turn */
 	uint64_t now_ms;
 	unsigned max_handshakes;
 	_Atomic uint32_t handshakes; /* running; written by the worker alone */
 	_Atomic uint64_t rtp_packets;
-	_Atomic uint64_t through_ice; /* datagrams a full agent handed on: relayed ones */
+	_Atomic uint64_t through_ice;           /* datagrams a full agent handed on: relayed ones */
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	uint32_t strangers; /* datagrams at shared ports that are nobody's; the worker tells and
 			       clears */
@@ -124,7 +124,8 @@ struct agw_stream_args {
 	const struct agw_stream_params *params; /* checked by agw_stream_params_bad; copied */
 	/* borrowed: outlive the stream; -1 = none */
 	int access_fds[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
-	/* with ice_full: where; the sockets are opened and stay the caller's, see agw_stream_sock */
+	/* with ice_full: where; the sockets are opened and stay the caller's, see agw_stream_sock
+	 */
 	struct gw_addr access_addrs[AGW_LEG_COUNT][AGW_FAMILY_COUNT];
 	int core_fds[2]; /* RTP, RTCP */
 	bool shared;     /* access_fds of RTP are those of the worker's port `shared_port` */

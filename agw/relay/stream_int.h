@@ -65,7 +65,7 @@ struct agw_stream {
 	/* what each packet needs */
 	struct agw_sock socks[AGW_SOCK_COUNT];
 	struct agw_sock *ice_socks; /* owned; NULL: no full agent */
-	struct agw_relay_env *env; /* of the worker; NULL while nobody has the stream */
+	struct agw_relay_env *env;  /* of the worker; NULL while nobody has the stream */
 	struct agw_leg legs[AGW_LEG_COUNT];
 	struct gw_addr core_rtp_to; /* len 0 = nobody */
 	struct gw_addr core_rtcp_to;

@@ -85,9 +85,9 @@ struct agw_access_params {
 	/* RTCP has a port and an association of its own here (DTLS-26). Set at the start, or never;
 	 * taken back when the WIC muxes after all. */
 	bool rtcp_separate;
-	bool ice_full; /* an agent of its own, instead of ICE-lite; cannot change */
+	bool ice_full;            /* an agent of its own, instead of ICE-lite; cannot change */
 	struct agw_ice_peer peer; /* with remote_ufrag; for a full agent */
-	bool answered; /* offer and answer are exchanged: ice.timeout runs from now on */
+	bool answered;            /* offer and answer are exchanged: ice.timeout runs from now on */
 	enum agw_dtls_role dtls_role;
 	struct agw_fingerprint fps[AGW_FP_MAX]; /* none = not known yet */
 	unsigned n_fps;

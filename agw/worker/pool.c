@@ -272,8 +272,7 @@ void agw_pool_load(const struct agw_pool *p, struct agw_pool_load *out)
 		out->rtp_packets += atomic_load_explicit(&w->env.rtp_packets, memory_order_relaxed);
 		for (int d = 0; d < AGW_DROP_COUNT; d++)
 			out->rtp_drops += agw_pool_drops(p, i, (enum agw_drop)d);
-		out->through_ice +=
-		    atomic_load_explicit(&w->env.through_ice, memory_order_relaxed);
+		out->through_ice += atomic_load_explicit(&w->env.through_ice, memory_order_relaxed);
 		out->events_lost += atomic_load_explicit(&w->events_lost, memory_order_relaxed);
 	}
 }

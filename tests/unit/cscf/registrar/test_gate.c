@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What never reaches the core: wrong passwords again and again, and too many at once. */
-#include "reg_fixture.h"
 #include "cscf/registrar/reg_int.h"
+#include "reg_fixture.h"
 
 #include "tests/lib/req.h"
 
