@@ -129,8 +129,17 @@ enum gw_err agw_srtp_unprotect(struct agw_srtp_sess *s, uint8_t *pkt, size_t *le
 	return unprotect(s, srtp_unprotect, 8, pkt, len);
 }
 
+/* DTLS-SRTP encrypts SRTCP (RFC 5764 s4.1.2), but with GCM libsrtp2 takes what is only authentic,
+ * too (E = 0, RFC 7714 s10). There the index is the last word; in counter mode it looks itself. */
+static bool in_the_clear(const struct agw_srtp_sess *s, const uint8_t *pkt, size_t len)
+{
+	return s->profile != AGW_SRTP_AES128_CM_SHA1_80 && len >= 4 && (pkt[len - 4] & 0x80) == 0;
+}
+
 enum gw_err agw_srtp_unprotect_rtcp(struct agw_srtp_sess *s, uint8_t *pkt, size_t *len)
 {
+	if (in_the_clear(s, pkt, *len))
+		return GW_ERR_AUTH;
 	return unprotect(s, srtp_unprotect_rtcp, 4, pkt, len);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <srtp2/srtp.h>
 
 static const uint16_t profiles[] = {AGW_SRTP_AES128_CM_SHA1_80, AGW_SRTP_AEAD_AES_128_GCM,
 				    AGW_SRTP_AEAD_AES_256_GCM};
@@ -218,6 +219,45 @@ static void test_srtcp_without_encryption_is_refused(void **state)
 	}
 }
 
+/* Authentic, with the key that both have, and yet in the clear: E is 0 (RFC 3711 s3.4). */
+static void test_authentic_srtcp_in_the_clear_is_refused(void **state)
+{
+	REQ("SRTP-05");
+	(void)state;
+	for (size_t k = 0; k < N_PROFILES; k++) {
+		const bool cm = profiles[k] == AGW_SRTP_AES128_CM_SHA1_80;
+		struct agw_srtp_keys keys = {.profile = profiles[k]};
+		struct agw_srtp_sess *s = NULL;
+		_Alignas(8) uint8_t buf[300];
+		uint8_t plain[28];
+		srtp_policy_t clear = {.ssrc.type = ssrc_any_outbound, .key = keys.recv};
+		srtp_t peer;
+		int n = (int)sr(buf, 7);
+		size_t len;
+
+		gw_rand_bytes(keys.recv, sizeof(keys.recv));
+		gw_rand_bytes(keys.send, sizeof(keys.send));
+		assert_int_equal(agw_srtp_sess_new(&s, &keys, 1024), GW_OK);
+		if (cm)
+			srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&clear.rtp);
+		else if (profiles[k] == AGW_SRTP_AEAD_AES_128_GCM)
+			srtp_crypto_policy_set_aes_gcm_128_16_auth(&clear.rtp);
+		else
+			srtp_crypto_policy_set_aes_gcm_256_16_auth(&clear.rtp);
+		clear.rtcp = clear.rtp;
+		clear.rtcp.sec_serv = sec_serv_auth;
+		assert_int_equal(srtp_create(&peer, &clear), srtp_err_status_ok);
+		memcpy(plain, buf, sizeof(plain));
+		assert_int_equal(srtp_protect_rtcp(peer, buf, &n), srtp_err_status_ok);
+		assert_memory_equal(buf, plain, sizeof(plain)); /* in the clear it is */
+		assert_int_equal(buf[cm ? n - 14 : n - 4] & 0x80, 0);
+		len = (size_t)n;
+		assert_int_equal(agw_srtp_unprotect_rtcp(s, buf, &len), GW_ERR_AUTH);
+		(void)srtp_dealloc(peer);
+		agw_srtp_sess_free(s);
+	}
+}
+
 static void test_short_and_garbage_packets_are_errors(void **state)
 {
 	struct pair p = make(AGW_SRTP_AEAD_AES_128_GCM);
@@ -283,6 +323,7 @@ int main(void)
 	    cmocka_unit_test(test_replayed_and_ancient_packets_are_refused),
 	    cmocka_unit_test(test_no_index_is_ever_sent_twice),
 	    cmocka_unit_test(test_srtcp_without_encryption_is_refused),
+	    cmocka_unit_test(test_authentic_srtcp_in_the_clear_is_refused),
 	    cmocka_unit_test(test_short_and_garbage_packets_are_errors),
 	    cmocka_unit_test(test_one_association_has_a_bounded_number_of_senders),
 	    cmocka_unit_test(test_unknown_profiles_and_windows_are_refused),
