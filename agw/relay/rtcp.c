@@ -189,11 +189,11 @@ static enum fate fate_of(struct agw_rtcp_filter *f, const uint8_t *p, size_t n)
 	case PT_SDES:
 	case PT_BYE:
 		return FATE_PASS;
-	case PT_APP:
-		need = AGW_RTCP_APP;
+	case PT_APP: /* these two go to the core only */
+		need = f->way == AGW_RTCP_UP ? AGW_RTCP_APP : 0;
 		break;
 	case PT_XR:
-		need = n >= 8 ? AGW_RTCP_XR : 0;
+		need = f->way == AGW_RTCP_UP && n >= 8 ? AGW_RTCP_XR : 0;
 		break;
 	case PT_RTPFB:
 		need = fmt == FMT_NACK                        ? AGW_RTCP_NACK
