@@ -60,7 +60,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_TIME("dtls.timeout", dtls_timeout, "20s", 1000, HOUR, "from ICE connected to keys"),
 	K_TIME("dtls.fp_wait", dtls_fp_wait, "32s", 1000, HOUR, "finished handshake waits for the fingerprint"),
 	K_INT("dtls.mtu", dtls_mtu, "1200", 500, 1500, "octets of a handshake datagram"),
-	K_TIME("dtls.cert_lifetime", dtls_cert_lifetime, "720h", HOUR, 365 * DAY, "of the self-signed certificate"),
+	K_TIME("dtls.cert_lifetime", dtls_cert_lifetime, "720h", HOUR, 30 * DAY, "of the self-signed certificate"),
 	K_LIST("dtls.fp_hashes", dtls_fp_hashes, "sha-256,sha-384,sha-512", "fingerprint hash functions accepted"),
 	K_LIST("srtp.profiles", srtp_profiles, "AEAD_AES_128_GCM,AEAD_AES_256_GCM,AES128_CM_SHA1_80", "in order of preference"),
 	K_INT("srtp.replay_window", srtp_replay_window, "1024", 64, 32767, "packets"),
