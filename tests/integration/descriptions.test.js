@@ -129,7 +129,7 @@ test('more bandwidth than the operator allows: 488 with Warning 370 [SDP-24]', a
 	await idle(env);
 });
 
-test('the core offers no codec that a browser has: 488 with Warning 305, the WIC hears nothing [SDP-23]', async (env) => {
+test('the core offers no codec that a browser has: 488 with Warning 305, the WIC hears nothing [SDP-23, RTP-28]', async (env) => {
 	const [alice, bob] = [await env.wic('alice'), await env.ue('bob')];
 	const at = await bob.call('sip:alice@ims.test', { sdp: plainSdp('127.0.0.1', [{ type: 'audio', port: 41000, pts: ['104'],
 		lines: ['a=rtpmap:104 AMR-WB/16000'] }]) });
