@@ -338,7 +338,7 @@ struct call {
 	uint64_t started_ms, answered_ms, ended_ms;
 	time_t started_at;
 	char ident[768]; /* identity keys of every log line */
-	char stats[512]; /* media statistics of the Release reply */
+	char stats[768]; /* media statistics of the Release reply */
 	struct call *next_dead;
 	struct cscf_story_call *story; /* borrowed, until call_free; NULL = none is kept */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The call record: one line at the end of every call, failed ones included (REL-18), with the
- * media statistics that came back with the Release. At debug: both sides of each rewrite (SDP-43).
- * Thread: the cscf loop.
+ * media statistics that came back with the Release: packets, loss, jitter (RTP units), the round
+ * trip to the receiver of each direction and its score (RTP-26). At debug: both sides of each
+ * rewrite (SDP-43). Thread: the cscf loop.
  */
 #include "cscf/session/session_int.h"
 
@@ -21,6 +22,37 @@ static uint64_t dropped(const IqDirectionStats *d)
 	       d->drops_other;
 }
 
+/* As far as it is known: "up_rtt_ms=21.4 up_mos=4.38". What is not has a dash. */
+static void say_quality(char *out, size_t n, const char *way, const IqDirectionStats *d)
+{
+	char rtt[24] = "-";
+	char mos[24] = "-";
+
+	if (d->far_rtt_us != 0)
+		snprintf(rtt, sizeof(rtt), "%u.%u", d->far_rtt_us / 1000, d->far_rtt_us / 100 % 10);
+	if (d->mos_x100 != 0)
+		snprintf(mos, sizeof(mos), "%u.%02u", d->mos_x100 / 100, d->mos_x100 % 100);
+	snprintf(out, n, "%s_jitter=%u %s_rtt_ms=%s %s_mos=%s", way, d->jitter_rtp_units, way, rtt,
+		 way, mos);
+}
+
+/* One stream as words. @return octets, as snprintf has it */
+static int say_stream(char *out, size_t n, const IqStreamStats *s)
+{
+	const IqDirectionStats *up = s->uplink;
+	const IqDirectionStats *down = s->downlink;
+	char up_is[96], down_is[96];
+
+	say_quality(up_is, sizeof(up_is), "up", up);
+	say_quality(down_is, sizeof(down_is), "down", down);
+	return snprintf(out, n,
+			"stream=%u up_packets=%" PRIu64 " up_lost=%" PRIu64 " up_dropped=%" PRIu64
+			" %s down_packets=%" PRIu64 " down_lost=%" PRIu64 " down_dropped=%" PRIu64
+			" %s srtp=%.32s",
+			s->stream_id, up->rtp_packets, up->lost, dropped(up), up_is,
+			down->rtp_packets, down->lost, dropped(down), down_is, s->srtp_profile);
+}
+
 void record_stats(struct call *c, const struct cscf_iq_outcome *o)
 {
 	size_t at = 0;
@@ -29,22 +61,19 @@ void record_stats(struct call *c, const struct cscf_iq_outcome *o)
 		snprintf(c->stats, sizeof(c->stats), "media_stats=%s", gw_err_name(o->err));
 		return;
 	}
-	for (size_t i = 0; i < o->n_stats && at < sizeof(c->stats); i++) {
+	c->stats[0] = 0;
+	for (size_t i = 0; i < o->n_stats; i++) {
 		const IqStreamStats *s = o->stats[i];
+		char text[512];
 		int n;
 
 		if (s->uplink == NULL || s->downlink == NULL)
 			continue;
-		n = snprintf(c->stats + at, sizeof(c->stats) - at,
-			     "%sstream=%u up_packets=%" PRIu64 " up_lost=%" PRIu64
-			     " up_dropped=%" PRIu64 " down_packets=%" PRIu64 " down_lost=%" PRIu64
-			     " down_dropped=%" PRIu64 " srtp=%s",
-			     at > 0 ? " " : "", s->stream_id, s->uplink->rtp_packets,
-			     s->uplink->lost, dropped(s->uplink), s->downlink->rtp_packets,
-			     s->downlink->lost, dropped(s->downlink), s->srtp_profile);
-		if (n < 0)
-			break;
-		at += (size_t)n;
+		n = say_stream(text, sizeof(text), s);
+		if (n < 0 || (size_t)n >= sizeof(text) || at + (size_t)n + 2 > sizeof(c->stats))
+			break; /* a whole stream or none of it */
+		at += (size_t)snprintf(c->stats + at, sizeof(c->stats) - at, "%s%s",
+				       at > 0 ? " " : "", text);
 	}
 }
 

@@ -138,6 +138,10 @@ static json_t *direction_json(const struct story_dir *d)
 		      (json_int_t)d->octets, "lost", (json_int_t)d->lost, "dropped",
 		      (json_int_t)d->dropped, "jitter_rtp_units", (json_int_t)d->jitter);
 
+	if (d->rtt_us != 0)
+		set(o, "rtt_ms", json_real(d->rtt_us / 1000.0));
+	if (d->mos_x100 != 0)
+		set(o, "mos", json_real(d->mos_x100 / 100.0));
 	set_at(o, "first_in_ms", d->first_in_ms);
 	set_at(o, "first_out_ms", d->first_out_ms);
 	return o;

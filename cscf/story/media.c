@@ -118,6 +118,8 @@ static void take_direction(const struct cscf_story_call *c, struct story_dir *ou
 	    .octets = d->rtp_octets,
 	    .lost = d->lost,
 	    .jitter = d->jitter_rtp_units,
+	    .rtt_us = d->far_rtt_us,
+	    .mos_x100 = d->mos_x100,
 	    .dropped = d->drops_gate + d->drops_source + d->drops_payload_type +
 		       d->drops_malformed + d->drops_srtp_auth + d->drops_srtp_replay +
 		       d->drops_not_keyed + d->drops_policed + d->drops_other,

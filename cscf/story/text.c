@@ -172,6 +172,20 @@ static void say_ms(char *out, size_t n, uint32_t at_plus)
 		snprintf(out, n, "at %u ms", at_plus - 1);
 }
 
+/* As far as the receiver of that direction said. */
+static void put_quality(FILE *to, const struct story_dir *d)
+{
+	if (d->rtt_us == 0 && d->mos_x100 == 0)
+		return;
+	fputs("            as received:", to);
+	if (d->rtt_us != 0)
+		fprintf(to, " round trip %u.%u ms", d->rtt_us / 1000, d->rtt_us / 100 % 10);
+	if (d->mos_x100 != 0)
+		fprintf(to, "%s MOS %u.%02u", d->rtt_us != 0 ? "," : "", d->mos_x100 / 100,
+			d->mos_x100 % 100);
+	fputc('\n', to);
+}
+
 static void put_direction(FILE *to, const char *name, const struct story_dir *d)
 {
 	char in[24], out[24], text[256];
@@ -185,6 +199,7 @@ static void put_direction(FILE *to, const char *name, const struct story_dir *d)
 	    name, in, out, (unsigned long long)d->packets, (unsigned long long)d->octets,
 	    (unsigned long long)d->lost, (unsigned long long)d->dropped, d->jitter);
 	fprintf(to, "%.*s\n", WIDTH, text);
+	put_quality(to, d);
 }
 
 static void put_stream(FILE *to, const struct story_stream *s)

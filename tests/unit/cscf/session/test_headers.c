@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Headers and bodies on the way through, other usages of a dialog, and the record of a call. */
+#include "cscf/session/session_int.h"
 #include "tests/unit/cscf/session/play.h"
 
 #include "common/log.h"
@@ -269,6 +270,52 @@ static void test_every_call_leaves_a_record(void **state)
 	assert_non_null(strstr(line, "status=503 cause=no-media"));
 }
 
+/* What the AGW counted and was told, both ways: as it is written into the record. */
+static void test_the_record_has_the_quality_of_both_ways(void **state)
+{
+	static char profile[] = "AEAD_AES_128_GCM";
+	static struct call c;
+	IqDirectionStats up, down;
+	IqStreamStats s[9], *list[9];
+	struct cscf_iq_outcome o = {.err = GW_OK, .stats = list, .n_stats = 1};
+
+	REQ("RTP-26", "REL-18");
+	(void)state;
+	wicgate__iq__v1__direction_stats__init(&up);
+	wicgate__iq__v1__direction_stats__init(&down);
+	for (unsigned i = 0; i < 9; i++) {
+		wicgate__iq__v1__stream_stats__init(&s[i]);
+		s[i].stream_id = i + 1;
+		s[i].uplink = &up;
+		s[i].downlink = &down;
+		s[i].srtp_profile = profile;
+		list[i] = &s[i];
+	}
+	up.rtp_packets = 950;
+	up.lost = 50;
+	up.drops_gate = 1;
+	up.drops_policed = 2;
+	up.jitter_rtp_units = 80;
+	up.far_rtt_us = 21460;
+	up.mos_x100 = 386;
+	down.rtp_packets = 1000;
+	down.jitter_rtp_units = 7;
+	record_stats(&c, &o);
+	assert_string_equal(
+	    c.stats, "stream=1 up_packets=950 up_lost=50 up_dropped=3 up_jitter=80 "
+		     "up_rtt_ms=21.4 up_mos=3.86 down_packets=1000 down_lost=0 down_dropped=0 "
+		     "down_jitter=7 down_rtt_ms=- down_mos=- srtp=AEAD_AES_128_GCM");
+	/* many: as many as there is room for, each whole */
+	o.n_stats = 9;
+	record_stats(&c, &o);
+	assert_non_null(strstr(c.stats, "srtp=AEAD_AES_128_GCM stream=2 "));
+	assert_null(strstr(c.stats, "stream=9"));
+	assert_string_equal(c.stats + strlen(c.stats) - strlen(profile), profile);
+	o.err = GW_ERR_TIMEOUT;
+	record_stats(&c, &o);
+	assert_string_equal(c.stats, "media_stats=timeout");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, w_setup, w_teardown)
 
 int main(void)
@@ -285,6 +332,7 @@ int main(void)
 	    T(test_sealed_bodies_are_refused),
 	    T(test_a_subscription_outlives_the_call),
 	    T(test_every_call_leaves_a_record),
+	    T(test_the_record_has_the_quality_of_both_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,9 @@ static void say_stats(struct cscf_story_call *c)
 	up.rtp_packets = 100;
 	up.rtp_octets = 16000;
 	up.lost = 2;
+	up.far_rtt_us = 21460;
+	up.mos_x100 = 407;
+	down.mos_x100 = 440;
 	up.first_in_ms = 1901; /* 1900 ms ago */
 	up.first_out_ms = 1901;
 	s.uplink = &up;
@@ -160,6 +163,7 @@ static void test_an_answered_call_as_text(void **state)
 	struct cscf_story_view view = {0};
 	char *text;
 
+	REQ("RTP-26");
 	(void)state;
 	t_open(10, 1 << 20, 100);
 	play();
@@ -189,6 +193,8 @@ static void test_the_same_as_json_whole_and_masked(void **state)
 	assert_string_equal(json_string_value(json_object_get(first, "side")), "w2");
 	dump = json_dumps(o, JSON_COMPACT);
 	/* secrets and persons are nowhere */
+	assert_non_null(strstr(dump, "\"rtt_ms\":21.46"));
+	assert_non_null(strstr(dump, "\"mos\":4.4"));
 	assert_null(strstr(dump, "verysecret"));
 	assert_null(strstr(dump, "00ff"));
 	assert_null(strstr(dump, "alice"));
