@@ -67,21 +67,6 @@ static void full_expect(struct agw_ice *ice, uint64_t now_ms)
 	agw_lite_provider.expect(ice, now_ms);
 }
 
-/* Its sockets are read by agw_ice_readable; STUN at the caller's is none of ours. */
-static enum agw_ice_verdict full_input(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
-				       const struct gw_addr *from, uint8_t *data, size_t len,
-				       uint64_t now_ms)
-{
-	(void)ice;
-	(void)env;
-	(void)local;
-	(void)from;
-	(void)data;
-	(void)len;
-	(void)now_ms;
-	return AGW_ICE_BAD;
-}
-
 static void full_tick(struct agw_ice *ice, struct agw_ice_env *env, uint64_t now_ms)
 {
 	struct full *f = full_of(ice);
@@ -141,7 +126,6 @@ static const struct agw_ice_provider full_provider = {
     .restart = full_restart,
     .local_ufrags = full_local_ufrags,
     .expect = full_expect,
-    .input = full_input,
     .tick = full_tick,
     .is_valid_source = full_is_valid_source,
     .is_pending = full_is_pending,

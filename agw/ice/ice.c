@@ -106,6 +106,20 @@ void agw_ice_restart(struct agw_ice *ice, const struct agw_ice_creds *local)
 	ice->ops->restart(ice, local);
 }
 
+bool agw_ice_peer_eq(const struct agw_ice_peer *a, const struct agw_ice_peer *b)
+{
+	if (a->lite != b->lite || a->n_cands != b->n_cands)
+		return false;
+	for (unsigned i = 0; i < a->n_cands; i++) {
+		const struct agw_ice_cand *x = &a->cands[i], *y = &b->cands[i];
+
+		if (!gw_addr_eq(&x->addr, &y->addr) || x->priority != y->priority ||
+		    x->component != y->component || x->type != y->type)
+			return false;
+	}
+	return true;
+}
+
 unsigned agw_ice_local_ufrags(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS])
 {
 	return ice->ops->local_ufrags(ice, out);
@@ -120,6 +134,8 @@ enum agw_ice_verdict agw_ice_input(struct agw_ice *ice, struct agw_ice_env *env,
 				   const struct gw_addr *from, uint8_t *data, size_t len,
 				   uint64_t now_ms)
 {
+	if (ice->ops->input == NULL)
+		return AGW_ICE_BAD;
 	return ice->ops->input(ice, env, local, from, data, len, now_ms);
 }
 

@@ -178,6 +178,8 @@ void agw_ice_stop(struct agw_ice *ice);
 
 /** Its candidates and its mode, as the SDP with its credentials says; before agw_ice_set_remote. */
 void agw_ice_set_peer(struct agw_ice *ice, const struct agw_ice_peer *peer);
+/** The same mode and candidates, in the same order? */
+bool agw_ice_peer_eq(const struct agw_ice_peer *a, const struct agw_ice_peer *b);
 
 /** The peer's credentials (of the current generation), known from its SDP. */
 void agw_ice_set_remote(struct agw_ice *ice, const char *ufrag, const char *pwd);

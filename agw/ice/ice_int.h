@@ -15,6 +15,7 @@ struct agw_ice_provider {
 	void (*restart)(struct agw_ice *ice, const struct agw_ice_creds *local);
 	unsigned (*local_ufrags)(const struct agw_ice *ice, const char *out[AGW_ICE_UFRAGS]);
 	void (*expect)(struct agw_ice *ice, uint64_t now_ms);
+	/* NULL: its sockets are read by readable(); STUN at the caller's is none of its */
 	enum agw_ice_verdict (*input)(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 				      const struct gw_addr *from, uint8_t *data, size_t len,
 				      uint64_t now_ms);

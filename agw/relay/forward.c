@@ -173,6 +173,31 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 	}
 }
 
+/* The sender as the WIC knows it: by its own SSRC, another, or one for the whole stream (SRTP-09,
+ * RTP-09).
+ * @return false: dropped */
+static bool named_down(struct agw_stream *s, const struct agw_rtp_view *v, uint32_t *ssrc,
+		       struct agw_rewritten *as)
+{
+	switch (
+	    s->rewrite != NULL
+		? agw_rewrite_rtp(s->rewrite, v, s->p.clock_hz, s->rx_up.ssrc, s->env->now_us, as)
+		: agw_ssrc_rtp(&s->ssrcs, v->ssrc, v->seq, s->env->now_ms, ssrc)) {
+	case AGW_SSRC_PASS:
+		return true;
+	case AGW_SSRC_RENEWED:
+		agw_count(&s->counters.down.discontinuities, 1);
+		return true;
+	case AGW_SSRC_HOLD:
+		drop_down(s, AGW_DROP_REPLAY);
+		return false;
+	case AGW_SSRC_FULL:
+		drop_down(s, AGW_DROP_SSRC_LIMIT);
+		return false;
+	}
+	return false;
+}
+
 void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
 	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
@@ -218,22 +243,8 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, AGW_DROP_POLICED);
 		return;
 	}
-	switch (
-	    s->rewrite != NULL
-		? agw_rewrite_rtp(s->rewrite, &v, s->p.clock_hz, s->rx_up.ssrc, s->env->now_us, &as)
-		: agw_ssrc_rtp(&s->ssrcs, v.ssrc, v.seq, s->env->now_ms, &ssrc)) {
-	case AGW_SSRC_PASS:
-		break;
-	case AGW_SSRC_RENEWED:
-		agw_count(&d->discontinuities, 1);
-		break;
-	case AGW_SSRC_HOLD:
-		drop_down(s, AGW_DROP_REPLAY);
+	if (!named_down(s, &v, &ssrc, &as))
 		return;
-	case AGW_SSRC_FULL:
-		drop_down(s, AGW_DROP_SSRC_LIMIT);
-		return;
-	}
 	forget_sender(s);
 	p = agw_rtp_filter_ext(p, &n, &v, &s->p.access.exts);
 	if (s->rewrite != NULL)

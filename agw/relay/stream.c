@@ -206,7 +206,7 @@ static void follow_ice(struct agw_leg *l, const struct agw_stream_params *old,
 	if (l->index == AGW_LEG_RTP && l->stream->env->names != NULL &&
 	    (old == NULL || (patch != NULL && patch->ice_restart)))
 		agw_names_enter(l->stream->env->names, l);
-	if (peer_new || (old != NULL && memcmp(&old->access.peer, &a->peer, sizeof(a->peer)) != 0))
+	if (peer_new || (old != NULL && !agw_ice_peer_eq(&old->access.peer, &a->peer)))
 		agw_ice_set_peer(l->ice, &a->peer);
 	if (peer_new)
 		agw_ice_set_remote(l->ice, a->remote_ufrag, a->remote_pwd);

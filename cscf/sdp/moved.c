@@ -159,12 +159,11 @@ static void put_line(struct walk *w, struct gw_slice line, bool *fp_done)
 	if (begins(line, "m=")) {
 		*fp_done = false;
 		put_m(w, line);
-	} else if (w->st != NULL && put_of_stream(w, line, fp_done)) {
-		return;
+	} else if ((w->st != NULL && put_of_stream(w, line, fp_done)) ||
+		   gw_slice_eq_str(line, "a=ice-lite")) {
+		return; /* not the old gateway's mode: that of the new one is behind t= */
 	} else if (begins(line, "c=")) {
 		put_c(w->o, addr);
-	} else if (gw_slice_eq_str(line, "a=ice-lite")) {
-		return; /* not the old gateway's mode: */
 	} else if (!w->to_core && w->line < 0 && begins(line, "t=")) {
 		sdp_out_put(w->o, "%.*s\r\n%s", GW_SLICE_FMT(line),
 			    sdp_has_full_agent(&w->s->work) ? "" : "a=ice-lite\r\n");
