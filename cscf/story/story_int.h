@@ -118,7 +118,7 @@ struct story_entry {
 struct story_dir {
 	uint64_t packets, octets, lost, dropped;
 	uint32_t jitter;
-	uint32_t rtt_us, mos_x100; /* of its receiver; 0 = not known */
+	uint32_t rtt_us, mos_x100;          /* of its receiver; 0 = not known */
 	uint32_t first_in_ms, first_out_ms; /* since the story began, plus 1; 0 = never */
 };
 
