@@ -75,6 +75,8 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_INT("media.max_batch_wait_us", media_max_batch_wait_us, "500", 0, 10000, "most a packet waits for others under load; 0 = off"),
 	K_INT("media.max_streams", media_max_streams, "20000", 1, 1000000, "streams of all workers"),
 	K_INT("media.ring_slots", media_ring_slots, "4096", 64, 65536, "messages between control and a worker; power of two"),
+	K_INT("media.resend_packets", media_resend_packets, "256", 0, 4096, "of a stream, kept for a WIC that asks for lost ones; power of two; 0 = off"),
+	K_SIZE("media.resend_memory", media_resend_memory, "256m", 0, INT64_C(1) << 40, "of all streams; beyond it others ask the core in vain"),
 	K_BOOL("rtp.relay_padding", rtp_relay_padding, "false", "pass padding-only probes to the core"),
 	K_ENUM("rtcp.generate", rtcp_generate, "auto", generate_modes, "reports of ours to a WIC whose core sends no RTCP: auto, off"),
 	K_BOOL("rtcp.early", rtcp_early, "true", "RTCP passes while the media gates are closed"),

@@ -68,6 +68,7 @@ struct agw_config {
 	int64_t media_max_batch_wait_us;
 	int64_t media_max_streams;
 	int64_t media_ring_slots;
+	int64_t media_resend_packets, media_resend_memory;
 	bool rtp_relay_padding;
 	int rtcp_generate; /* 0 = off, 1 = auto */
 	bool rtcp_early;

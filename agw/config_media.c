@@ -162,10 +162,14 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->relay_padding_only = c->rtp_relay_padding;
 	p->rtcp_generate = c->rtcp_generate != 0;
 	p->keepalive_ms = (uint32_t)c->media_keepalive;
+	p->resend_packets = (uint32_t)c->media_resend_packets;
+	p->resend_memory = (uint64_t)c->media_resend_memory;
 	if (p->consent_active && c->consent_timeout < CONSENT_ASK_MIN_MS)
 		return BAD("consent.timeout: with consent.mode active at least 7s");
 	if ((p->ring_slots & (p->ring_slots - 1)) != 0)
 		return BAD("media.ring_slots: must be a power of two");
+	if ((p->resend_packets & (p->resend_packets - 1)) != 0)
+		return BAD("media.resend_packets: must be a power of two");
 	err = make_hashes(&p->fp_hashes, &c->dtls_fp_hashes, errbuf, errlen);
 	if (err != GW_OK)
 		return err;

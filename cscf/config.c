@@ -206,7 +206,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("media.early", media_early, "pem", early_words, "early media towards the caller"),
 	K_ENUM("media.early_uplink", media_early_uplink, "closed", uplink_words, "early media towards the callee"),
 	K_LIST("codec.allow", codec_allow, "", "codecs that may pass, by name; empty = all"),
-	K_LIST("codec.deny", codec_deny, "rtx,red,ulpfec,flexfec", "codecs that may not; without red, audio red passes"),
+	K_LIST("codec.deny", codec_deny, "rtx,red,ulpfec,flexfec", "codecs that may not; without red, audio red passes; rtx, ulpfec, flexfec never do"),
 	K_BOOL("codec.early_488", codec_early_488, "false", "refuse the core's offer when no browser has any of its codecs"),
 	K_LIST("media.types", media_types, "audio,video,text", "kinds of media lines taken"),
 	K_LIST("media.extmap_allow", extmap_allow, "", "URIs of RTP header extensions kept end to end; empty = all taken off"),

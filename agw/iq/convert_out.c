@@ -246,6 +246,8 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 	out->far_jitter_rtp_units = d->far_jitter;
 	out->mos_x100 = d->mos_x100;
 	out->made_rtcp = d->made_rtcp;
+	out->nacked = d->nacked;
+	out->resent = d->resent;
 	out->last_seen_ms = seen_before(d->last_seen_ms);
 	out->first_in_ms = age_of(d->first_in_ms);
 	out->first_out_ms = age_of(d->first_out_ms);

@@ -71,6 +71,10 @@ static json_t *direction(const struct agw_dir_stats *d)
 		(void)json_object_set_new(out, "mos", json_real(d->mos_x100 / 100.0));
 	if (d->made_rtcp != 0)
 		(void)json_object_set_new(out, "made_rtcp", json_integer(d->made_rtcp));
+	if (d->nacked != 0) {
+		(void)json_object_set_new(out, "nacked", json_integer((json_int_t)d->nacked));
+		(void)json_object_set_new(out, "resent", json_integer((json_int_t)d->resent));
+	}
 	(void)json_object_set_new(out, "drops", drops);
 	return out;
 }

@@ -217,6 +217,7 @@ static void dtls_keyed(void *arg, const struct agw_srtp_keys *keys)
 		return;
 	agw_mark(&s->counters.dtls_established_ms, s->env->now_ms, true);
 	agw_ssrc_reset(&s->ssrcs);
+	agw_resend_clear(s->resend);
 	agw_stream_keyed(s);
 	tell_dtls(s, AGW_EV_DTLS_ESTABLISHED, AGW_CAUSE_NONE, keys->profile);
 }

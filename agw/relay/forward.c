@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define POLICED_QUIET_MS 10000
+#define NO_MEMORY_MS     1000 /* between tries to have a ring of sent packets */
 
 static void drop_up(struct agw_stream *s, enum agw_drop why)
 {
@@ -256,6 +257,8 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, unsent(err));
 		return;
 	}
+	if (s->resend != NULL)
+		agw_resend_keep(s->resend, p, n);
 	if (pair->local >= AGW_LOCAL_TCP) {
 		if (!agw_leg_send(l, pair->local, &pair->remote, p, n)) {
 			drop_down(s, AGW_DROP_SEND);
@@ -302,6 +305,40 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 	return out;
 }
 
+static bool send_again(void *arg, const uint8_t *pkt, size_t n)
+{
+	struct agw_leg *l = arg;
+	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+
+	return agw_leg_send(l, pair->local, &pair->remote, pkt, n);
+}
+
+/* What the WIC lost of what we sent it has of us, where its media may flow; the first NACK makes
+ * the ring, the next ones are answered. @return octets of RTCP that are left for the core */
+static size_t answer_nacks(struct agw_stream *s, uint8_t *p, size_t n)
+{
+	struct agw_leg *media = &s->legs[AGW_LEG_RTP];
+	struct agw_resend_out out = {.send = send_again, .arg = media};
+
+	if ((s->p.media != AGW_MEDIA_VIDEO && (s->p.access.rtcp_allow & AGW_RTCP_NACK) == 0) ||
+	    !agw_resend_asked(p, n))
+		return n;
+	if (s->resend == NULL) {
+		if (s->env->now_ms >= s->resend_wait_ms &&
+		    agw_resend_new(&s->resend, s->env->cfg->resend) != GW_OK)
+			s->resend_wait_ms = s->env->now_ms + NO_MEMORY_MS;
+		return n;
+	}
+	if (media->srtp == NULL || !s->p.gate_down || agw_ice_selected(media->ice) == NULL)
+		return n;
+	n = agw_resend_answer(s->resend, p, n, &out);
+	agw_count(&s->counters.down.nacked, out.asked);
+	agw_count(&s->counters.down.resent, out.resent);
+	agw_count(&s->env->nacked, out.asked);
+	agw_count(&s->env->resent, out.resent);
+	return n;
+}
+
 void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *pkt)
 {
 	struct agw_stream *s = l->stream;
@@ -332,6 +369,11 @@ void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *
 	seen(s, d);
 	agw_quality_heard(&s->quality, AGW_RTCP_UP, p, n, agw_ssrc_at_wic(s), s->env->now_us,
 			  &s->counters);
+	if (s->env->cfg->resend != NULL) {
+		n = answer_nacks(s, p, n);
+		if (n == 0)
+			return;
+	}
 	if (!s->p.rtcp_gate_up) {
 		agw_drop(s, d, AGW_DROP_GATE);
 		return;

@@ -71,6 +71,8 @@ static void read_dir(const struct agw_dir_counters *d, struct agw_dir_stats *out
 	out->far_jitter = atomic_load_explicit(&d->far_jitter, memory_order_relaxed);
 	out->mos_x100 = atomic_load_explicit(&d->mos_x100, memory_order_relaxed);
 	out->made_rtcp = atomic_load_explicit(&d->made_rtcp, memory_order_relaxed);
+	out->nacked = agw_counter_read(&d->nacked);
+	out->resent = agw_counter_read(&d->resent);
 }
 
 void agw_counters_read(const struct agw_counters *c, struct agw_stream_stats *out)

@@ -28,6 +28,8 @@ struct agw_dir_counters {
 	_Atomic uint32_t far_jitter;
 	_Atomic uint32_t mos_x100;
 	_Atomic uint32_t made_rtcp; /* sent by us, not relayed (report.h) */
+	_Atomic uint64_t nacked;    /* asked for again by the receiver (resend.h) */
+	_Atomic uint64_t resent;
 };
 
 struct agw_counters {

@@ -114,6 +114,7 @@ void agw_stream_free(struct agw_stream *s)
 	for (int i = 0; i < AGW_LEG_COUNT; i++)
 		agw_leg_free(&s->legs[i]);
 	free(s->rewrite);
+	agw_resend_free(s->resend);
 	free(s->ice_socks);
 	explicit_bzero(&s->p, sizeof(s->p));
 	free(s);

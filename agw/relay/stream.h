@@ -30,9 +30,10 @@
 #define AGW_SHARE_PORTS 16 /* shared access ports of one worker, at most */
 
 struct agw_stream;
-struct agw_share; /* share.h */
-struct agw_names; /* names.h */
-struct agw_tcp;   /* tcp.h */
+struct agw_share;        /* share.h */
+struct agw_names;        /* names.h */
+struct agw_tcp;          /* tcp.h */
+struct agw_resend_store; /* resend.h */
 
 /* Components of the access side (RFC 8445): RTP, with RTCP muxed; RTCP alone. */
 enum agw_leg_index { AGW_LEG_RTP, AGW_LEG_RTCP, AGW_LEG_COUNT };
@@ -78,8 +79,9 @@ struct agw_relay_cfg {
 	uint32_t srtp_replay_window;
 	uint64_t srtp_key_packets; /* packets a key may carry; 0 = as many as RFC 3711 allows */
 	bool relay_padding_only;
-	bool rtcp_generate;    /* reports towards a WIC whose core sends none (RTCP-10) */
-	uint32_t keepalive_ms; /* sign of life to the core; 0 = off (RTP-18) */
+	bool rtcp_generate;              /* reports towards a WIC whose core sends none (RTCP-10) */
+	uint32_t keepalive_ms;           /* sign of life to the core; 0 = off (RTP-18) */
+	struct agw_resend_store *resend; /* borrowed; NULL: NACKs all go to the core */
 };
 
 /* A datagram that was read of a stream's own socket, and waits in `in` for its turn. */
@@ -106,6 +108,8 @@ struct agw_relay_env {
 	unsigned max_handshakes;
 	_Atomic uint32_t handshakes; /* running; written by the worker alone */
 	_Atomic uint64_t rtp_packets;
+	_Atomic uint64_t nacked;                /* packets WICs asked for again */
+	_Atomic uint64_t resent;                /* and got from us */
 	_Atomic uint64_t through_ice;           /* datagrams a full agent handed on: relayed ones */
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	uint32_t strangers; /* datagrams at shared ports that are nobody's; the worker tells and

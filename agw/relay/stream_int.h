@@ -7,7 +7,7 @@
  *   report.c   what we send of our own              quality.c how the far end fares
  *   input.c    who gets what was read               share.c   shared ports: whose is a datagram?
  *   names.c    whom does a check name?              tcp.c     connections of WICs without UDP
- *   full.c     legs with an agent of their own
+ *   full.c     legs with an agent of their own      resend.c  what the WIC lost, again
  */
 #ifndef AGW_RELAY_STREAM_INT_H
 #define AGW_RELAY_STREAM_INT_H
@@ -16,6 +16,7 @@
 #include "agw/relay/police.h"
 #include "agw/relay/quality.h"
 #include "agw/relay/report.h"
+#include "agw/relay/resend.h"
 #include "agw/relay/rewrite.h"
 #include "agw/relay/rtp.h"
 #include "agw/relay/ssrc.h"
@@ -74,6 +75,7 @@ struct agw_stream {
 	bool several;                /* early dialogs: more than one core remote is known */
 	bool policed;                /* one direction, or both */
 	struct agw_rewrite *rewrite; /* owned; NULL: SSRCs pass, guarded by `ssrcs` */
+	struct agw_resend *resend;   /* owned; NULL: the WIC asked for no packet yet */
 	struct agw_counters counters;
 	struct agw_reception rx_up;
 	struct agw_reception rx_down;
@@ -85,6 +87,7 @@ struct agw_stream {
 	uint8_t looked;          /* sweeps since strangers could be seen */
 	bool ssrc_told[2];       /* by side: the event was sent once */
 	bool pt_told[2];
+	uint64_t resend_wait_ms;     /* there was no memory for a ring: not asked for before then */
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
 	struct agw_police police[2]; /* by enum agw_rtcp_way */

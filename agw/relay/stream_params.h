@@ -269,6 +269,8 @@ struct agw_dir_stats {
 	uint32_t far_jitter; /* RTP timestamp units */
 	uint32_t mos_x100;   /* audio: 100 … 450; 0 = not known */
 	uint32_t made_rtcp;  /* datagrams of our own towards that side (RTP-18, RTCP-10) */
+	uint64_t nacked;     /* to the WIC: packets it asked for again */
+	uint64_t resent;     /* and got from us (resend.h) */
 };
 
 struct agw_stream_stats {

@@ -4,6 +4,7 @@
  * each scrape) and events by kind, failed associations by cause (counted as they pass to the
  * control thread).
  */
+#include "agw/relay/stats.h"
 #include "agw/worker/worker_int.h"
 #include "common/metric.h"
 
@@ -35,6 +36,57 @@ static struct gw_metric drops[AGW_DROP_COUNT] = {
 			   .read = read_drops},
     AGW_DROP_LIST(X)
 #undef X
+};
+
+static int64_t read_nacked(void *arg)
+{
+	int64_t sum = 0;
+
+	(void)arg;
+	for (unsigned i = 0; shown != NULL && i < shown->n_workers; i++)
+		sum += (int64_t)agw_counter_read(&shown->workers[i].env.nacked);
+	return sum;
+}
+
+static int64_t read_resent(void *arg)
+{
+	int64_t sum = 0;
+
+	(void)arg;
+	for (unsigned i = 0; shown != NULL && i < shown->n_workers; i++)
+		sum += (int64_t)agw_counter_read(&shown->workers[i].env.resent);
+	return sum;
+}
+
+static int64_t read_resend_octets(void *arg)
+{
+	(void)arg;
+	return shown != NULL ? (int64_t)agw_counter_read(&shown->resend.used) : 0;
+}
+
+static int64_t read_resend_refused(void *arg)
+{
+	(void)arg;
+	return shown != NULL ? (int64_t)agw_counter_read(&shown->resend.refused) : 0;
+}
+
+static struct gw_metric resends[] = {
+    {.name = "agw_media_nacked_total",
+     .type = GW_METRIC_COUNTER,
+     .help = "Packets WICs asked for again",
+     .read = read_nacked},
+    {.name = "agw_media_resent_total",
+     .type = GW_METRIC_COUNTER,
+     .help = "Packets sent to WICs again, by the gateway",
+     .read = read_resent},
+    {.name = "agw_media_resend_octets",
+     .type = GW_METRIC_GAUGE,
+     .help = "Memory for packets that may be asked for again",
+     .read = read_resend_octets},
+    {.name = "agw_media_resend_no_memory_total",
+     .type = GW_METRIC_COUNTER,
+     .help = "Tries of streams to have some when media.resend_memory was used up",
+     .read = read_resend_refused},
 };
 
 #define EVENT(word)                                                                                \
@@ -90,6 +142,7 @@ void agw_metrics_start(const struct agw_pool *p)
 	for (int i = 0; i < AGW_DROP_COUNT; i++)
 		drops[i].arg = (void *)(uintptr_t)&reasons[i]; /* read only; void * of the table */
 	gw_metric_register(drops, AGW_DROP_COUNT);
+	gw_metric_register(resends, sizeof(resends) / sizeof(resends[0]));
 	gw_metric_register(events, AGW_EV_COUNT);
 	gw_metric_register(causes, AGW_CAUSE_COUNT);
 }
@@ -100,6 +153,7 @@ void agw_metrics_stop(const struct agw_pool *p)
 		return;
 	shown = NULL;
 	gw_metric_unregister(drops);
+	gw_metric_unregister(resends);
 	gw_metric_unregister(events);
 	gw_metric_unregister(causes);
 }

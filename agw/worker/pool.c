@@ -131,6 +131,10 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 					  .relay_padding_only = p->cfg.relay_padding_only,
 					  .rtcp_generate = p->cfg.rtcp_generate,
 					  .keepalive_ms = p->cfg.keepalive_ms};
+	p->resend.packets = p->cfg.resend_packets;
+	p->resend.most = p->cfg.resend_memory;
+	if (p->resend.packets != 0)
+		p->relay.resend = &p->resend;
 	err = make_realms(p, cfg);
 	if (err != GW_OK)
 		goto fail;

@@ -62,6 +62,8 @@ struct agw_pool_cfg {
 	bool relay_padding_only;    /* pass padding-only probes to the core (RTP-11) */
 	bool rtcp_generate;         /* rtcp.generate: reports of ours to the WIC (RTCP-10) */
 	uint32_t keepalive_ms;      /* media.keepalive; 0 = off (RTP-18) */
+	uint32_t resend_packets;    /* media.resend_packets; power of two; 0 = off */
+	uint64_t resend_memory;     /* media.resend_memory, of all streams */
 };
 
 /* All mandatory; called from agw_pool_dispatch only. `owner` is what agw_media_new was given. */

@@ -22,6 +22,7 @@
 #define AGW_WORKER_WORKER_INT_H
 
 #include "agw/net/port_pool.h"
+#include "agw/relay/resend.h"
 #include "agw/relay/stream.h"
 #include "agw/worker/worker.h"
 #include "common/ring.h"
@@ -162,6 +163,7 @@ struct agw_worker {
 struct agw_pool {
 	struct agw_pool_cfg cfg; /* defaults filled in; realms point to `realms` */
 	struct agw_relay_cfg relay;
+	struct agw_resend_store resend;
 	struct agw_realm_cfg realms[AGW_REALM_MAX];
 	size_t n_realms;
 	struct agw_port_pool *ports[AGW_REALM_MAX];

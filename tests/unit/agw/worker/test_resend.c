@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the WIC loses on its way from the gateway, on a real worker: NACKs are answered from what
+ * was sent, in the octets it was sent in, and the core hears of what it lost itself.
+ */
+#include "agw/relay/rtp.h"
+#include "tests/lib/req.h"
+#include "tests/unit/agw/lib/worker_bench.h"
+
+#define CORE_SSRC 0x22222222U
+#define OCTETS    400
+
+struct packet {
+	int n; /* as the WIC reads it from its socket */
+	_Alignas(8) uint8_t srtp[600];
+	_Alignas(8) uint8_t rtp[600]; /* and in clear */
+};
+
+static void connect_call(struct bench *b, bool rewrite)
+{
+	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AES128_CM_SHA1_80");
+	agw_stream_params_init(&b->params, 1);
+	b->params.media = AGW_MEDIA_VIDEO;
+	b->params.ssrc_rewrite = rewrite;
+	b->params.core.rtcp_allow = AGW_RTCP_NACK;
+	reserve_with(b);
+	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
+	configure(b, AGW_DTLS_ROLE_SERVER);
+	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
+	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
+	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+}
+
+static void from_core(struct bench *b, uint16_t seq)
+{
+	uint8_t payload[OCTETS] = {(uint8_t)(seq >> 8), (uint8_t)seq};
+	uint8_t pkt[OCTETS + 12];
+	size_t n = wic_make_rtp(pkt, 8, seq, CORE_SSRC, payload, sizeof(payload));
+
+	assert_true(agw_udp_send(b->peer.rtp, &b->local.core_rtp, pkt, n));
+}
+
+/* The next media datagram, as it came. */
+static void at_wic(struct bench *b, struct packet *p)
+{
+	do {
+		p->n = (int)wic_recv_raw(b->wic.fd, p->srtp, sizeof(p->srtp), WIC_LIMIT_MS);
+		assert_true(p->n > 0);
+	} while (p->srtp[0] < 128 || (p->srtp[1] >= 192 && p->srtp[1] <= 223));
+}
+
+static srtp_err_status_t open_packet(struct bench *b, struct packet *p)
+{
+	int n = p->n;
+
+	memcpy(p->rtp, p->srtp, (size_t)n);
+	return srtp_unprotect(b->wic.recv, p->rtp, &n);
+}
+
+static void pass(struct bench *b, uint16_t seq, struct packet *p)
+{
+	from_core(b, seq);
+	at_wic(b, p);
+	assert_int_equal(open_packet(b, p), srtp_err_status_ok);
+	assert_int_equal(agw_be16(p->rtp + 12), seq);
+}
+
+static void ask(struct bench *b, const struct packet *first, uint16_t also)
+{
+	uint8_t pkt[24] = {0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 205, 0, 3, 0, 0, 0, 7};
+
+	memcpy(pkt + 16, first->srtp + 8, 4);
+	memcpy(pkt + 20, first->srtp + 2, 2);
+	pkt[22] = (uint8_t)(also >> 8);
+	pkt[23] = (uint8_t)also;
+	wic_send_rtcp(&b->wic, pkt, sizeof(pkt));
+}
+
+/* The core is asked for that, in its own numbers; or for nothing. */
+static void at_core(struct bench *b, bool asked, uint16_t seq, uint16_t also)
+{
+	uint8_t buf[300];
+
+	assert_int_equal(wic_recv_raw(b->peer.rtcp, buf, sizeof(buf), WIC_LIMIT_MS),
+			 asked ? 24 : 8);
+	assert_int_equal(buf[1], 201);
+	if (!asked)
+		return;
+	assert_int_equal(buf[9], 205);
+	assert_int_equal(agw_be32(buf + 16), CORE_SSRC);
+	assert_int_equal(agw_be16(buf + 20), seq);
+	assert_int_equal(agw_be16(buf + 22), also);
+}
+
+static void lose_and_ask(struct bench *b, bool rewrite)
+{
+	struct packet a, c, again;
+	struct agw_stream_stats st = {0};
+
+	REQ("RTCP-20", "RTCP-21", "SRTP-09");
+	connect_call(b, rewrite);
+	pass(b, 5000, &a);
+	assert_int_equal(agw_be32(a.srtp + 8) != CORE_SSRC, rewrite);
+	/* Nothing is kept before somebody asks. */
+	ask(b, &a, 0);
+	at_core(b, true, 5000, 0);
+	/* 5001 is lost on its way to the WIC, 5002 before the gateway. */
+	from_core(b, 5001);
+	at_wic(b, &a);
+	pass(b, 5003, &c);
+	ask(b, &a, 1);
+	at_core(b, true, 5002, 0);
+	at_wic(b, &again);
+	assert_int_equal(again.n, a.n);
+	assert_memory_equal(again.srtp, a.srtp, (size_t)a.n);
+	assert_int_equal(open_packet(b, &again), srtp_err_status_ok);
+	assert_int_equal(agw_be16(again.rtp + 12), 5001);
+	AWAIT_STAT(b, down.nacked, 2);
+	AWAIT_STAT(b, down.resent, 1);
+	/* The core sends 5002, late: never protected before, so it passes, and is kept. */
+	pass(b, 5002, &c);
+	ask(b, &c, 0);
+	at_core(b, false, 0, 0);
+	at_wic(b, &again);
+	assert_memory_equal(again.srtp, c.srtp, (size_t)c.n);
+	/* Its repeat of what was forwarded does not, and changes nothing. */
+	from_core(b, 5001);
+	AWAIT_STAT(b, down.drops[AGW_DROP_REPLAY], 1);
+	pass(b, 5004, &again);
+	assert_memory_equal(again.srtp + 8, c.srtp + 8, 4);
+	assert_true(agw_media_stats(b->media, 1, &st));
+	assert_int_equal(st.down.discontinuities, 0);
+	/* On hold nothing is sent. */
+	b->params.gate_down = false;
+	apply(b);
+	ask(b, &c, 0);
+	at_core(b, true, 5002, 0);
+	AWAIT_STAT(b, down.resent, 2);
+	wic_close(&b->wic);
+}
+
+static void test_a_lost_packet_is_sent_again(void **state)
+{
+	lose_and_ask(*state, false);
+}
+
+static void test_a_lost_packet_is_sent_again_in_the_wics_numbers(void **state)
+{
+	lose_and_ask(*state, true);
+}
+
+/* No memory for it, or switched off: NACKs are the core's, as they are. */
+static void all_for_the_core(struct bench *b)
+{
+	struct packet a;
+	struct agw_stream_stats st = {0};
+
+	REQ("RTCP-20");
+	connect_call(b, false);
+	pass(b, 100, &a);
+	ask(b, &a, 0);
+	at_core(b, true, 100, 0);
+	pass(b, 101, &a);
+	ask(b, &a, 3);
+	at_core(b, true, 101, 3);
+	assert_true(agw_media_stats(b->media, 1, &st));
+	assert_int_equal(st.down.resent, 0);
+	wic_close(&b->wic);
+}
+
+static void test_without_memory_all_goes_to_the_core(void **state)
+{
+	all_for_the_core(*state);
+}
+
+static void test_switched_off_all_goes_to_the_core(void **state)
+{
+	all_for_the_core(*state);
+}
+
+static int keeping(void **state)
+{
+	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1,
+							.resend_packets = 64,
+							.resend_memory = UINT64_C(1) << 20});
+}
+
+static int without_memory(void **state)
+{
+	return bench_start(state, (struct agw_pool_cfg){
+				      .n_workers = 1, .resend_packets = 64, .resend_memory = 1000});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_a_lost_packet_is_sent_again, keeping, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_lost_packet_is_sent_again_in_the_wics_numbers,
+					    keeping, teardown),
+	    cmocka_unit_test_setup_teardown(test_without_memory_all_goes_to_the_core,
+					    without_memory, teardown),
+	    cmocka_unit_test_setup_teardown(test_switched_off_all_goes_to_the_core, setup,
+					    teardown)};
+
+	return RUN_BOTH_WAYS(tests);
+}
