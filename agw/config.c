@@ -51,6 +51,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_STR("ice.turn.server", ice_turn_server, "", "full: TURN server, numeric address and port, for a relay candidate"),
 	K_STR("ice.turn.username", ice_turn_username, "", "full: what the TURN server knows us by"),
 	K_SECRET("ice.turn.password", ice_turn_password, "", "full: and its secret"),
+	K_TIME("ice.turn.timeout", ice_turn_timeout, "500ms", 20, 10000, "full: a Reserve waits as long for the TURN server, then it is answered without a relay candidate"),
 	K_TIME("ice.timeout", ice_timeout, "20s", 1000, HOUR, "from the answer to a nominated pair"),
 	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "send to the first valid pair before nomination"),
 	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks, active = ask it every 5 s"),

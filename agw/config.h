@@ -45,6 +45,7 @@ struct agw_config {
 	int ice_mode; /* 0 = lite, 1 = full */
 	int ice_tcp;
 	char *ice_turn_server, *ice_turn_username, *ice_turn_password;
+	int64_t ice_turn_timeout;
 	int64_t ice_timeout;
 	bool ice_first_valid_pair;
 	int consent_mode;

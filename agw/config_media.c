@@ -293,6 +293,7 @@ enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config 
 			     size_t errlen)
 {
 	enum gw_err err;
+	bool turn;
 
 	memset(out, 0, sizeof(*out));
 	err = make_realm(&out->realms[0], AGW_REALM_ACCESS, &c->access, errbuf, errlen);
@@ -311,12 +312,14 @@ enum gw_err agw_config_parts(struct agw_parts_cfg *out, const struct agw_config 
 		return err;
 	out->pool.realms = out->realms;
 	out->pool.n_realms = 2;
+	turn = out->pool.ice_turn.server.len != 0;
 	out->contexts = (struct agw_context_cfg){
 	    .max_contexts = (uint32_t)c->limits_contexts,
 	    .max_per_controller = (uint32_t)c->limits_contexts_per_controller,
 	    .reserve_ttl_ms = (uint32_t)c->iq_reserve_ttl,
 	    .prepare_ttl_ms = (uint32_t)c->iq_prepare_ttl,
 	    .heartbeat_ms = (uint32_t)c->iq_term_heartbeat,
+	    .gather_ms = turn ? (uint32_t)c->ice_turn_timeout : 0,
 	    .rtcp_gates = c->rtcp_early,
 	};
 	return GW_OK;

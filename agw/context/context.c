@@ -25,6 +25,7 @@ struct gw_metric agw_ctx_metrics[CTX_M_COUNT] = {
 	[CTX_M_CREATED] = {"agw_contexts_created_total", NULL, GW_METRIC_COUNTER, "Contexts reserved", NULL, NULL, 0},
 	[CTX_M_REFUSED] = {"agw_context_requests_refused_total", NULL, GW_METRIC_COUNTER, "Requests on contexts that changed nothing", NULL, NULL, 0},
 	[CTX_M_LATE_EVENTS] = {"agw_context_late_events_total", NULL, GW_METRIC_COUNTER, "Media events for contexts already gone", NULL, NULL, 0},
+	[CTX_M_NO_RELAY] = {"agw_context_turn_timeouts_total", NULL, GW_METRIC_COUNTER, "Reserves answered before the TURN server did", NULL, NULL, 0},
 	[CTX_M_RELEASED + AGW_WHY_REQUEST] = RELEASED("request"),
 	[CTX_M_RELEASED + AGW_WHY_EPOCH] = RELEASED("epoch"),
 	[CTX_M_RELEASED + AGW_WHY_ORPHAN] = RELEASED("orphan"),
@@ -79,6 +80,7 @@ static void context_free(struct agw_context *ctx)
 	if (ctx == NULL)
 		return;
 	agw_ctx_unname(ctx);
+	agw_ctx_gathers_end(ctx);
 	agw_ctx_releases_end(ctx, true);
 	gw_fsm_fini(&ctx->fsm);
 	agw_media_free(ctx->media);

@@ -10,11 +10,11 @@
  *                         RELEASING --last stream back--> gone
  *
  * A walk through one call: agw_context_reserve allocates all streams or none and answers with
- * addresses and rev 1; agw_context_configure merges patches into the streams' parameters, all
- * switch together, rev + 1; PREPARE keeps patches for an offer in flight, COMMIT merges them
- * and then its own, ROLLBACK forgets them; agw_context_release takes the context out of the table
- * at once (its name is free again) and calls back with the final counters once the workers gave the
- * streams back.
+ * addresses and rev 1 (agw_context_gather: once a TURN server has been heard);
+ * agw_context_configure merges patches into the streams' parameters, all switch together, rev + 1;
+ * PREPARE keeps patches for an offer in flight, COMMIT merges them and then its own, ROLLBACK
+ * forgets them; agw_context_release takes the context out of the table at once (its name is free
+ * again) and calls back with the final counters once the workers gave the streams back.
  *
  * What it does not do: the control protocol (agw/iq), media (agw/worker).
  * Clauses: calls-and-media spec 5.1–5.3; TS 23.334 §6.2.
@@ -166,6 +166,7 @@ struct agw_context_cfg {
 	uint32_t reserve_ttl_ms;
 	uint32_t prepare_ttl_ms;
 	uint32_t heartbeat_ms; /* termination heartbeat; 0 = off */
+	uint32_t gather_ms;    /* ice.turn.timeout: a Reserve waits for a TURN server; 0 = not */
 	bool rtcp_gates;       /* RTCP passes while the media gates are closed */
 };
 
@@ -197,6 +198,18 @@ enum gw_err agw_context_table_attach(struct agw_context_table *t,
 enum gw_err agw_context_reserve(struct agw_context_table *t, const struct agw_ctx_reserve *req,
 				struct agw_ctx_result *result,
 				struct agw_ctx_fault *fault) GW_MUST_CHECK;
+
+/** The streams of a Reserve and their relay candidates; NULL: they were released before. */
+typedef void agw_ctx_gathered_fn(void *arg, const struct agw_ctx_result *result);
+
+/**
+ * After a Reserve that succeeded: are its streams waiting for a TURN server?
+ * @return true: `done` is called once, within gather_ms, and later than now; false: answer now
+ */
+bool agw_context_gather(struct agw_context_table *t, const struct agw_ctx_reserve *req,
+			agw_ctx_gathered_fn *done, void *arg) GW_MUST_CHECK;
+/** Does a Reserve of that context wait? */
+bool agw_context_is_gathering(const struct agw_context_table *t, const struct agw_ctx_name *name);
 
 /** Change streams, all together or none. result->locals: only what changed (ICE restart). */
 enum gw_err agw_context_configure(struct agw_context_table *t, const struct agw_ctx_configure *req,

@@ -90,6 +90,7 @@ struct agw_context {
 	struct agw_ctx_patch *prepared; /* owned; patches of PREPARE */
 	size_t n_prepared;
 	struct ctx_release *releases;  /* owned list */
+	struct ctx_gather *gathers;    /* owned list: Reserves that wait (gather.c) */
 	struct agw_context *next_dead; /* table->dead */
 };
 
@@ -98,6 +99,7 @@ enum ctx_metric {
 	CTX_M_CREATED,
 	CTX_M_REFUSED,
 	CTX_M_LATE_EVENTS,
+	CTX_M_NO_RELAY,
 	CTX_M_RELEASED, /* + enum agw_ctx_why */
 	CTX_M_COUNT = CTX_M_RELEASED + AGW_WHY_COUNT
 };
@@ -163,6 +165,12 @@ void agw_ctx_prepared_forget(struct agw_context *ctx);
 enum gw_err agw_ctx_merge(struct ctx_branches *branches, const struct agw_ctx_patch *patch,
 			  struct agw_stream_params *p, bool configure,
 			  struct agw_ctx_fault *fault) GW_MUST_CHECK;
+
+/* gather.c */
+/** Some answer came, or streams went: who waits for nothing more is told. */
+void agw_ctx_gathers_check(struct agw_context *ctx);
+/** The streams go: who waits is told. */
+void agw_ctx_gathers_end(struct agw_context *ctx);
 
 /* release.c */
 /** Release everything, for a reason of ours or the controller's. */

@@ -40,6 +40,7 @@ static void note_states(struct ctx_stream *s, enum agw_event kind)
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
 	case AGW_EV_KEY_LIMIT:
+	case AGW_EV_GATHERED:
 	case AGW_EV_COUNT:
 		break;
 	}
@@ -58,6 +59,10 @@ static void on_event(void *arg, uint64_t owner, const struct agw_stream_event *e
 	s = agw_ctx_stream_find(ctx, ev->stream_id);
 	if (s == NULL)
 		return; /* released a moment ago */
+	if (ev->kind == AGW_EV_GATHERED) {
+		agw_ctx_gathers_check(ctx);
+		return; /* the reply says it */
+	}
 	note_states(s, ev->kind);
 	CTX_LOG(ctx, GW_LOG_INFO, "ctx.event", "stream=%u what=%s cause=%s value=%u", ev->stream_id,
 		agw_event_name(ev->kind), agw_cause_name(ev->cause), ev->value);

@@ -154,6 +154,7 @@ static void go(struct agw_context *ctx, enum agw_ctx_why why)
 	gw_metric_inc(&agw_ctx_metrics[CTX_M_RELEASED + (unsigned)why]);
 	for (size_t i = 0; i < n; i++)
 		ids[i] = ctx->streams[i]->id;
+	agw_ctx_gathers_end(ctx);
 	agw_ctx_unname(ctx);
 	ctx->table->releasing++;
 	err = gw_fsm_dispatch(&ctx->fsm, CTX_E_RELEASE, NULL);
@@ -185,6 +186,7 @@ static void release_some(struct agw_context *ctx, const uint32_t *ids, size_t n,
 	for (size_t i = 0; i < n; i++)
 		agw_ctx_stream_drop(ctx, ids[i]);
 	ctx->rev++;
+	agw_ctx_gathers_check(ctx);
 	CTX_LOG(ctx, GW_LOG_INFO, "ctx.streams_released", "streams=%zu left=%u", n, ctx->n_streams);
 	if (r->left == 0) {
 		release_unlink(ctx, r);

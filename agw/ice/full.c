@@ -4,7 +4,8 @@
  * connectivity checks, answers those of the current generation, solves role conflicts and
  * nominates. The book is lite.c's: generations, validated sources, refusals, consent, ice.timeout.
  *
- *   Reserve            the agent is made and bound; controlling when ours is the offer
+ *   Reserve            the agent is made and bound; controlling when ours is the offer; a TURN
+ *                      server is asked, and answers on the worker
  *   peer's SDP         credentials and candidates: checks begin, early ones are caught up on
  *   nominated          selected; a controlling peer may move on without a restart (ICE-15)
  *   restart            the same sockets, new credentials; the old pair and its checks go on
@@ -98,11 +99,6 @@ static int full_fd(const struct agw_ice *ice, unsigned local)
 	return local < SOCKETS ? full_of_const(ice)->socks[local].fd : -1;
 }
 
-static void full_relay(const struct agw_ice *ice, unsigned family, struct gw_addr *out)
-{
-	*out = full_of_const(ice)->socks[family].relay;
-}
-
 static bool full_send(struct agw_ice *ice, const uint8_t *data, size_t len)
 {
 	struct full *f = full_of(ice);
@@ -130,7 +126,6 @@ static const struct agw_ice_provider full_provider = {
     .is_valid_source = full_is_valid_source,
     .is_pending = full_is_pending,
     .fd = full_fd,
-    .relay = full_relay,
     .readable = agw_full_readable,
     .send = full_send,
     .stop = full_stop,

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define GW_LOG_MOD "ice"
@@ -256,34 +255,27 @@ static bool find_sockets(struct full *f)
 	return ok;
 }
 
-static void find_relays(struct full *f)
+void agw_full_gathered(struct full *f)
 {
-	GSList *all = nice_agent_get_local_candidates(f->agent, f->stream, COMPONENT);
+	struct agw_ice *b = &f->lite.base;
+	struct gw_addr relay[SOCKETS] = {{.len = 0}};
+	GSList *all;
 
+	if (!f->asking || !f->gathered)
+		return;
+	f->asking = false;
+	all = nice_agent_get_local_candidates(f->agent, f->stream, COMPONENT);
 	for (GSList *i = all; i != NULL; i = i->next) {
 		const NiceCandidate *c = i->data;
 		struct gw_addr at;
 
 		if (c->type == NICE_CANDIDATE_TYPE_RELAYED && from_nice(&at, &c->addr))
-			f->socks[gw_addr_is_v6(&at)].relay = at;
+			relay[gw_addr_is_v6(&at)] = at;
 	}
 	g_slist_free_full(all, (GDestroyNotify)nice_candidate_free);
-}
-
-/* Bounded: without the server there is no relay, and the call goes on. */
-static void wait_for_relay(struct full *f)
-{
-	for (int waited = 0; !f->gathered && waited < AGW_ICE_TURN_WAIT_MS; waited += TURN_WAITS) {
-		const struct timespec ts = {.tv_nsec = TURN_WAITS * 1000000L};
-
-		while (g_main_context_iteration(f->ctx, FALSE))
-			;
-		if (!f->gathered)
-			(void)nanosleep(&ts, NULL);
-	}
-	find_relays(f);
-	if (f->socks[0].relay.len == 0 && f->socks[1].relay.len == 0)
-		GW_LOG_LIMITED(GW_LOG_WARN, "ice.no-relay", "gathered=%d", f->gathered);
+	for (unsigned i = 0; i < SOCKETS; i++)
+		if (f->socks[i].fd >= 0)
+			b->cbs.on_gathered(b->arg, i, &relay[i]);
 }
 
 static bool ask_for_relay(struct full *f, const struct agw_ice_turn *turn)
@@ -316,8 +308,10 @@ enum gw_err agw_full_agent_new(struct full *f, const struct agw_ice_full_cfg *cf
 		return GW_ERR_EXISTS;
 	if (!find_sockets(f))
 		return GW_ERR_IO;
-	if (turn)
-		wait_for_relay(f);
+	if (turn) {
+		f->asking = true;
+		f->next_ms = 0;
+	}
 	return GW_OK;
 }
 

@@ -16,16 +16,14 @@
 
 #include <nice/agent.h>
 
-#define COMPONENT  1U  /* an agent each: RTCP that is not muxed is another agent's first */
-#define PRFLX_MAX  16U /* sources of one generation that no SDP told us of */
-#define NEVER      UINT64_MAX
-#define SOCKETS    AGW_ICE_FAMILIES
-#define TURN_WAITS 10 /* ms between looks at what a TURN server said */
+#define COMPONENT 1U  /* an agent each: RTCP that is not muxed is another agent's first */
+#define PRFLX_MAX 16U /* sources of one generation that no SDP told us of */
+#define NEVER     UINT64_MAX
+#define SOCKETS   AGW_ICE_FAMILIES
 
 struct full_sock {
 	int fd; /* libnice's; -1: none */
 	struct gw_addr at;
-	struct gw_addr relay; /* len 0: none */
 };
 
 struct full {
@@ -39,7 +37,8 @@ struct full {
 	uint64_t now_ms;     /* as of the last call that told it */
 	uint64_t next_ms;    /* libnice has something to do then */
 	unsigned n_prflx;
-	bool gathered;
+	bool asking;     /* the TURN server; nobody has been told yet what came of it */
+	bool gathered;   /* libnice waits for it no longer */
 	bool relay_lost; /* libnice has given up on the relayed pair that is selected */
 };
 
@@ -58,6 +57,8 @@ enum gw_err agw_full_agent_new(struct full *f, const struct agw_ice_full_cfg *cf
 void agw_full_agent_free(struct full *f);
 void agw_full_peer(struct full *f, const struct agw_ice_peer *peer);
 bool agw_full_addr_to_nice(NiceAddress *out, const struct gw_addr *a);
+/** When the TURN server has answered, or will not: tell what came of it, once. */
+void agw_full_gathered(struct full *f);
 
 /* full_io.c */
 /** Let libnice do what is due, and learn when it wants the next turn. */

@@ -45,6 +45,7 @@ void agw_full_turn(struct full *f, uint64_t now_ms)
 	f->now_ms = now_ms;
 	for (int i = 0; i < TURNS_MAX && g_main_context_iteration(f->ctx, FALSE); i++)
 		;
+	agw_full_gathered(f);
 	plan(f, now_ms);
 }
 

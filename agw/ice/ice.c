@@ -66,13 +66,6 @@ int agw_ice_fd(const struct agw_ice *ice, unsigned local)
 	return ice->ops->fd != NULL ? ice->ops->fd(ice, local) : -1;
 }
 
-void agw_ice_relay(const struct agw_ice *ice, unsigned family, struct gw_addr *out)
-{
-	*out = (struct gw_addr){.len = 0};
-	if (ice->ops->relay != NULL)
-		ice->ops->relay(ice, family, out);
-}
-
 void agw_ice_readable(struct agw_ice *ice, struct agw_ice_env *env, unsigned local, uint64_t now_ms)
 {
 	if (ice->ops->readable != NULL)

@@ -105,6 +105,9 @@ struct agw_ice_cbs {
 			size_t len);
 	/** A peer-reflexive candidate that no SDP told us of. */
 	void (*on_prflx)(void *arg, const struct gw_addr *at, uint32_t priority);
+	/** With a TURN server, once for each address bound: the relayed one; len 0: there is none.
+	 */
+	void (*on_gathered)(void *arg, unsigned family, const struct gw_addr *relay);
 };
 
 struct agw_ice_creds {
@@ -155,19 +158,17 @@ enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg
 			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
 /**
  * A full agent. Its sockets are bound when it is there: open yours beside them (agw_steer_open).
- * Consent is always asked for. With a TURN server this waits for it, AGW_ICE_TURN_WAIT_MS at most.
+ * Consent is always asked for. A TURN server is asked, and not waited for: its answer comes to who
+ * reads the sockets and ticks, and is told by on_gathered.
  * @return GW_OK; GW_ERR_NOMEM; GW_ERR_EXISTS an address is in use
  */
 enum gw_err agw_ice_full_new(struct agw_ice **out, const struct agw_ice_full_cfg *cfg,
 			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
-#define AGW_ICE_TURN_WAIT_MS 1000
 
 void agw_ice_free(struct agw_ice *ice);
 
 /** A socket of the agent's own, to be polled; -1: none (lite). Stays the agent's. */
 int agw_ice_fd(const struct agw_ice *ice, unsigned local);
-/** The relayed address of that family, to be offered as a candidate; len 0: none. */
-void agw_ice_relay(const struct agw_ice *ice, unsigned family, struct gw_addr *out);
 /** That socket has something to read. */
 void agw_ice_readable(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 		      uint64_t now_ms);

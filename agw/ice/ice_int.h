@@ -25,7 +25,6 @@ struct agw_ice_provider {
 	bool (*is_pending)(const struct agw_ice *ice);
 	/* of an agent with sockets of its own; NULL: it has none */
 	int (*fd)(const struct agw_ice *ice, unsigned local);
-	void (*relay)(const struct agw_ice *ice, unsigned family, struct gw_addr *out);
 	void (*readable)(struct agw_ice *ice, struct agw_ice_env *env, unsigned local,
 			 uint64_t now_ms);
 	bool (*send)(struct agw_ice *ice, const uint8_t *data, size_t len);

@@ -239,15 +239,18 @@ static void displace(struct agw_iq_controller *ctl, uint64_t epoch)
 /* Another epoch: what the controller's last life left is released (REL-13). */
 static void begin_epoch(struct agw_iq_controller *ctl, uint64_t epoch)
 {
-	uint32_t n = agw_context_release_all(ctl->server->table, ctl->id, epoch, AGW_WHY_EPOCH);
+	const uint64_t old = ctl->epoch;
+	uint32_t n;
 
+	ctl->epoch = epoch; /* first: what its last life waits for is not this one's */
+	n = agw_context_release_all(ctl->server->table, ctl->id, epoch, AGW_WHY_EPOCH);
 	GW_LOG(GW_LOG_INFO, "iq.new_epoch",
-	       "controller=%s old=%016" PRIx64 " new=%016" PRIx64 " released=%u", ctl->id,
-	       ctl->epoch, epoch, n);
+	       "controller=%s old=%016" PRIx64 " new=%016" PRIx64 " released=%u", ctl->id, old,
+	       epoch, n);
 	agw_iq_replies_free(ctl);
 	agw_iq_notify_free(ctl);
 	ctl->stale_below = 0;
-	ctl->epoch = epoch;
+	agw_iq_unpark(ctl->server);
 }
 
 static void take_over(struct iq_conn *c, struct agw_iq_controller *ctl, const IqHello *h)

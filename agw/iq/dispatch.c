@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages of a controller that said Hello: which handler, after which checks. Requests are served
- * in the order they arrive, so those of one context are in order by themselves (IQ-19); only a
- * Release answers later, when the counters are back.
+ * in the order they arrive, so those of one context are in order by themselves (IQ-19). A Release
+ * answers later, when the counters are back, and so may a Reserve: what follows it in its context
+ * waits (later.c).
  */
 #include "agw/iq/server_int.h"
 
@@ -33,7 +34,7 @@ static const struct {
     {IQ_BODY(RELEASE_ALL), agw_iq_on_release_all, true},
 };
 
-static void reply_error(struct agw_iq_controller *ctl, const IqEnvelope *env,
+void agw_iq_reply_error(struct agw_iq_controller *ctl, const IqEnvelope *env,
 			const struct iq_fault *fault)
 {
 	IqEnvelope *reply = iq_reply_new(env, fault);
@@ -72,24 +73,16 @@ static bool duplicate(struct agw_iq_controller *ctl, const IqEnvelope *env)
 	gw_metric_inc(&agw_iq_metrics[IQ_M_STALE]);
 	iq_fault_set(&fault, IQ_V(ERROR_CODE__STALE_TXN), "txn_id",
 		     "used before, or older than the replies kept here");
-	reply_error(ctl, env, &fault);
+	agw_iq_reply_error(ctl, env, &fault);
 	return true;
 }
 
-static void serve(struct agw_iq_controller *ctl, const IqEnvelope *env, size_t h)
+static void run(struct agw_iq_controller *ctl, const IqEnvelope *env, iq_handler_fn *handler)
 {
 	struct iq_fault fault = {.code = IQ_V(ERROR_CODE__OK)};
-	IqEnvelope *reply;
 	bool later = false;
+	IqEnvelope *reply = handler(ctl, env, &fault, &later);
 
-	ctl->requests++;
-	gw_metric_inc(&agw_iq_metrics[IQ_M_REQUESTS]);
-	if (handlers[h].keep && agw_iq_reply_begin(ctl, env) != GW_OK) {
-		iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "too many requests");
-		reply_error(ctl, env, &fault);
-		return;
-	}
-	reply = handlers[h].serve(ctl, env, &fault, &later);
 	if (later)
 		return;
 	if (reply != NULL) {
@@ -98,7 +91,35 @@ static void serve(struct agw_iq_controller *ctl, const IqEnvelope *env, size_t h
 	}
 	if (fault.code == IQ_V(ERROR_CODE__OK))
 		iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "out of memory");
-	reply_error(ctl, env, &fault);
+	agw_iq_reply_error(ctl, env, &fault);
+}
+
+void agw_iq_serve_parked(struct agw_iq_controller *ctl, const IqEnvelope *env)
+{
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (handlers[i].body == env->body_case)
+			run(ctl, env, handlers[i].serve);
+}
+
+static void serve(struct agw_iq_controller *ctl, const IqEnvelope *env, size_t h)
+{
+	struct iq_fault fault;
+
+	ctl->requests++;
+	gw_metric_inc(&agw_iq_metrics[IQ_M_REQUESTS]);
+	if (handlers[h].keep && agw_iq_reply_begin(ctl, env) != GW_OK) {
+		iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "too many requests");
+		agw_iq_reply_error(ctl, env, &fault);
+		return;
+	}
+	if (!agw_iq_must_wait(ctl, env)) {
+		run(ctl, env, handlers[h].serve);
+		return;
+	}
+	if (agw_iq_park(ctl, env) == GW_OK)
+		return;
+	iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "too many requests wait");
+	agw_iq_reply_error(ctl, env, &fault);
 }
 
 static void request(struct agw_iq_controller *ctl, const IqEnvelope *env)
@@ -108,11 +129,11 @@ static void request(struct agw_iq_controller *ctl, const IqEnvelope *env)
 	if (env->txn_id == 0) {
 		iq_fault_set(&fault, IQ_V(ERROR_CODE__INVALID_ARGUMENT), "txn_id",
 			     "a request needs one");
-		reply_error(ctl, env, &fault);
+		agw_iq_reply_error(ctl, env, &fault);
 		return;
 	}
 	if (iq_check(env, &fault) != GW_OK || iq_check_unserved(env, unserved, &fault) != GW_OK) {
-		reply_error(ctl, env, &fault);
+		agw_iq_reply_error(ctl, env, &fault);
 		return;
 	}
 	if (duplicate(ctl, env))
@@ -125,7 +146,7 @@ static void request(struct agw_iq_controller *ctl, const IqEnvelope *env)
 	}
 	iq_fault_set(&fault, IQ_V(ERROR_CODE__UNSUPPORTED_PARAMETER), "body",
 		     "request not served here");
-	reply_error(ctl, env, &fault);
+	agw_iq_reply_error(ctl, env, &fault);
 }
 
 void agw_iq_dispatch(struct iq_conn *c, const IqEnvelope *env)

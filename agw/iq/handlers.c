@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 #define GW_LOG_MOD        "iq"
 
@@ -33,9 +32,9 @@ static enum gw_err fill_results(size_t *n, void *list, const struct agw_ctx_resu
 /* ---- Reserve (TS 23.334: Reserve AGW Connection Point) -----------------------------------------
  */
 
-static IqEnvelope *reserve_reply(const IqEnvelope *env, const struct agw_ctx_result *result)
+static IqEnvelope *reserve_reply(uint64_t txn, const struct agw_ctx_result *result)
 {
-	IqEnvelope *reply = iq_reply_new(env, NULL);
+	IqEnvelope *reply = iq_envelope_new(IQ_BODY(RESERVE_REPLY), txn);
 	IqReserveReply *r;
 
 	if (reply == NULL)
@@ -48,6 +47,52 @@ static IqEnvelope *reserve_reply(const IqEnvelope *env, const struct agw_ctx_res
 		return NULL;
 	}
 	return reply;
+}
+
+static void refuse_reserve(struct agw_iq_controller *ctl, uint64_t txn, bool released)
+{
+	IqEnvelope *req = iq_envelope_new(IQ_BODY(RESERVE), txn);
+	struct iq_fault fault;
+
+	if (released)
+		iq_fault_set(&fault, IQ_V(ERROR_CODE__UNKNOWN_CONTEXT), "ctx_id",
+			     "released before it was answered");
+	else
+		iq_fault_set(&fault, IQ_V(ERROR_CODE__OVERLOADED), NULL, "out of memory");
+	if (req != NULL)
+		agw_iq_reply_error(ctl, req, &fault);
+	iq_envelope_free(req);
+}
+
+/* A TURN server has answered, or took too long. */
+static void on_gathered(void *arg, const struct agw_ctx_result *result)
+{
+	uint64_t txn = 0;
+	struct agw_iq_controller *ctl = agw_iq_waiter_end(arg, &txn);
+	IqEnvelope *reply;
+
+	if (ctl == NULL)
+		return; /* it is gone, or came back without memory of it */
+	reply = result != NULL ? reserve_reply(txn, result) : NULL;
+	if (reply != NULL)
+		agw_iq_reply(ctl, reply);
+	else
+		refuse_reserve(ctl, txn, result == NULL);
+	agw_iq_unpark(ctl->server);
+}
+
+/* The streams are there; does a TURN server have to be heard first? */
+static bool answers_later(struct agw_iq_controller *ctl, const struct agw_ctx_reserve *req,
+			  uint64_t txn)
+{
+	struct iq_waiter *w = agw_iq_waiter_new(ctl, txn);
+
+	if (w == NULL)
+		return false;
+	if (agw_context_gather(ctl->server->table, req, on_gathered, w))
+		return true;
+	(void)agw_iq_waiter_end(w, &txn);
+	return false;
 }
 
 /* One signature for all handlers; most answer at once. */
@@ -64,7 +109,6 @@ IqEnvelope *agw_iq_on_reserve(struct agw_iq_controller *ctl, const IqEnvelope *e
 	struct agw_ctx_reserve req;
 	enum gw_err err;
 
-	(void)later;
 	/* streams of a context that is already here are welcome while draining */
 	if (agw_context_find(s->table, &name) == NULL && !agw_iq_admit(s, in, fault))
 		return NULL;
@@ -85,12 +129,15 @@ IqEnvelope *agw_iq_on_reserve(struct agw_iq_controller *ctl, const IqEnvelope *e
 	    .n = in->n_streams,
 	};
 	err = agw_context_reserve(s->table, &req, &result, &ctx_fault);
+	*later = err == GW_OK && answers_later(ctl, &req, env->txn_id);
 	free(patches);
+	if (*later)
+		return NULL;
 	if (err != GW_OK) {
 		agw_iq_fault_from(fault, &ctx_fault);
 		return NULL;
 	}
-	return reserve_reply(env, &result);
+	return reserve_reply(env->txn_id, &result);
 }
 
 /* ---- Configure (TS 23.334: Configure / Modify, Change Through-Connection) ----------------------
@@ -160,15 +207,6 @@ IqEnvelope *agw_iq_on_configure(struct agw_iq_controller *ctl, const IqEnvelope 
 /* ---- Release (TS 23.334: Release AGW Termination) ----------------------------------------------
  */
 
-/* Who waits for the counters: found again by handle, it may be gone by then. */
-struct iq_waiter {
-	struct iq_waiter *prev, *next; /* server->waiters */
-	struct agw_iq_server *server;  /* NULL once it is gone */
-	gw_handle controller;
-	uint64_t epoch;
-	uint64_t txn;
-};
-
 static IqEnvelope *release_reply(uint64_t txn, const struct agw_ctx_stats *stats)
 {
 	IqEnvelope *reply = iq_envelope_new(IQ_BODY(RELEASE_REPLY), txn);
@@ -185,36 +223,14 @@ static IqEnvelope *release_reply(uint64_t txn, const struct agw_ctx_stats *stats
 	return reply; /* released is released: better a reply with fewer counters than none */
 }
 
-void agw_iq_waiters_forget(struct agw_iq_server *s)
-{
-	while (s->waiters != NULL) {
-		struct iq_waiter *w = s->waiters;
-
-		DL_DELETE(s->waiters, w);
-		w->server = NULL;
-	}
-}
-
-static void waiter_free(struct iq_waiter *w)
-{
-	if (w->server != NULL)
-		DL_DELETE(w->server->waiters, w);
-	free(w);
-}
-
 static void on_released(void *arg, const struct agw_ctx_stats *stats)
 {
-	struct iq_waiter *w = arg;
-	struct agw_iq_controller *ctl =
-	    w->server != NULL ? gw_handle_find(w->server->handles, w->controller) : NULL;
+	uint64_t txn = 0;
+	struct agw_iq_controller *ctl = agw_iq_waiter_end(arg, &txn);
+	IqEnvelope *reply = ctl != NULL ? release_reply(txn, stats) : NULL;
 
-	if (ctl != NULL && ctl->epoch == w->epoch) {
-		IqEnvelope *reply = release_reply(w->txn, stats);
-
-		if (reply != NULL)
-			agw_iq_reply(ctl, reply);
-	}
-	waiter_free(w);
+	if (reply != NULL)
+		agw_iq_reply(ctl, reply);
 }
 
 IqEnvelope *agw_iq_on_release(struct agw_iq_controller *ctl, const IqEnvelope *env,
@@ -222,24 +238,22 @@ IqEnvelope *agw_iq_on_release(struct agw_iq_controller *ctl, const IqEnvelope *e
 {
 	const IqReleaseRequest *in = env->release;
 	struct agw_ctx_name name = name_of(ctl, in->ctx_id);
-	struct iq_waiter *w = calloc(1, sizeof(*w));
+	struct iq_waiter *w = agw_iq_waiter_new(ctl, env->txn_id);
+	uint64_t txn = 0;
 	IqEnvelope *reply;
 	enum gw_err err;
 
 	if (w == NULL)
 		return NULL;
-	*w = (struct iq_waiter){.server = ctl->server,
-				.controller = ctl->handle,
-				.epoch = ctl->epoch,
-				.txn = env->txn_id};
-	DL_APPEND(ctl->server->waiters, w);
+	if (in->n_stream_ids == 0)
+		agw_iq_parked_refuse(ctl, in->ctx_id);
 	err = agw_context_release(ctl->server->table, &name, in->stream_ids, in->n_stream_ids,
 				  on_released, w);
 	if (err == GW_OK) {
 		*later = true;
 		return NULL;
 	}
-	waiter_free(w);
+	(void)agw_iq_waiter_end(w, &txn);
 	if (err != GW_ERR_NOT_FOUND) {
 		iq_fault_set(fault, iq_code_from_err(err), "ctx_id", "%s",
 			     err == GW_ERR_DENIED ? "another controller or epoch reserved it"
@@ -262,6 +276,8 @@ IqEnvelope *agw_iq_on_release_all(struct agw_iq_controller *ctl, const IqEnvelop
 	(void)later;
 	if (reply == NULL)
 		return NULL;
+	if (keep == 0)
+		agw_iq_parked_refuse(ctl, NULL);
 	reply->release_all_reply->released =
 	    agw_context_release_all(ctl->server->table, ctl->id, keep, AGW_WHY_REQUEST);
 	return reply;

@@ -158,6 +158,8 @@ static enum gw_err start_events(struct agw_iq_server *s)
 	s->bury = event_new(s->base, -1, 0, on_bury, s);
 	if (s->tick == NULL || s->bury == NULL || event_add(s->tick, &tick) != 0)
 		return GW_ERR_NOMEM;
+	if (agw_iq_later_start(s) != GW_OK)
+		return GW_ERR_NOMEM;
 	return gw_handle_table_new(&s->handles, s->cfg.max_controllers);
 }
 
@@ -227,6 +229,7 @@ void agw_iq_server_free(struct agw_iq_server *s)
 	HASH_ITER (hh, s->controllers, ctl, next)
 		agw_iq_controller_free(ctl);
 	on_bury(-1, 0, s);
+	agw_iq_later_free(s);
 	if (s->tick != NULL)
 		event_free(s->tick);
 	if (s->bury != NULL)

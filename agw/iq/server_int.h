@@ -19,12 +19,14 @@
 #define IQ_REPLIES_MAX    4096U  /* kept per controller */
 #define IQ_REPLIES_OCTETS (8U * 1024U * 1024U)
 #define IQ_OUTPUT_HIGH    (1024U * 1024U) /* then no more is read or notified */
+#define IQ_PARKED_MAX     1024U /* requests behind a Reserve that waits for a TURN server */
 #define IQ_PEER_MAX       80
 
 struct bufferevent;
 struct evconnlistener;
 struct agw_iq_controller;
 struct iq_waiter;
+struct iq_parked;
 
 enum iq_metric {
 	IQ_M_CONNECTIONS,
@@ -116,7 +118,10 @@ struct agw_iq_server {
 	unsigned n_conns;
 	struct agw_iq_controller *controllers;
 	struct gw_handle_table *handles; /* of controllers */
-	struct iq_waiter *waiters;       /* borrowed; Releases whose counters are on their way */
+	struct iq_waiter *waiters;       /* borrowed; requests whose replies come later */
+	struct iq_parked *parked;        /* owned; requests behind one of them */
+	unsigned n_parked;
+	struct event *unpark; /* owned */
 	uint64_t boot_id;
 	bool realm_down[AGW_REALM_MAX];    /* same index as cfg.defaults.realms */
 	bool realm_changed[AGW_REALM_MAX]; /* since the last push */
@@ -187,6 +192,11 @@ void agw_iq_notify_realm_lost(struct agw_iq_server *s, const char *realm);
 
 /* dispatch.c */
 void agw_iq_dispatch(struct iq_conn *c, const IqEnvelope *env);
+/** Refuse a request, with a counter and a log line. */
+void agw_iq_reply_error(struct agw_iq_controller *ctl, const IqEnvelope *env,
+			const struct iq_fault *fault);
+/** Serve a request that had to wait. */
+void agw_iq_serve_parked(struct agw_iq_controller *ctl, const IqEnvelope *env);
 
 /* handlers.c: a reply, or NULL with *later set when it comes later, or NULL: out of memory */
 typedef IqEnvelope *iq_handler_fn(struct agw_iq_controller *ctl, const IqEnvelope *env,
@@ -194,8 +204,23 @@ typedef IqEnvelope *iq_handler_fn(struct agw_iq_controller *ctl, const IqEnvelop
 iq_handler_fn agw_iq_on_reserve, agw_iq_on_configure, agw_iq_on_release, agw_iq_on_audit,
     agw_iq_on_drain, agw_iq_on_release_all;
 
-/** The server goes: Releases under way will find nobody to answer. */
+/* later.c */
+enum gw_err agw_iq_later_start(struct agw_iq_server *s) GW_MUST_CHECK;
+/** The server goes: what comes later finds nobody to answer. */
 void agw_iq_waiters_forget(struct agw_iq_server *s);
+void agw_iq_later_free(struct agw_iq_server *s);
+/** Remember who asked. NULL: out of memory. */
+struct iq_waiter *agw_iq_waiter_new(struct agw_iq_controller *ctl, uint64_t txn);
+/** It is answered: frees it. @return whom to answer, or NULL: gone, or of another epoch */
+struct agw_iq_controller *agw_iq_waiter_end(struct iq_waiter *w, uint64_t *txn);
+/** Is it about a context one of whose Reserves waits, or behind a request that does? */
+bool agw_iq_must_wait(const struct agw_iq_controller *ctl, const IqEnvelope *env);
+/** Keep a copy for later. @return GW_OK; GW_ERR_LIMIT; GW_ERR_NOMEM */
+enum gw_err agw_iq_park(struct agw_iq_controller *ctl, const IqEnvelope *env) GW_MUST_CHECK;
+/** The context (NULL: all of this controller) goes: what waits is refused. */
+void agw_iq_parked_refuse(struct agw_iq_controller *ctl, const char *ctx_id);
+/** A Reserve has been answered: serve what waited for it, soon. */
+void agw_iq_unpark(struct agw_iq_server *s);
 
 /* realms.c */
 /** Look at the addresses; true when a realm went up or down. */

@@ -43,6 +43,17 @@ static void on_prflx(void *arg, const struct gw_addr *at, uint32_t priority)
 		agw_stream_emit(l->stream, &ev);
 }
 
+static void on_gathered(void *arg, unsigned family, const struct gw_addr *relay)
+{
+	const struct agw_leg *l = arg;
+	struct agw_stream_event ev = {.kind = AGW_EV_GATHERED,
+				      .side = AGW_SIDE_ACCESS,
+				      .value = (unsigned)l->index * AGW_FAMILY_COUNT + family,
+				      .addr = *relay};
+
+	agw_stream_emit(l->stream, &ev);
+}
+
 static struct agw_sock *own_sock(struct agw_leg *l, unsigned family)
 {
 	return &l->stream->socks[(unsigned)l->index * AGW_FAMILY_COUNT + family];
@@ -91,6 +102,7 @@ enum gw_err agw_leg_full_new(struct agw_leg *l, const struct agw_stream_args *a,
 	cbs.on_heard = heard;
 	cbs.on_data = on_data;
 	cbs.on_prflx = on_prflx;
+	cbs.on_gathered = on_gathered;
 	err = agw_ice_full_new(&l->ice, &cfg, &cbs, l);
 	explicit_bzero(&cfg, sizeof(cfg));
 	if (err != GW_OK)
@@ -118,16 +130,6 @@ struct agw_sock *agw_stream_ice_sock(struct agw_stream *s, unsigned i)
 	return s->ice_socks != NULL && i < AGW_ICE_SOCKS && s->ice_socks[i].stream != NULL
 		   ? &s->ice_socks[i]
 		   : NULL;
-}
-
-bool agw_stream_relay(const struct agw_stream *s, unsigned i, struct gw_addr *out)
-{
-	const struct agw_leg *l = &s->legs[i / AGW_FAMILY_COUNT];
-
-	if (l->ice == NULL)
-		return false;
-	agw_ice_relay(l->ice, i % AGW_FAMILY_COUNT, out);
-	return out->len != 0;
 }
 
 void agw_leg_ice_readable(struct agw_sock *sock)

@@ -170,8 +170,6 @@ bool agw_stream_is_attached(const struct agw_stream *s);
 struct agw_sock *agw_stream_sock(struct agw_stream *s, enum agw_sock_kind kind);
 /** Sockets of full agents, to poll too; i from 0. @return NULL: not this one */
 struct agw_sock *agw_stream_ice_sock(struct agw_stream *s, unsigned i);
-/** Its relayed address (of that one). @return false: none */
-bool agw_stream_relay(const struct agw_stream *s, unsigned i, struct gw_addr *out);
 #define AGW_ICE_SOCKS (AGW_LEG_COUNT * AGW_FAMILY_COUNT)
 void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch);
 /** Say close_notify, wipe keys, send nothing any more. */

@@ -200,6 +200,9 @@ enum agw_event {
 	AGW_EV_PT_UNKNOWN,     /* side, value = payload type; once per stream and side */
 	AGW_EV_POLICED,        /* side that sends too much, value = its rate in bit/s */
 	AGW_EV_KEY_LIMIT,      /* the SRTP keys are nearly used up: a new association is due */
+	/* A TURN server was asked, for one socket: addr = the relayed address, len 0 = none, value
+	   = leg * AGW_FAMILY_COUNT + family. Told to no controller: the Reserve's reply has it. */
+	AGW_EV_GATHERED,
 	AGW_EV_COUNT
 };
 

@@ -292,6 +292,13 @@ const struct agw_stream_local *agw_media_local(const struct agw_media *m, uint32
 	return s != NULL ? &s->local : NULL;
 }
 
+bool agw_media_is_gathering(const struct agw_media *m, uint32_t id)
+{
+	const struct agw_slot *s = find(m, id);
+
+	return s != NULL && s->gathering > 0;
+}
+
 bool agw_media_stats(const struct agw_media *m, uint32_t id, struct agw_stream_stats *out)
 {
 	const struct agw_slot *s = find(m, id);

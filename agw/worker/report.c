@@ -43,6 +43,7 @@ static enum gw_log_level level_of(enum agw_event kind)
 	case AGW_EV_NEW_PRFLX:
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
+	case AGW_EV_GATHERED:
 	case AGW_EV_COUNT:
 		break;
 	}
@@ -71,6 +72,8 @@ void agw_media_on_event(struct agw_slot *s, const struct agw_stream_event *ev)
 		s->srtp_profile = (uint16_t)ev->value;
 	else if (ev->kind == AGW_EV_CORE_LATCHED)
 		s->core_latched = ev->addr;
+	else if (ev->kind == AGW_EV_GATHERED)
+		agw_slot_gathered(s, ev->value, &ev->addr);
 	if (s->going)
 		return;
 	agw_metrics_event(ev);

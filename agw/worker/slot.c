@@ -194,21 +194,23 @@ static void add_tcp_candidates(struct agw_stream_local *l, const struct agw_real
 	}
 }
 
-/* What a TURN server gave: behind all host candidates (RFC 8445 s5.1.2.2: type preference 0). */
-static void add_relays(struct agw_stream_local *l, const struct agw_stream *s)
+/* Behind all host candidates (RFC 8445 s5.1.2.2: type preference 0). */
+void agw_slot_gathered(struct agw_slot *s, unsigned i, const struct gw_addr *relay)
 {
-	for (unsigned i = 0; i < AGW_ICE_SOCKS && l->n_cands < AGW_CAND_MAX; i++) {
-		struct agw_candidate *c = &l->cands[l->n_cands];
+	struct agw_stream_local *l = &s->local;
+	struct agw_candidate *c = &l->cands[l->n_cands];
 
-		if (!agw_stream_relay(s, i, &c->addr))
-			continue;
-		(void)snprintf(c->foundation, sizeof(c->foundation), "%u",
-			       2 * AGW_FAMILY_COUNT + 1 + i % AGW_FAMILY_COUNT);
-		c->component = (uint8_t)(i / AGW_FAMILY_COUNT + 1);
-		c->priority = (65535U - i % AGW_FAMILY_COUNT) << 8 | (256U - c->component);
-		c->relay = true;
-		l->n_cands++;
-	}
+	GW_ASSERT(s->gathering > 0); /* one answer for each socket */
+	s->gathering--;
+	if (relay->len == 0 || l->n_cands == AGW_CAND_MAX)
+		return;
+	(void)snprintf(c->foundation, sizeof(c->foundation), "%u",
+		       2 * AGW_FAMILY_COUNT + 1 + i % AGW_FAMILY_COUNT);
+	c->component = (uint8_t)(i / AGW_FAMILY_COUNT + 1);
+	c->priority = (65535U - i % AGW_FAMILY_COUNT) << 8 | (256U - c->component);
+	c->addr = *relay;
+	c->relay = true;
+	l->n_cands++;
 }
 
 /* A full agent binds the ports itself: only their numbers are kept. What comes back are our
@@ -265,8 +267,8 @@ static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 		add_candidates(l, r, &s->rtcp_lease, 2);
 	if (has_tcp(p, s))
 		add_tcp_candidates(l, r, s);
-	if (s->params.access.ice_full)
-		add_relays(l, s->stream);
+	if (s->params.access.ice_full && p->relay.turn.server.len != 0)
+		s->gathering = l->n_cands;
 	l->ice_full = s->params.access.ice_full;
 	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
 	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));

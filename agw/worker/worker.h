@@ -168,6 +168,8 @@ size_t agw_media_count(const struct agw_media *m);
 /** Current params and local values; NULL when there is no such stream. Borrowed until it goes. */
 const struct agw_stream_params *agw_media_params(const struct agw_media *m, uint32_t id);
 const struct agw_stream_local *agw_media_local(const struct agw_media *m, uint32_t id);
+/** Is a TURN server still to answer for it? AGW_EV_GATHERED comes, and agw_media_local has it. */
+bool agw_media_is_gathering(const struct agw_media *m, uint32_t id);
 /** Counters now. @return false when there is no such stream */
 bool agw_media_stats(const struct agw_media *m, uint32_t id, struct agw_stream_stats *out);
 

@@ -51,6 +51,7 @@ struct agw_slot {
 	struct gw_addr remote; /* as the events told */
 	struct gw_addr core_latched;
 	uint16_t srtp_profile;
+	unsigned gathering;  /* sockets for which a TURN server has not answered yet */
 	struct agw_cmd *del; /* owned; made beforehand, so that a release cannot fail */
 	bool going;          /* release asked for: del is the worker's */
 
@@ -231,6 +232,8 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 void agw_slot_free(struct agw_pool *p, struct agw_slot *s, bool rest);
 void agw_slot_core_local(const struct agw_pool *p, struct agw_slot *s);
 void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out);
+/** What a TURN server gave for socket `i` (leg * AGW_FAMILY_COUNT + family); len 0: nothing. */
+void agw_slot_gathered(struct agw_slot *s, unsigned i, const struct gw_addr *relay);
 
 /* pool.c */
 uint64_t agw_pool_drops(const struct agw_pool *p, unsigned worker, enum agw_drop why);

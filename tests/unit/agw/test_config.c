@@ -233,6 +233,7 @@ static void test_full_ice_excludes_what_it_cannot_do(void **state)
 	assert_true(l->parts.iq.defaults.ice_full);
 	assert_int_equal(gw_addr_port(&l->parts.pool.ice_turn.server), 3478);
 	assert_string_equal(l->parts.pool.ice_turn.password, "p");
+	assert_int_equal(l->parts.contexts.gather_ms, 500);
 	unload(l);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		const char *set[] = {"ice.mode=full", bad[i].set};

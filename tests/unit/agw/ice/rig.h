@@ -58,6 +58,7 @@ struct rig {
 	struct rig_peer peer[2];
 	const struct agw_ice_turn *turn;
 	struct gw_addr relay; /* len 0: none; else the peers hear nothing but it */
+	unsigned gathered;
 	StunAgent stun;
 	uint64_t skew;
 	unsigned events[5];
@@ -128,11 +129,21 @@ static inline void on_prflx(void *arg, const struct gw_addr *at, uint32_t priori
 	r->prflx++;
 }
 
+static inline void on_gathered(void *arg, unsigned family, const struct gw_addr *relay)
+{
+	struct rig *r = arg;
+
+	assert_int_equal(family, r->v6);
+	r->relay = *relay;
+	r->gathered++;
+}
+
 static const struct agw_ice_cbs rig_cbs = {.send = on_send,
 					   .on_event = on_event,
 					   .on_heard = on_heard,
 					   .on_data = on_data,
-					   .on_prflx = on_prflx};
+					   .on_prflx = on_prflx,
+					   .on_gathered = on_gathered};
 
 static inline struct gw_addr rig_addr(bool v6, uint16_t port)
 {
@@ -179,7 +190,6 @@ static inline void rig_make(struct rig *r, bool controlling)
 	assert_int_equal(agw_ice_full_new(&r->ice, &cfg, &rig_cbs, r), GW_OK);
 	assert_int_equal(agw_steer_open(&r->fd, agw_ice_fd(r->ice, r->v6), &r->at, r->turn != NULL),
 			 GW_OK);
-	agw_ice_relay(r->ice, r->v6, &r->relay);
 }
 
 static inline struct rig *rig_new_turn(enum mode mode, bool controlling, bool v6,

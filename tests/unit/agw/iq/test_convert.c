@@ -383,6 +383,9 @@ static void test_every_event_and_cause_has_its_word(void **state)
 	REQ("IQ-07");
 	for (int e = 0; e < AGW_EV_COUNT; e++) {
 		struct agw_stream_event ev = {.kind = (enum agw_event)e, .stream_id = 1};
+
+		if (e == AGW_EV_GATHERED)
+			continue; /* stays here: a Reserve's reply says it */
 		IqNotification *n = iq_message_new(&wicgate__iq__v1__notification__descriptor);
 
 		assert_int_equal(agw_iq_event_fill(n, &ev), GW_OK);

@@ -260,6 +260,11 @@ static void test_a_call_through_the_relay(void **state)
 	(void)snprintf(b->params.access.remote_pwd, AGW_ICE_PWD_MAX, "%s", WIC_PWD);
 	name_candidate(b, &b->wic, 1);
 	reserve_with(b);
+	assert_int_equal(b->local.n_cands, 1);
+	assert_true(agw_media_is_gathering(b->media, 1));
+	assert_true(await(b, &b->seen[AGW_EV_GATHERED], 1));
+	assert_false(agw_media_is_gathering(b->media, 1));
+	b->local = *agw_media_local(b->media, 1);
 	assert_int_equal(b->local.n_cands, 2);
 	assert_true(b->local.cands[1].relay);
 	assert_true(b->local.cands[1].priority < b->local.cands[0].priority);
