@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GW_LOG_MOD "media"
+#include "common/log.h"
+
 #define DTLS_1_2 0xfefd /* the only version we do (DTLS-12) */
 
 static uint64_t now_ms(void)
@@ -285,8 +288,8 @@ void agw_slot_free(struct agw_pool *p, struct agw_slot *s, bool rest)
 	free(s);
 }
 
-enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
-			 const struct agw_stream_params *params, const char **field)
+static enum gw_err try_new(struct agw_slot **out, struct agw_media *m,
+			   const struct agw_stream_params *params, const char **field)
 {
 	struct agw_pool *p = m->pool;
 	struct agw_slot *s = calloc(1, sizeof(*s));
@@ -335,6 +338,23 @@ enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
 	}
 	*out = s;
 	return GW_OK;
+}
+
+/* Between our giving up of a port and a full agent's taking of it, another process may take it:
+ * then other ports are tried, once. */
+enum gw_err agw_slot_new(struct agw_slot **out, struct agw_media *m,
+			 const struct agw_stream_params *params, const char **field)
+{
+	enum gw_err err = try_new(out, m, params, field);
+
+	if (err != GW_ERR_EXISTS || !params->access.ice_full)
+		return err;
+	GW_LOG_LIMITED(GW_LOG_WARN, "port.taken", "%s stream=%u", m->log_id, params->id);
+	err = try_new(out, m, params, field);
+	if (err != GW_ERR_EXISTS)
+		return err;
+	agw_set_field(field, "access.ports");
+	return GW_ERR_LIMIT;
 }
 
 void agw_slot_stats(const struct agw_slot *s, struct agw_stream_stats *out)
