@@ -4,6 +4,7 @@
 
 #include "common/rand.h"
 #include "tests/wic/sound.h"
+#include "tests/wic/tally.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -11,13 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RTP_HEAD     12
-#define PKT_MAX      2048
-#define CLOCK_RATE   8000
-#define READS_MAX    32
-#define LATE_MAX     5 /* packets sent in one turn when the loop was late */
-#define RTCP_US      INT64_C(5000000)
-#define COUNTERS_MAX (1U << 18) /* packets of one stream we can account for: 87 min */
+#define RTP_HEAD   12
+#define PKT_MAX    2048
+#define CLOCK_RATE 8000
+#define READS_MAX  32
+#define LATE_MAX   5 /* packets sent in one turn when the loop was late */
+#define RTCP_US    INT64_C(5000000)
 
 struct wic_media {
 	struct event_base *base;
@@ -44,9 +44,7 @@ struct wic_media {
 	uint32_t octets_sent;
 
 	/* receiving */
-	uint8_t *seen; /* owned; bit per counter of the stream we verify */
-	uint32_t seen_key, first, last;
-	bool any;
+	struct wic_tally tally; /* of the stream we verify */
 	struct wic_tone_detector ear;
 	struct wic_media_stats st;
 };
@@ -182,41 +180,15 @@ static void start_sending(struct wic_media *m)
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
-static void count_checked(struct wic_media *m, uint32_t key, uint32_t counter)
-{
-	uint8_t bit = (uint8_t)(1U << (counter & 7));
-
-	if (key == m->key)
-		m->st.returned++;
-	if (!m->any) {
-		m->any = true;
-		m->seen_key = key;
-		m->first = m->last = counter;
-	}
-	if (key != m->seen_key || counter >= COUNTERS_MAX) {
-		m->st.foreign++;
-		return;
-	}
-	if ((m->seen[counter >> 3] & bit) != 0) {
-		m->st.duplicate++;
-		return;
-	}
-	m->seen[counter >> 3] |= bit;
-	if (counter < m->last)
-		m->st.reordered++;
-	if (counter > m->last)
-		m->last = counter;
-	if (counter < m->first)
-		m->first = counter;
-}
-
 static void check_payload(struct wic_media *m, const uint8_t *payload, size_t n)
 {
 	uint32_t key = 0, counter = 0;
 
 	switch (wic_check_verify(payload, n, &key, &counter)) {
 	case 1:
-		count_checked(m, key, counter);
+		if (key == m->key)
+			m->st.returned++;
+		wic_tally_add(&m->tally, &m->st, key, counter);
 		break;
 	case -1:
 		m->st.corrupt++;
@@ -398,8 +370,8 @@ enum gw_err wic_media_new(struct wic_media **out, struct event_base *base,
 	gw_rand_bytes(&m->ts, sizeof(m->ts));
 	m->seq &= 0x7fff; /* no rollover before SRTP has synchronised (RFC 3711 s3.3.1) */
 	m->ear.hz = o->expect_hz;
-	m->seen = calloc(1, COUNTERS_MAX / 8);
-	if (m->seen != NULL)
+	err = wic_tally_init(&m->tally);
+	if (err == GW_OK)
 		err = wic_ice_new(&m->ice, base, &ice_cbs, m);
 	if (err == GW_OK)
 		err = bind_socket(m, ip);
@@ -423,7 +395,7 @@ void wic_media_free(struct wic_media *m)
 	wic_dtls_free(m->dtls);
 	if (m->fd >= 0)
 		(void)close(m->fd);
-	free(m->seen);
+	wic_tally_free(&m->tally);
 	free(m);
 }
 
@@ -502,26 +474,16 @@ void wic_media_quiet(struct wic_media *m)
 	m->quiet = true;
 }
 
-/* Packets of the stream we heard that never came, from the first one that did. */
-static uint64_t count_lost(const struct wic_media *m, uint32_t until)
-{
-	uint64_t lost = 0;
-
-	for (uint32_t c = m->first; c < until && c < COUNTERS_MAX; c++)
-		lost += (m->seen[c >> 3] & (1U << (c & 7))) == 0;
-	return lost;
-}
-
 void wic_media_stats(const struct wic_media *m, struct wic_media_stats *out)
 {
-	bool echoed = m->any && m->seen_key == m->key;
+	bool echoed = m->tally.any && m->tally.key == m->key;
 
 	*out = m->st;
 	out->tone = wic_tone_heard(&m->ear);
 	out->tone_share = wic_tone_share(&m->ear);
-	if (!m->any)
+	if (!m->tally.any)
 		return;
-	out->clipped = echoed ? m->first : 0;
+	out->clipped = echoed ? m->tally.first : 0;
 	/* of our own stream we know how long it is, of the peer's only what came */
-	out->lost = count_lost(m, echoed ? m->counter : m->last + 1);
+	out->lost = wic_tally_lost(&m->tally, echoed ? m->counter : m->tally.last + 1);
 }
