@@ -19,7 +19,6 @@ static const char *const filters[] = {"addr", "any", "addr-port", NULL};
 static const char *const latches[] = {"off", "once", NULL};
 static const char *const roles[] = {"active", "passive", NULL};
 static const char *const fail_actions[] = {"release", "keep", NULL};
-static const char *const ice_modes[] = {"lite", NULL};
 static const char *const early_words[] = {"pem", "always", "never", NULL};
 static const char *const uplink_words[] = {"closed", "open", NULL};
 static const char *const unknown_words[] = {"drop", "pass", NULL};
@@ -202,7 +201,6 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("dtls.answer_role", dtls_answer_role, "active", roles, "for actpass offers"),
 	K_BOOL("dtls.tls_id_in_offers", dtls_tls_id_in_offers, "false", "a=tls-id in our offers to WICs that did not use it; answered always"),
 	K_ENUM("dtls.fail_action", dtls_fail_action, "release", fail_actions, "DTLS timed out"),
-	K_ENUM("ice.mode", ice_mode, "lite", ice_modes, "lite"),
 	K_ENUM("media.early", media_early, "pem", early_words, "early media towards the caller"),
 	K_ENUM("media.early_uplink", media_early_uplink, "closed", uplink_words, "early media towards the callee"),
 	K_LIST("codec.allow", codec_allow, "", "codecs that may pass, by name; empty = all"),

@@ -66,7 +66,7 @@ struct cscf_config {
 	char *access_realm, *core_realm;
 	int access_rtcp_mux, core_rtcp_mux, core_audio_profile, core_video_profile;
 	int core_family, core_source_filter, core_latch;
-	int dtls_answer_role, dtls_fail_action, ice_mode;
+	int dtls_answer_role, dtls_fail_action;
 	int media_early, media_early_uplink, sip_route_mismatch;
 	int64_t sip_session_expires, sip_min_se;
 	int interwork_100rel, interwork_precondition;
