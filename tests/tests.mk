@@ -41,7 +41,8 @@ compose: deps-npm ## the two images, scaled, with core and browser in the compos
 .PHONY: chaos chaos-long bench-scale
 chaos: deps-npm release ## faults on two eP-CSCFs and two AGWs under live calls, a table of what became of those (root)
 	@WICGATE_BIN=$(CURDIR)/build/release/bin tests/lib/run-node.sh chaos tests/chaos
-chaos-long: deps-npm release ; @WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/run.mjs --calls 50
+chaos-long: deps-npm release ## the same under 50 calls
+	@WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/run.mjs --calls 50
 bench-scale: deps-npm release ## calls with 1, 2, 3 AGWs and 1, 2 eP-CSCFs; CPU per call of each process
 	@node tests/bench/scale.mjs
 
