@@ -183,7 +183,7 @@ static bool named_down(struct agw_stream *s, const struct agw_rtp_view *v, uint3
 	switch (
 	    s->rewrite != NULL
 		? agw_rewrite_rtp(s->rewrite, v, s->p.clock_hz, s->rx_up.ssrc, s->env->now_us, as)
-		: agw_ssrc_rtp(&s->ssrcs, v->ssrc, v->seq, s->env->now_ms, ssrc)) {
+		: agw_ssrc_rtp(&s->ssrcs, v->ssrc, v->seq, v->ts, s->env->now_ms, ssrc)) {
 	case AGW_SSRC_PASS:
 		return true;
 	case AGW_SSRC_RENEWED:

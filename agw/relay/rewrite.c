@@ -6,6 +6,7 @@
  *      1 .. 3000      goes on
  *   -100 ..    0      late or doubled: passed, unless of before the sender began; SRTP refuses
  *                     what it has sent already
+ *  -1000 .. -101      with a time stamp to match: a repeat from far off, dropped (see ssrc.c)
  *   else              held until the next packet follows on it (RFC 3550 A.1), then joined on; at
  *                     once when the source has changed
  */
@@ -15,10 +16,12 @@
 
 #include <string.h>
 
-#define MAX_AHEAD 3000
-#define MAX_LATE  100
-#define QUIET_MS  50 /* a sender silent for that long may be followed by another */
-#define MILLION   1000000U
+#define MAX_AHEAD  3000
+#define MAX_LATE   100
+#define MAX_REPEAT 1000
+#define REPEAT_TS  (1U << 20)
+#define QUIET_MS   50 /* a sender silent for that long may be followed by another */
+#define MILLION    1000000U
 
 uint32_t agw_rewrite_ssrc(struct agw_rewrite *w, uint32_t not_this)
 {
@@ -124,6 +127,9 @@ enum agw_ssrc_verdict agw_rewrite_rtp(struct agw_rewrite *w, const struct agw_rt
 		w->in_max = ext;
 		w->in_ts = v->ts;
 		w->at_us = now_us;
+	} else if (!w->new_source && !w->ended && d < -MAX_LATE && d >= -MAX_REPEAT &&
+		   w->in_ts - v->ts <= REPEAT_TS) {
+		return AGW_SSRC_HOLD;
 	} else if (w->new_source || w->ended || (w->has_expect && w->expect == v->seq)) {
 		verdict = AGW_SSRC_RENEWED;
 		join(w, v, clock_hz, now_us);

@@ -5,8 +5,9 @@
  * For a known SSRC, with d = seq - highest seq so far:
  *      1 .. 3000      goes on
  *   -100 ..    0      late or doubled: passed, SRTP refuses what it has sent already
- *   else              held until the next packet follows on it (RFC 3550 A.1), then a new SSRC;
- *                     at once when the source has changed
+ *  -1000 .. -101      with a time stamp to match: somebody far off repeats what was asked for;
+ * dropped else              held until the next packet follows on it (RFC 3550 A.1), then a new
+ * SSRC; at once when the source has changed
  */
 #include "agw/relay/ssrc.h"
 
@@ -14,9 +15,11 @@
 
 #include <string.h>
 
-#define MAX_AHEAD 3000
-#define MAX_LATE  100
-#define IDLE_MS   2000 /* a sender silent for that long may be forgotten for another */
+#define MAX_AHEAD  3000
+#define MAX_LATE   100
+#define MAX_REPEAT 1000
+#define REPEAT_TS  (1U << 20) /* 11 s of video; a new sender is there by chance one time in 4000 */
+#define IDLE_MS    2000       /* a sender silent for that long may be forgotten for another */
 
 static struct agw_ssrc_entry *find(struct agw_ssrc_table *t, uint32_t in)
 {
@@ -95,7 +98,14 @@ static void renew(struct agw_ssrc_table *t, struct agw_ssrc_entry *e, uint16_t s
 	t->rewrite_new = true;
 }
 
-enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16_t seq,
+/* Two repeats in a row (NACK) look like the beginning of another sequence. Its time stamps would
+ * begin elsewhere too. */
+static bool is_repeat(const struct agw_ssrc_entry *e, int16_t d, uint32_t ts)
+{
+	return d < -MAX_LATE && d >= -MAX_REPEAT && e->max_ts - ts <= REPEAT_TS;
+}
+
+enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16_t seq, uint32_t ts,
 				   uint64_t now_ms, uint32_t *out)
 {
 	struct agw_ssrc_entry *e = find(t, in);
@@ -111,9 +121,13 @@ enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16
 	if (!e->has_seq || (d > 0 && d <= MAX_AHEAD)) {
 		e->has_seq = true;
 		e->max_seq = seq;
+		e->max_ts = ts;
 		e->has_expect = false;
+	} else if (!e->new_source && is_repeat(e, d, ts)) {
+		return AGW_SSRC_HOLD;
 	} else if (e->new_source || (e->has_expect && e->expect == seq)) {
 		renew(t, e, seq);
+		e->max_ts = ts;
 		verdict = AGW_SSRC_RENEWED;
 	} else if (d > MAX_AHEAD || d < -MAX_LATE) {
 		e->expect = (uint16_t)(seq + 1);

@@ -21,6 +21,7 @@ struct agw_ssrc_entry {
 	uint32_t in;  /* as the core sends it */
 	uint32_t out; /* as the WIC sees it */
 	uint64_t seen_ms;
+	uint32_t max_ts; /* of max_seq */
 	uint16_t max_seq;
 	uint16_t expect; /* seq that would confirm a discontinuity */
 	bool used;
@@ -49,7 +50,7 @@ enum agw_ssrc_verdict {
  * An RTP packet from the core.
  * @param out the SSRC to send under
  */
-enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16_t seq,
+enum agw_ssrc_verdict agw_ssrc_rtp(struct agw_ssrc_table *t, uint32_t in, uint16_t seq, uint32_t ts,
 				   uint64_t now_ms, uint32_t *out);
 /** An RTCP sender from the core. @return false when the table is full */
 bool agw_ssrc_rtcp(struct agw_ssrc_table *t, uint32_t in, uint64_t now_ms, uint32_t *out);

@@ -4,6 +4,7 @@
  * must pass the check again. First octet: way, whether SSRCs are mapped, negotiated feedback, and
  * whether the stream is in rewrite mode, where 0x01010101 was followed by 0x02020202.
  */
+#include "agw/relay/resend.h"
 #include "agw/relay/rtcp.h"
 #include "agw/relay/stream_params.h"
 
@@ -47,6 +48,32 @@ static void check_rewritten(const struct agw_rtcp_filter *f, const uint8_t *p, s
 	}
 }
 
+static bool sent_again(void *arg, const uint8_t *pkt, size_t n)
+{
+	(void)arg;
+	return n == 64 && agw_be32(pkt + 8) == WIC;
+}
+
+/* NACKs of packets that are kept; the fuzzer knows their sender and some of their numbers. */
+static void answer_nacks(uint8_t *p, size_t n)
+{
+	static struct agw_resend_store store = {.packets = 16, .most = 1U << 20};
+	struct agw_resend_out answered = {.send = sent_again};
+	struct agw_resend *ring;
+	uint8_t pkt[64] = {0x80};
+
+	if (agw_resend_new(&ring, &store) != GW_OK)
+		abort();
+	agw_put32(pkt + 8, WIC);
+	for (pkt[3] = 0; pkt[3] < 40; pkt[3]++)
+		agw_resend_keep(ring, pkt, sizeof(pkt));
+	n = agw_resend_answer(ring, p, n, &answered);
+	if (answered.resent > answered.asked || answered.resent > 16 * AGW_RESEND_TIMES ||
+	    (n > 0 && agw_rtcp_check(p, n, true) != GW_OK))
+		abort();
+	agw_resend_free(ring);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct agw_ssrc_table ssrcs;
@@ -62,9 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memset(&ssrcs, 0, sizeof(ssrcs));
 	if ((data[0] & 2) != 0) { /* an SSRC of 0x01010101 that was renewed */
-		(void)agw_ssrc_rtp(&ssrcs, 0x01010101, 5000, 1, &out_ssrc);
+		(void)agw_ssrc_rtp(&ssrcs, 0x01010101, 5000, 0, 1, &out_ssrc);
 		agw_ssrc_new_source(&ssrcs);
-		(void)agw_ssrc_rtp(&ssrcs, 0x01010101, 1, 2, &out_ssrc);
+		(void)agw_ssrc_rtp(&ssrcs, 0x01010101, 1, 0, 2, &out_ssrc);
 	}
 	f = (struct agw_rtcp_filter){.way = (data[0] & 1) != 0 ? AGW_RTCP_UP : AGW_RTCP_DOWN,
 				     .allow = data[0] >> 2,
@@ -82,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	out = malloc(cap);
 	if (out == NULL)
 		return 0;
+	memcpy(out, data, n);
+	answer_nacks(out, n);
 	made = agw_rtcp_relay(&f, data, n, out, cap);
 	if (made > cap || (made > 0 && agw_rtcp_check(out, made, true) != GW_OK))
 		abort();

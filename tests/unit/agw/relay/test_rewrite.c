@@ -103,6 +103,19 @@ static void test_a_gap_stays_a_gap_and_late_ones_take_their_place(void **state)
 	assert_int_equal(rtp(b, A, 99, 1000 - FRAME), AGW_SSRC_HOLD);
 }
 
+static void test_repeats_in_a_row_are_no_new_beginning(void **state)
+{
+	struct bench *b = *state;
+
+	REQ("RTP-09", "SRTP-09");
+	begin(b, A, 100, 1000);
+	for (unsigned i = 1; i < 400; i++)
+		goes_on(b, A, (uint16_t)(100 + i), 1000 + i * FRAME, false);
+	for (unsigned i = 10; i < 200; i++)
+		assert_int_equal(rtp(b, A, (uint16_t)(100 + i), 1000 + i * FRAME), AGW_SSRC_HOLD);
+	goes_on(b, A, 500, 1000 + 400 * FRAME, false);
+}
+
 static void test_a_change_of_source_goes_on_at_once(void **state)
 {
 	struct bench *b = *state;
@@ -219,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_one_sender_goes_on_over_its_roll_over),
 	    T(test_a_gap_stays_a_gap_and_late_ones_take_their_place),
+	    T(test_repeats_in_a_row_are_no_new_beginning),
 	    T(test_a_change_of_source_goes_on_at_once),
 	    T(test_the_clock_goes_on_while_nobody_speaks),
 	    T(test_another_ssrc_of_the_same_source_follows_a_silent_one),

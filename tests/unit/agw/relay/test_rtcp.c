@@ -345,9 +345,9 @@ static void test_ssrcs_are_mapped_both_ways(void **state)
 
 	REQ("RTCP-06", "RTCP-07", "RTCP-23", "SRTP-09");
 	(void)state;
-	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, CORE, 5000, 1, &ours), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, CORE, 5000, 0, 1, &ours), AGW_SSRC_PASS);
 	agw_ssrc_new_source(&b.ssrcs);
-	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, CORE, 10, 2, &ours), AGW_SSRC_RENEWED);
+	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, CORE, 10, 0, 2, &ours), AGW_SSRC_RENEWED);
 	assert_int_not_equal(ours, CORE);
 	add_sr(&m, CORE);
 	add_rr(&m, CORE, WIC);
@@ -391,7 +391,7 @@ static void test_a_mixers_long_sdes_does_not_crowd_out_its_media(void **state)
 		add_sdes(&m, 1000 + i);
 	assert_int_equal(relay(&b, AGW_RTCP_DOWN, 0, &m, out), m.n);
 	assert_memory_equal(out, m.data, m.n);
-	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, 77, 1, 1000, &ssrc), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&b.ssrcs, 77, 1, 0, 1000, &ssrc), AGW_SSRC_PASS);
 	/* Senders of whole packets do count. */
 	for (uint32_t i = 0; i < 20; i++) {
 		m.n = 0;

@@ -14,7 +14,7 @@
 
 static enum agw_ssrc_verdict rtp(struct agw_ssrc_table *t, uint16_t seq, uint32_t *out)
 {
-	return agw_ssrc_rtp(t, IN, seq, 1, out);
+	return agw_ssrc_rtp(t, IN, seq, 0, 1, out);
 }
 
 static void test_an_orderly_sender_keeps_its_ssrc_over_the_roll_over(void **state)
@@ -45,6 +45,11 @@ static void test_reordered_and_doubled_packets_pass(void **state)
 	}
 }
 
+static enum agw_ssrc_verdict other(struct agw_ssrc_table *t, uint16_t seq, uint32_t *out)
+{
+	return agw_ssrc_rtp(t, IN, seq, 0x40000000U, 1, out);
+}
+
 static void jump(uint16_t to)
 {
 	struct agw_ssrc_table t = {0};
@@ -53,16 +58,16 @@ static void jump(uint16_t to)
 
 	assert_int_equal(rtp(&t, 10000, &out), AGW_SSRC_PASS);
 	/* One stray packet changes nothing … */
-	assert_int_equal(rtp(&t, to, &out), AGW_SSRC_HOLD);
+	assert_int_equal(other(&t, to, &out), AGW_SSRC_HOLD);
 	assert_int_equal(rtp(&t, 10001, &out), AGW_SSRC_PASS);
 	assert_int_equal(out, IN);
 	/* … two in a row are a new beginning. */
-	assert_int_equal(rtp(&t, to, &out), AGW_SSRC_HOLD);
-	assert_int_equal(rtp(&t, (uint16_t)(to + 1), &renewed), AGW_SSRC_RENEWED);
+	assert_int_equal(other(&t, to, &out), AGW_SSRC_HOLD);
+	assert_int_equal(other(&t, (uint16_t)(to + 1), &renewed), AGW_SSRC_RENEWED);
 	assert_int_not_equal(renewed, IN);
 	assert_true(t.has_forgotten);
 	assert_int_equal(t.forgotten, IN);
-	assert_int_equal(rtp(&t, (uint16_t)(to + 2), &out), AGW_SSRC_PASS);
+	assert_int_equal(other(&t, (uint16_t)(to + 2), &out), AGW_SSRC_PASS);
 	assert_int_equal(out, renewed);
 	assert_int_equal(agw_ssrc_back(&t, renewed), IN);
 }
@@ -71,11 +76,30 @@ static void test_a_jump_back_or_far_ahead_gets_a_new_ssrc(void **state)
 {
 	REQ("SRTP-09", "RTP-09");
 	(void)state;
+	jump(9800);
 	jump(9000);
 	jump(1);
 	jump(13500);
 	jump(50000);
 	jump(10000 + 32768);
+}
+
+/* A core that knows nothing of the gateway's repairs sends again what the WIC asked for. */
+static void test_repeats_in_a_row_are_no_new_beginning(void **state)
+{
+	struct agw_ssrc_table t = {0};
+	uint32_t out = 0;
+
+	REQ("RTP-09", "SRTP-09");
+	(void)state;
+	for (uint16_t seq = 10000; seq < 10600; seq++)
+		assert_int_equal(agw_ssrc_rtp(&t, IN, seq, seq * 300U, 1, &out), AGW_SSRC_PASS);
+	for (uint16_t seq = 10000; seq < 10490; seq++)
+		assert_int_equal(agw_ssrc_rtp(&t, IN, seq, seq * 300U, 1, &out), AGW_SSRC_HOLD);
+	assert_int_equal(agw_ssrc_rtp(&t, IN, 10500, 10500 * 300U, 1, &out), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&t, IN, 10600, 10600 * 300U, 1, &out), AGW_SSRC_PASS);
+	assert_int_equal(out, IN);
+	assert_false(t.mapped);
 }
 
 static void test_after_a_change_of_source_continuity_is_not_assumed(void **state)
@@ -102,20 +126,20 @@ static void test_newcomers_take_the_place_of_idle_ones_under_an_ssrc_of_ours(voi
 	REQ("RTP-10", "SRTP-09");
 	(void)state;
 	for (uint32_t i = 0; i < AGW_SSRC_MAX; i++) {
-		assert_int_equal(agw_ssrc_rtp(&t, 100 + i, 1, 1000 + i, &out), AGW_SSRC_PASS);
+		assert_int_equal(agw_ssrc_rtp(&t, 100 + i, 1, 0, 1000 + i, &out), AGW_SSRC_PASS);
 		assert_int_equal(out, 100 + i);
 	}
-	assert_int_equal(agw_ssrc_rtp(&t, 200, 1, 1500, &out), AGW_SSRC_FULL);
+	assert_int_equal(agw_ssrc_rtp(&t, 200, 1, 0, 1500, &out), AGW_SSRC_FULL);
 	assert_false(t.has_forgotten);
-	assert_int_equal(agw_ssrc_rtp(&t, 200, 1, 3000, &out), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&t, 200, 1, 0, 3000, &out), AGW_SSRC_PASS);
 	assert_int_not_equal(out, 200);
 	assert_true(t.has_forgotten);
 	assert_int_equal(t.forgotten, 100);
 	/* The forgotten one comes back: never again under the SSRC whose indexes it used. */
-	assert_int_equal(agw_ssrc_rtp(&t, 100, 1, 5000, &out), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&t, 100, 1, 0, 5000, &out), AGW_SSRC_PASS);
 	assert_int_not_equal(out, 100);
 	agw_ssrc_reset(&t);
-	assert_int_equal(agw_ssrc_rtp(&t, 100, 1, 6000, &out), AGW_SSRC_PASS);
+	assert_int_equal(agw_ssrc_rtp(&t, 100, 1, 0, 6000, &out), AGW_SSRC_PASS);
 	assert_int_equal(out, 100);
 }
 
@@ -138,6 +162,7 @@ int main(void)
 	    cmocka_unit_test(test_an_orderly_sender_keeps_its_ssrc_over_the_roll_over),
 	    cmocka_unit_test(test_reordered_and_doubled_packets_pass),
 	    cmocka_unit_test(test_a_jump_back_or_far_ahead_gets_a_new_ssrc),
+	    cmocka_unit_test(test_repeats_in_a_row_are_no_new_beginning),
 	    cmocka_unit_test(test_after_a_change_of_source_continuity_is_not_assumed),
 	    cmocka_unit_test(test_newcomers_take_the_place_of_idle_ones_under_an_ssrc_of_ours),
 	    cmocka_unit_test(test_a_receiver_seen_in_rtcp_first_may_start_anywhere),
