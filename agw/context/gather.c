@@ -45,18 +45,24 @@ static bool collect(const struct ctx_gather *g, struct agw_ctx_result *result)
 	return true;
 }
 
-/* Out of the list first: whoever is told may ask. */
-static void finish(struct ctx_gather *g, bool gone)
+/* It is out of the list: whoever is told may ask. */
+static void tell(struct ctx_gather *g, bool gone)
+{
+	struct agw_ctx_result result;
+
+	event_free(g->timer);
+	g->done(g->arg, !gone && collect(g, &result) ? &result : NULL);
+	free(g);
+}
+
+static void finish(struct ctx_gather *g)
 {
 	struct ctx_gather **at = &g->ctx->gathers;
-	struct agw_ctx_result result;
 
 	while (*at != g)
 		at = &(*at)->next;
 	*at = g->next;
-	event_free(g->timer);
-	g->done(g->arg, !gone && collect(g, &result) ? &result : NULL);
-	free(g);
+	tell(g, false);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
@@ -68,7 +74,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	gw_metric_inc(&agw_ctx_metrics[CTX_M_NO_RELAY]);
 	GW_LOG_LIMITED(GW_LOG_WARN, "ctx.no_relay", "ctx=%s call_id=\"%s\" waited_ms=%u",
 		       g->ctx->ctx_id, g->ctx->call_id, g->ctx->table->cfg.gather_ms);
-	finish(g, false);
+	finish(g);
 }
 
 static struct ctx_gather *gather_new(struct agw_context *ctx)
@@ -132,13 +138,17 @@ void agw_ctx_gathers_check(struct agw_context *ctx)
 		struct ctx_gather *next = g->next;
 
 		if (!is_waiting(g))
-			finish(g, false);
+			finish(g);
 		g = next;
 	}
 }
 
 void agw_ctx_gathers_end(struct agw_context *ctx)
 {
-	while (ctx->gathers != NULL)
-		finish(ctx->gathers, true);
+	while (ctx->gathers != NULL) {
+		struct ctx_gather *g = ctx->gathers;
+
+		ctx->gathers = g->next;
+		tell(g, true);
+	}
 }
