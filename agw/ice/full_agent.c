@@ -68,18 +68,11 @@ static bool from_nice(struct gw_addr *out, const NiceAddress *a)
 							: sizeof(struct sockaddr_in)) == GW_OK;
 }
 
-static bool is_multicast(const struct gw_addr *a)
-{
-	if (gw_addr_is_v6(a))
-		return IN6_IS_ADDR_MULTICAST(&a->u.v6.sin6_addr);
-	return (ntohl(a->u.v4.sin_addr.s_addr) >> 28) >= 14; /* and 240.0.0.0/4 */
-}
-
 static bool is_usable(const struct full *f, const struct gw_addr *a)
 {
 	const struct full_sock *s = &f->socks[gw_addr_is_v6(a)];
 
-	return s->fd >= 0 && gw_addr_port(a) != 0 && !gw_addr_is_any(a) && !is_multicast(a) &&
+	return s->fd >= 0 && gw_addr_port(a) != 0 && agw_ice_is_unicast(a) &&
 	       (!gw_addr_is_loopback(a) || gw_addr_is_loopback(&s->at));
 }
 

@@ -52,7 +52,8 @@ void agw_full_turn(struct full *f, uint64_t now_ms)
 /* As many octets as were looked at, or the kernel's mark of what was looked at moves. */
 static void drop_first(int fd, uint8_t *buf)
 {
-	(void)recv(fd, buf, PEEK_MAX, MSG_DONTWAIT);
+	/* MSG_TRUNC: the peek offset went on by the whole length, and has to come back by it */
+	(void)recv(fd, buf, PEEK_MAX, MSG_DONTWAIT | MSG_TRUNC);
 }
 
 /* A stranger's check makes libnice keep a candidate: not without end. */

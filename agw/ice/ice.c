@@ -155,6 +155,26 @@ const struct agw_ice_pair *agw_ice_selected(const struct agw_ice *ice)
 	return ice->may_send ? &ice->pair : NULL;
 }
 
+const struct agw_ice_pair *agw_ice_media_pair(const struct agw_ice *ice)
+{
+	return ice->may_send && !ice->told ? &ice->pair : NULL;
+}
+
+void agw_ice_prove(struct agw_ice *ice, unsigned local, const struct gw_addr *from)
+{
+	if (ice->has_pair && ice->pair.local == local && gw_addr_eq(&ice->pair.remote, from))
+		ice->told = false;
+}
+
+bool agw_ice_is_unicast(const struct gw_addr *a)
+{
+	if (gw_addr_is_any(a))
+		return false;
+	if (gw_addr_is_v6(a))
+		return !IN6_IS_ADDR_MULTICAST(&a->u.v6.sin6_addr);
+	return (ntohl(a->u.v4.sin_addr.s_addr) >> 28) < 14;
+}
+
 uint32_t agw_ice_generation(const struct agw_ice *ice)
 {
 	return ice->generation;

@@ -120,6 +120,7 @@ struct agw_ice_cfg {
 	uint32_t timeout_ms;         /* ice.timeout */
 	uint32_t consent_timeout_ms; /* consent.timeout */
 	bool consent_active;   /* consent.mode: ask the peer, instead of watching its checks */
+	bool loopback;         /* the access side is on loopback: a lite peer may be, too */
 	bool first_valid_pair; /* send to the first valid pair before nomination (ICE-15) */
 	uint8_t component;     /* whose candidates of a lite peer are meant; 0 = 1 */
 };
@@ -216,8 +217,13 @@ void agw_ice_lost(struct agw_ice *ice, unsigned local, const struct gw_addr *rem
 
 /** May media and DTLS from there be believed? Cheap for the selected pair. */
 bool agw_ice_is_valid_source(const struct agw_ice *ice, unsigned local, const struct gw_addr *from);
-/** The pair to send to, or NULL: none yet, or consent lost. */
+/** The pair to send STUN and DTLS to, or NULL: none yet, or consent lost. */
 const struct agw_ice_pair *agw_ice_selected(const struct agw_ice *ice);
+/** The pair to send media to: the same, but NULL while its address is only what a lite peer's SDP
+ * said (ICE-19): nobody gets media who has not been heard there. */
+const struct agw_ice_pair *agw_ice_media_pair(const struct agw_ice *ice);
+/** A DTLS handshake was completed by what came from there: that somebody is there is proven. */
+void agw_ice_prove(struct agw_ice *ice, unsigned local, const struct gw_addr *from);
 uint32_t agw_ice_generation(const struct agw_ice *ice);
 /**
  * Wants ticks at short intervals: a nomination was asked for (agw_ice_expect), or a consent request

@@ -42,6 +42,7 @@ struct agw_ice {
 	struct agw_ice_pair pair; /* selected; meaningful when has_pair */
 	bool has_pair;
 	bool may_send; /* has_pair and consent lasts */
+	bool told;     /* nobody has been heard at the pair's remote end yet: it was only named */
 	uint32_t generation;
 };
 
@@ -49,6 +50,9 @@ struct agw_ice {
 struct agw_ice_env {
 	StunAgent agent;
 };
+
+/* ice.c: one host's address, not nobody's, many hosts', or one of 240.0.0.0/4? */
+bool agw_ice_is_unicast(const struct gw_addr *a);
 
 /* stun_check.c: is this datagram one well-formed STUN message? (ICE-31) */
 #define AGW_STUN_MAX 1280

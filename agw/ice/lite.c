@@ -132,6 +132,7 @@ static void select_pair(struct lite *l, const struct agw_ice_pair *pair, uint32_
 {
 	l->base.pair = *pair;
 	l->base.has_pair = l->base.may_send = true;
+	l->base.told = false;
 	l->pair_gen = gen;
 	l->consent_ms = now_ms;
 	agw_consent_begin(&l->consent, now_ms);
@@ -304,6 +305,7 @@ static enum agw_ice_verdict hear_answer(struct lite *l, struct agw_ice_env *env,
 	switch (agw_consent_hear(&l->consent, env, &creds, data, len)) {
 	case AGW_CONSENT_GIVEN:
 		l->consent_ms = now_ms;
+		b->told = false;
 		return AGW_ICE_CONSENT;
 	case AGW_CONSENT_REVOKED:
 		lose_consent(l, true);
@@ -460,6 +462,7 @@ void agw_lite_init(struct lite *l, const struct agw_ice_cfg *cfg, const struct a
 	l->consent_timeout_ms = cfg->consent_timeout_ms;
 	l->first_valid_pair = cfg->first_valid_pair;
 	l->consent.active = l->consent_mode = cfg->consent_active;
+	l->loopback = cfg->loopback;
 	l->component = cfg->component != 0 ? cfg->component : 1;
 	l->cur = (struct generation){.local = cfg->local, .valid = true};
 }

@@ -46,6 +46,7 @@ struct lite {
 	bool first_valid_pair;
 	bool consent_mode; /* to ask is configured; consent.active: it is done */
 	uint8_t component;
+	bool loopback;
 	struct agw_met met;
 	/* Full: an agent answers checks of the current generation and nominates first; only a
 	 * later change of the peer's mind is followed here (ICE-15). */

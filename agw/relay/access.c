@@ -362,7 +362,12 @@ void agw_leg_dtls(struct agw_leg *l, unsigned local, const struct agw_udp_pkt *p
 	}
 	agw_count(&s->counters.dtls_packets, 1);
 	if (agw_dtls_state(l->dtls) != AGW_DTLS_IDLE) {
+		bool shook = agw_dtls_state(l->dtls) == AGW_DTLS_HANDSHAKE;
+
 		feed(l, pkt->data, pkt->len);
+		if (shook && (agw_dtls_state(l->dtls) == AGW_DTLS_KEYED ||
+			      agw_dtls_state(l->dtls) == AGW_DTLS_UNVERIFIED))
+			agw_ice_prove(l->ice, local, pkt->from);
 		return;
 	}
 	if (s->p.access.dtls_role == AGW_DTLS_ROLE_CLIENT ||

@@ -199,10 +199,16 @@ static bool named_down(struct agw_stream *s, const struct agw_rtp_view *v, uint3
 	return false;
 }
 
+/* Why is there no way to the WIC? It may be known, and not be proven yet. */
+static enum agw_drop no_way(const struct agw_leg *l)
+{
+	return agw_ice_selected(l->ice) == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY;
+}
+
 void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
 	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
-	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+	const struct agw_ice_pair *pair = agw_ice_media_pair(l->ice);
 	struct agw_dir_counters *d = &s->counters.down;
 	struct agw_rewritten as = {0};
 	struct agw_rtp_view v;
@@ -237,7 +243,7 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	if (pair == NULL || l->srtp == NULL) {
-		drop_down(s, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
+		drop_down(s, no_way(l));
 		return;
 	}
 	if (s->policed && over_rate(s, AGW_RTCP_DOWN, pkt->from, n)) {
@@ -308,7 +314,7 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 static bool send_again(void *arg, const uint8_t *pkt, size_t n)
 {
 	struct agw_leg *l = arg;
-	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+	const struct agw_ice_pair *pair = agw_ice_media_pair(l->ice);
 
 	return agw_leg_send(l, pair->local, &pair->remote, pkt, n);
 }
@@ -329,7 +335,7 @@ static size_t answer_nacks(struct agw_stream *s, uint8_t *p, size_t n)
 			s->resend_wait_ms = s->env->now_ms + NO_MEMORY_MS;
 		return n;
 	}
-	if (media->srtp == NULL || !s->p.gate_down || agw_ice_selected(media->ice) == NULL)
+	if (media->srtp == NULL || !s->p.gate_down || agw_ice_media_pair(media->ice) == NULL)
 		return n;
 	n = agw_resend_answer(s->resend, p, n, &out);
 	agw_count(&s->counters.down.nacked, out.asked);
@@ -394,7 +400,7 @@ void agw_forward_up_rtcp(struct agw_leg *l, unsigned local, struct agw_udp_pkt *
 void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
 	struct agw_leg *l = agw_rtcp_leg(s);
-	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+	const struct agw_ice_pair *pair = agw_ice_media_pair(l->ice);
 	struct agw_dir_counters *d = &s->counters.down;
 	size_t n;
 	enum gw_err err;
@@ -420,7 +426,7 @@ void agw_forward_down_rtcp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		return;
 	}
 	if (pair == NULL || l->srtp == NULL) {
-		agw_drop(s, d, pair == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY);
+		agw_drop(s, d, no_way(l));
 		return;
 	}
 	n = filter(s, d, AGW_RTCP_DOWN, pkt->data, pkt->len);

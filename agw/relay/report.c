@@ -166,7 +166,7 @@ static bool core_is_sending(const struct agw_stream *s)
 static void tell_wic(struct agw_stream *s)
 {
 	struct agw_leg *l = agw_rtcp_leg(s);
-	const struct agw_ice_pair *pair = agw_ice_selected(l->ice);
+	const struct agw_ice_pair *pair = agw_ice_media_pair(l->ice);
 	uint8_t *p = s->env->scratch;
 	bool sender = core_is_sending(s);
 	size_t n;

@@ -199,7 +199,7 @@ static uint64_t kept_until(const struct agw_share_source *n)
 	const struct agw_stream *s = n->leg->stream;
 	uint64_t media;
 
-	if (n->leg->srtp == NULL || !is_selected(n))
+	if (n->leg->srtp == NULL || !is_selected(n) || agw_ice_media_pair(n->leg->ice) == NULL)
 		return n->until_ms;
 	media = atomic_load_explicit(&s->counters.up.last_seen_ms, memory_order_relaxed) +
 		AGW_SHARE_FRESH_MS;

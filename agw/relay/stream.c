@@ -25,6 +25,18 @@ enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s
 	return agw_dtls_sess_new(out, dtls, profiles, &agw_stream_dtls_cbs, &s->legs[leg]);
 }
 
+static bool on_loopback(const int fds[AGW_FAMILY_COUNT])
+{
+	for (int i = 0; i < AGW_FAMILY_COUNT; i++) {
+		struct gw_addr at = {.len = sizeof(at.u)};
+
+		if (fds[i] >= 0 && getsockname(fds[i], &at.u.sa, &at.len) == 0 &&
+		    gw_addr_is_loopback(&at))
+			return true;
+	}
+	return false;
+}
+
 static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 {
 	const uint16_t *profiles = a->params->access.profiles;
@@ -33,6 +45,7 @@ static enum gw_err build_leg(struct agw_leg *l, const struct agw_stream_args *a)
 					.consent_timeout_ms = a->cfg->consent_timeout_ms,
 					.consent_active = a->cfg->consent_active,
 					.first_valid_pair = a->cfg->ice_first_valid_pair,
+					.loopback = on_loopback(a->access_fds[l->index]),
 					.component = (uint8_t)(l->index + 1)};
 	enum gw_err err = a->params->access.ice_full
 			      ? agw_leg_full_new(l, a, &ice)

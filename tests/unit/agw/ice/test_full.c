@@ -303,6 +303,22 @@ static void test_two_full_agents_find_each_other_and_restart(void **state)
 	*state = NULL;
 }
 
+static void test_a_large_datagram_does_not_deafen(void **state)
+{
+	struct rig *r = *state;
+	static uint8_t big[3000]; /* begins as STUN does: the kernel hands it to libnice's socket */
+
+	REQ("ICE-31", "ICE-28");
+	r->peer[1].answers = false;
+	rig_answered(r, true);
+	RIG_UNTIL(r, rig_sends_to(r, 0));
+	rig_run(r, 9000); /* till no timer of libnice is near: it would heal it */
+	assert_int_equal(rig_check(r, 0, CONTROLLED), 0);
+	assert_true(agw_udp_send(r->peer[1].fd, &r->at, big, sizeof(big)));
+	rig_run(r, 50);
+	assert_int_equal(rig_check(r, 0, CONTROLLED), 0);
+}
+
 #define T(f, s) cmocka_unit_test_setup_teardown(f, s, teardown)
 
 int main(void)
@@ -318,6 +334,7 @@ int main(void)
 	    T(test_candidates_no_check_may_go_to_are_passed_over, setup_controlling),
 	    T(test_over_ipv6, NULL),
 	    T(test_the_kernel_gives_libnice_stun_and_nothing_else, setup_controlled),
+	    T(test_a_large_datagram_does_not_deafen, setup_controlling),
 	    T(test_two_full_agents_find_each_other_and_restart, NULL),
 	};
 

@@ -95,6 +95,53 @@ static void test_consent_is_asked_for_and_answered(void **state)
 	assert_null(agw_ice_selected(b->ice));
 }
 
+static void test_no_media_to_an_address_that_was_only_named(void **state)
+{
+	struct bench *b = *state;
+	struct agw_ice_peer peer = {.lite = true, .n_cands = 1};
+	struct agw_ice_creds second;
+	struct gw_addr other = cand("192.0.2.1", PORT + 1, 1).addr;
+
+	REQ("ICE-19", "ICE-16");
+	connect_lite(b);
+	assert_null(agw_ice_media_pair(b->ice));
+	agw_ice_prove(b->ice, 0, &other); /* a handshake from somewhere else */
+	assert_null(agw_ice_media_pair(b->ice));
+	agw_ice_prove(b->ice, 0, &agw_ice_selected(b->ice)->remote);
+	assert_non_null(agw_ice_media_pair(b->ice));
+	/* a restart that names somebody else takes the media nowhere before he consents */
+	agw_ice_creds_new(&second);
+	agw_ice_restart(b->ice, &second);
+	assert_non_null(agw_ice_media_pair(b->ice));
+	peer.cands[0] = cand("192.0.2.1", PORT + 2, 1);
+	agw_ice_set_peer(b->ice, &peer);
+	agw_ice_set_remote(b->ice, b->remote.ufrag, b->remote.pwd);
+	agw_ice_expect(b->ice, b->now);
+	assert_non_null(agw_ice_selected(b->ice));
+	assert_null(agw_ice_media_pair(b->ice));
+	assert_true(wait_asked(b, b->now + 1)); /* at once */
+	assert_int_equal(reply(b, PORT + 2, 0, PWD), AGW_ICE_CONSENT);
+	assert_non_null(agw_ice_media_pair(b->ice));
+	/* a restart to the same address goes on */
+	agw_ice_creds_new(&second);
+	agw_ice_restart(b->ice, &second);
+	agw_ice_set_remote(b->ice, b->remote.ufrag, b->remote.pwd);
+	agw_ice_expect(b->ice, b->now);
+	assert_non_null(agw_ice_media_pair(b->ice));
+}
+
+static void test_loopback_is_no_peer_of_an_open_network(void **state)
+{
+	struct bench *b = *state;
+	struct agw_ice_peer peer = {.lite = true, .n_cands = 2};
+
+	REQ("ICE-19");
+	peer.cands[0] = cand("127.0.0.1", PORT, 1);
+	peer.cands[1] = cand("240.0.0.1", PORT, 1);
+	meet(b, &peer);
+	assert_null(agw_ice_selected(b->ice));
+}
+
 static void test_a_role_conflict_turns_our_role_round(void **state)
 {
 	struct bench *b = *state;
@@ -142,6 +189,8 @@ int main(void)
 	    T(test_a_lite_peer_without_an_address_fails_in_time),
 	    T(test_a_full_peer_is_waited_for_as_ever),
 	    T(test_consent_is_asked_for_and_answered),
+	    T(test_no_media_to_an_address_that_was_only_named),
+	    T(test_loopback_is_no_peer_of_an_open_network),
 	    T(test_a_role_conflict_turns_our_role_round),
 	    T(test_after_a_restart_the_new_default_candidate_counts),
 	};
