@@ -5,7 +5,8 @@
  * line for line, but for what names the old gateway: ports, c=, a=rtcp, and towards the WIC ICE
  * credentials, candidates, fingerprints, tls-id, with a=setup:actpass again (ICE-18, DTLS-20).
  * Formats that the other end did not agree to are left out: nobody can pick one now that its
- * counterpart does not have.
+ * counterpart does not have. A stream that is no more, as the end asked first has just refused it,
+ * is offered with port 0: the port in the text is one of the old gateway.
  *
  * Not here: the answers (answer.c), which are read like those of any offer of ours.
  * Thread: the cscf loop. Spec: calls-and-media 2.10; RFC 3264 s8, RFC 8839 s4.4, RFC 8842 s5.
@@ -19,6 +20,7 @@ struct walk {
 	bool to_core;
 	int line;              /* of m-lines; -1 = session level */
 	struct sdp_stream *st; /* of that m-line when it is live, else NULL */
+	bool dead;             /* that line is refused: see stays_when_dead */
 	bool c_due;            /* its c= has not been written yet */
 };
 
@@ -55,22 +57,24 @@ static void flush(struct walk *w)
 /* "m=audio 30000 UDP/TLS/RTP/SAVPF 0 8": kind and profile stay. */
 static void put_m(struct walk *w, struct gw_slice line)
 {
-	struct gw_slice word[3];
+	struct gw_slice word[4];
 	size_t cursor = 2, n = 0;
 
 	flush(w);
 	w->line++;
 	w->st = w->to_core ? sdp_state_by_core(&w->s->work, (size_t)w->line)
 			   : sdp_state_by_wic(&w->s->work, (size_t)w->line);
-	if (w->st == NULL || !w->st->pub.live) {
-		w->st = NULL;
-		sdp_out_put(w->o, "%.*s\r\n", GW_SLICE_FMT(line));
+	w->dead = w->st == NULL || !w->st->pub.live;
+	while (n < 4 && sdp_token_next(line, &cursor, &word[n]))
+		n++;
+	if (n < 4) { /* we wrote it: cannot be */
+		w->o->failed = true;
 		return;
 	}
-	while (n < 3 && sdp_token_next(line, &cursor, &word[n]))
-		n++;
-	if (n < 3) { /* we wrote it: cannot be */
-		w->o->failed = true;
+	if (w->dead) { /* as sdp_out_dead */
+		w->st = NULL;
+		sdp_out_put(w->o, "m=%.*s 0 %.*s %.*s\r\n", GW_SLICE_FMT(word[0]),
+			    GW_SLICE_FMT(word[2]), GW_SLICE_FMT(word[3]));
 		return;
 	}
 	sdp_out_put(w->o, "m=%.*s %u %.*s", GW_SLICE_FMT(word[0]),
@@ -152,6 +156,11 @@ static bool put_of_stream(struct walk *w, struct gw_slice line, bool *fp_done)
 	return true;
 }
 
+static bool stays_when_dead(struct gw_slice line)
+{
+	return begins(line, "a=mid:") || gw_slice_eq_str(line, "a=inactive");
+}
+
 static void put_line(struct walk *w, struct gw_slice line, bool *fp_done)
 {
 	const char *addr = w->to_core ? w->s->work.core_addr : w->s->work.wic_addr;
@@ -159,7 +168,8 @@ static void put_line(struct walk *w, struct gw_slice line, bool *fp_done)
 	if (begins(line, "m=")) {
 		*fp_done = false;
 		put_m(w, line);
-	} else if ((w->st != NULL && put_of_stream(w, line, fp_done)) ||
+	} else if ((w->dead && !stays_when_dead(line)) ||
+		   (w->st != NULL && put_of_stream(w, line, fp_done)) ||
 		   gw_slice_eq_str(line, "a=ice-lite")) {
 		return; /* not the old gateway's mode: that of the new one is behind t= */
 	} else if (begins(line, "c=")) {

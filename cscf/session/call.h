@@ -280,7 +280,10 @@ struct repair {
 	uint64_t lost_ms;    /* when the context was lost */
 	uint64_t patient_ms; /* what it waits for must be there by then; 0 = no hurry */
 	uint64_t again_ms;   /* not before */
-	unsigned tries;
+	const char *waits_for; /* what patient_ms is for; a literal */
+	unsigned tries;        /* contexts that it had */
+	unsigned refused;      /* by AGWs since the last of them */
+	bool glare;            /* the core said 491 too often: it waits for something itself */
 };
 
 struct call {

@@ -404,6 +404,21 @@ bool own_crosses(const struct call *c)
 /* ---- the end of the call
  * ------------------------------------------------------------------------- */
 
+bool own_drop_waiting(struct call *c, const struct own_kind *kind)
+{
+	struct final f = {.outcome = OWN_DROPPED};
+	bool any = false;
+	struct own *o;
+
+	DL_FOREACH (c->own, o)
+		if (o->kind == kind &&
+		    (o->fsm.state == OWN_S_QUEUED || o->fsm.state == OWN_S_BACKOFF)) {
+			own_dispatch(o, OWN_E_END, &f);
+			any = true;
+		}
+	return any;
+}
+
 void own_drop_all(struct call *c)
 {
 	struct final f = {.outcome = OWN_DROPPED};

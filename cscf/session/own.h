@@ -97,6 +97,11 @@ void own_on_response(struct xact *x, const struct cscf_sip_msg *rsp,
 		     const struct cscf_sip_response_info *info);
 /** The answer in the 2xx went through the AGW. */
 void own_on_answer(struct xact *x, const struct cscf_sip_msg *rsp);
+/**
+ * End those of a kind that are not with the peer, with OWN_DROPPED. Frees none.
+ * @return whether there was any
+ */
+bool own_drop_waiting(struct call *c, const struct own_kind *kind);
 /** The call ends: all are dropped, an INVITE that is out is cancelled. */
 void own_drop_all(struct call *c);
 void own_free_all(struct call *c);

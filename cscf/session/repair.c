@@ -23,14 +23,19 @@
 #include "cscf/session/own.h"
 #include "cscf/session/session_int.h"
 
+#include "common/rand.h"
+
 #include <event2/event.h>
 #include <stdio.h>
 
 #define GW_LOG_MOD "session"
 #define TICK_MS    20
-#define AGAIN_MS   500U /* after an AGW refused */
+#define AGAIN_MS   500U /* after an AGW refused; then twice that, four times that */
+#define AGAIN_MOST 2U
 #define MAX_TRIES  5U
 #define YIELD_MS   1500U
+#define GLARE_MS   120000U /* that long the core's end may wait for something of its own */
+#define OFFER_MS   32000U  /* for a party's offer that its other end has not answered */
 
 bool repair_is_on(const struct call *c)
 {
@@ -105,15 +110,19 @@ static void fail(struct call *c, const char *why)
 	call_release_cause(c, CAUSE_AGW_LOST);
 }
 
-/* It waits for something: not for ever. */
+static const char no_agw[] = "no AGW", other_offer[] = "another offer is under way";
+
+/* It waits for something: not for ever, and for each thing anew. */
 static void wait_on(struct call *c, uint64_t now, const char *what)
 {
 	struct repair *r = &c->repair;
+	uint64_t ms = (uint64_t)c->s->cfg->repair_timeout;
 
-	if (r->patient_ms == 0)
-		r->patient_ms = now + (uint64_t)c->s->cfg->repair_timeout;
+	if (r->patient_ms == 0 || r->waits_for != what)
+		r->patient_ms = now + (what == other_offer && ms < OFFER_MS ? OFFER_MS : ms);
 	else if (now >= r->patient_ms)
 		fail(c, what);
+	r->waits_for = what;
 }
 
 /* ---- at the new AGW ----------------------------------------------------------------------------
@@ -151,6 +160,23 @@ static void once_more(struct call *c, const char *why)
 	go(c, REPAIR_WAITS);
 }
 
+/* No AGW takes it now, as when they are full of the calls of the lost one: as good as no AGW. */
+static void refused(struct call *c, const char *why)
+{
+	struct repair *r = &c->repair;
+	uint64_t now = session_now_ms();
+	uint64_t ms = AGAIN_MS << (r->refused < AGAIN_MOST ? r->refused : AGAIN_MOST);
+
+	CALL_LOG(GW_LOG_WARN, "call.move_refused", c, "-", "reason=\"%s\" times=%u", why,
+		 r->refused + 1);
+	forget_context(c);
+	r->adrift = true;
+	r->refused++;
+	r->again_ms = now + ms / 2 + gw_rand_u64() % ms; /* who came together part here */
+	go(c, REPAIR_WAITS);
+	wait_on(c, now, no_agw);
+}
+
 /* @return false: an address of a stream is missing */
 static bool take(struct call *c, const struct cscf_iq_outcome *o)
 {
@@ -178,9 +204,12 @@ static void on_reserved(void *arg, gw_handle call, uint32_t tag, const struct cs
 	}
 	call_ident_update(c);
 	if (o->err != GW_OK) {
-		once_more(c, o->detail);
+		refused(c, o->detail);
 		return;
 	}
+	c->repair.tries++;
+	c->repair.refused = 0;
+	c->repair.patient_ms = 0;
 	if (!take(c, o)) {
 		fail(c, "unusable addresses");
 		return;
@@ -232,14 +261,12 @@ static void start(struct call *c)
 {
 	enum gw_err err = reserve(c);
 
-	c->repair.tries++;
-	c->repair.patient_ms = 0;
 	if (err == GW_OK)
 		go(c, REPAIR_RESERVING);
 	else if (err == GW_ERR_NOT_FOUND) /* no stream lives: there is nothing to move */
 		finish(c);
 	else
-		once_more(c, gw_err_name(err));
+		refused(c, gw_err_name(err));
 }
 
 /* ---- the ends ----------------------------------------------------------------------------------
@@ -284,6 +311,7 @@ static bool must_yield(const struct call *c)
 
 static void ask_core(struct call *c)
 {
+	c->repair.glare = false;
 	go(c, REPAIR_CORE);
 	offer_to(c, SIDE_CORE);
 }
@@ -298,13 +326,37 @@ static void wic_moved(struct call *c)
 	go(c, REPAIR_YIELD);
 }
 
+/* 491 again and again: its end has an offer of its own to make, as soon as its WIC or an AGW is
+ * there. It comes, or ours is asked for once more. @return false: that has lasted too long */
+static bool wait_for_core(struct call *c)
+{
+	uint64_t now = session_now_ms();
+
+	if (now - c->repair.lost_ms >= GLARE_MS)
+		return false;
+	c->repair.glare = true;
+	c->repair.again_ms = now + YIELD_MS;
+	go(c, REPAIR_YIELD);
+	return true;
+}
+
+/* A twin that cannot move yet would answer 491. */
+static bool may_ask(const struct call *c, uint64_t now)
+{
+	const struct call *twin = twin_of(c);
+
+	if (now >= c->repair.again_ms)
+		return twin == NULL || twin->repair.state >= REPAIR_YIELD;
+	return !c->repair.glare && !must_yield(c);
+}
+
 static void yield(struct call *c, uint64_t now)
 {
 	if (c->repair.adrift)
 		once_more(c, "lost again");
 	else if (c->repair.core_knows)
 		finish(c);
-	else if (now >= c->repair.again_ms || !must_yield(c))
+	else if (may_ask(c, now))
 		ask_core(c);
 }
 
@@ -314,6 +366,9 @@ static void offered(struct call *c, const struct own *o, enum own_outcome outcom
 	enum side to = own_to(o);
 
 	if (outcome == OWN_DROPPED || c->repair.state == REPAIR_NONE)
+		return;
+	if (outcome == OWN_GIVEN_UP && to == SIDE_CORE && rsp != NULL &&
+	    cscf_sip_msg_status(rsp) == 491 && wait_for_core(c))
 		return;
 	if (outcome != OWN_DONE || rsp == NULL || cscf_sip_msg_body(rsp).n == 0)
 		fail(c, to == SIDE_WIC ? "the WIC did not take it" : "the core did not take it");
@@ -355,15 +410,18 @@ static bool is_back(const struct call *c)
 static void consider(struct call *c, uint64_t now, bool agw)
 {
 	struct cscf_session *s = c->s;
+	struct repair *r = &c->repair;
 
 	if (c->repair.state == REPAIR_YIELD)
 		yield(c, now);
 	else if (!is_back(c))
 		c->repair.patient_ms = 0; /* flow.grace is the clock now */
 	else if (!agw)
-		wait_on(c, now, "no AGW");
+		wait_on(c, now, no_agw);
 	else if (!own_may_offer(c))
-		wait_on(c, now, "another offer is under way");
+		wait_on(c, now, other_offer);
+	else if (r->refused == 0 && r->patient_ms != 0)
+		r->patient_ms = 0; /* only its turn has to come */
 	else if (now >= c->repair.again_ms && s->repair_tokens >= 1000) {
 		s->repair_tokens -= 1000;
 		start(c);
@@ -417,10 +475,16 @@ bool repair_begin(struct call *c, const char *why)
 	if (r->state == REPAIR_NONE) {
 		r->lost_ms = session_now_ms();
 		r->patient_ms = r->again_ms = 0;
-		r->tries = 0;
+		r->tries = r->refused = 0;
+		r->glare = false;
 		CALL_LOG(GW_LOG_WARN, "call.moving", c, "-", "reason=\"%s\"", why);
 		cscf_story_note(c->story, CSCF_STORY_GATEWAY, "MOVES to another AGW", why);
 		go(c, REPAIR_WAITS);
+	} else if ((r->state == REPAIR_WIC || r->state == REPAIR_CORE) &&
+		   own_drop_waiting(c, &by_invite)) {
+		once_more(c, why); /* nobody is offered what is lost */
+		if (c->released)
+			return true;
 	}
 	media_step_adrift(c);
 	return true;
