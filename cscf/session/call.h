@@ -275,11 +275,11 @@ struct repair {
 	struct call *prev, *next; /* in session->repairs */
 	enum repair_state state;
 	uint32_t tag;
-	bool core_knows;     /* it has offered, and was answered with the new addresses */
-	bool adrift;         /* there is no context: the AGW is asked nothing */
-	uint64_t lost_ms;    /* when the context was lost */
-	uint64_t patient_ms; /* what it waits for must be there by then; 0 = no hurry */
-	uint64_t again_ms;   /* not before */
+	bool core_knows;       /* it has offered, and was answered with the new addresses */
+	bool adrift;           /* there is no context: the AGW is asked nothing */
+	uint64_t lost_ms;      /* when the context was lost */
+	uint64_t patient_ms;   /* what it waits for must be there by then; 0 = no hurry */
+	uint64_t again_ms;     /* not before */
 	const char *waits_for; /* what patient_ms is for; a literal */
 	unsigned tries;        /* contexts that it had */
 	unsigned refused;      /* by AGWs since the last of them */
