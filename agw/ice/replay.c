@@ -4,14 +4,8 @@
 
 #include <string.h>
 
-#define BITS (64U * AGW_REPLAY_WORDS)
-
-struct places {
-	uint32_t at[2];
-};
-
 /* Ids are random by the standard, and some peers count: all of it takes part. */
-static struct places places(const uint8_t *txn)
+static uint32_t hash(const uint8_t *txn)
 {
 	uint64_t a;
 	uint32_t b;
@@ -19,35 +13,32 @@ static struct places places(const uint8_t *txn)
 	memcpy(&a, txn, sizeof(a));
 	memcpy(&b, txn + sizeof(a), sizeof(b));
 	a = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
-	a ^= a >> 29;
-	return (struct places){{(uint32_t)(a >> 8) % BITS, (uint32_t)(a >> 40) % BITS}};
+	a = (a ^ a >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return (uint32_t)(a >> 32);
 }
 
-static bool has(const uint64_t *bits, uint32_t at)
+static bool has(const struct agw_ice_replay *r, uint32_t h)
 {
-	return (bits[at / 64] >> at % 64 & 1) != 0;
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->seen[i] == h)
+			return true;
+	}
+	return false;
 }
 
 bool agw_ice_replay_seen(const struct agw_ice_replay *r, const uint8_t *txn)
 {
-	struct places p = places(txn);
-
-	return (has(r->bits[0], p.at[0]) && has(r->bits[0], p.at[1])) ||
-	       (has(r->bits[1], p.at[0]) && has(r->bits[1], p.at[1]));
+	return has(r, hash(txn));
 }
 
 void agw_ice_replay_add(struct agw_ice_replay *r, const uint8_t *txn)
 {
-	struct places p = places(txn);
+	uint32_t h = hash(txn);
 
-	if (agw_ice_replay_seen(r, txn))
+	if (has(r, h))
 		return;
-	if (r->n == AGW_REPLAY_TURN) {
-		memcpy(r->bits[1], r->bits[0], sizeof(r->bits[0]));
-		memset(r->bits[0], 0, sizeof(r->bits[0]));
-		r->n = 0;
-	}
-	r->n++;
-	for (unsigned i = 0; i < 2; i++)
-		r->bits[0][p.at[i] / 64] |= UINT64_C(1) << p.at[i] % 64;
+	r->seen[r->next] = h;
+	r->next = (uint16_t)((r->next + 1) % AGW_REPLAY_KEPT);
+	if (r->n < AGW_REPLAY_KEPT)
+		r->n++;
 }

@@ -4,9 +4,9 @@
  * recorded and sent again from elsewhere it would move a call's media there. So one from an address
  * that is not known yet must be a new one.
  *
- * Two Bloom filters take turns, half a kilobyte a stream: what came in the last 400 checks at least
- * (a browser sends one in 2.5 s) is remembered. A new check is taken for an old one at times; the
- * peer makes another in a moment. Thread: the stream's worker.
+ * 32 bits of a hash of each of the last 400 (a browser sends one in 2.5 s) are kept: a fresh check
+ * is taken for an old one once in ten million times. That counts: it would be one by which a WIC
+ * moves, and its repetitions have the same id. Thread: the stream's worker.
  */
 #ifndef AGW_ICE_REPLAY_H
 #define AGW_ICE_REPLAY_H
@@ -14,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AGW_REPLAY_WORDS 32 /* 2048 bits each */
-#define AGW_REPLAY_TURN  400
+#define AGW_REPLAY_KEPT 400
 
 struct agw_ice_replay { /* all zero = nothing seen */
-	uint64_t bits[2][AGW_REPLAY_WORDS];
-	uint32_t n; /* in bits[0], which is being filled */
+	uint32_t seen[AGW_REPLAY_KEPT];
+	uint16_t n;    /* in use */
+	uint16_t next; /* place of the next one: the oldest, when all are in use */
 };
 
 /** @param txn the 12 octets of a transaction id (RFC 8489 s5) */
