@@ -50,6 +50,8 @@ enum gw_err agw_tcp_accept(int *out, int listener, struct gw_addr *from)
 
 	from->len = sizeof(from->u);
 	fd = accept4(listener, &from->u.sa, &from->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && (errno == ENOBUFS || errno == ENOMEM))
+		return GW_ERR_LIMIT; /* of the system: it waits on, and to try at once is in vain */
 	if (fd < 0)
 		return errno == EAGAIN ? GW_ERR_AGAIN : socket_error(errno);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

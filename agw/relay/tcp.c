@@ -332,20 +332,46 @@ static void read_conn(struct agw_relay_env *env, struct agw_tcp_conn *c)
 /* --- accepting ---------------------------------------------------------------------------------
  */
 
-static bool is_crowded(const struct agw_tcp *t, const struct gw_addr *from)
+/* A host has a whole /64 of addresses in IPv6: it is one source. */
+static bool is_same_source(const struct gw_addr *a, const struct gw_addr *b)
+{
+	if (!gw_addr_is_v6(a) || !gw_addr_is_v6(b))
+		return gw_addr_ip_eq(a, b);
+	return memcmp(&a->u.v6.sin6_addr, &b->u.v6.sin6_addr, 8) == 0;
+}
+
+static unsigned count_of(const struct agw_tcp *t, const struct gw_addr *from)
 {
 	const struct agw_tcp_conn *c;
 	unsigned n = 0;
 
 	DL_FOREACH (t->unknown, c)
-		n += gw_addr_ip_eq(&c->from, from);
-	return n >= AGW_TCP_PER_SOURCE;
+		n += is_same_source(&c->from, from);
+	return n;
+}
+
+/* Who goes when one more comes: the oldest of the source that has most. */
+static struct agw_tcp_conn *least_missed(const struct agw_tcp *t)
+{
+	struct agw_tcp_conn *c, *best = t->unknown;
+	unsigned most = 0;
+
+	DL_FOREACH (t->unknown, c) {
+		unsigned n = count_of(t, &c->from);
+
+		if (n > most) {
+			most = n;
+			best = c;
+		}
+	}
+	return best;
 }
 
 static void welcome(struct agw_relay_env *env, int fd, const struct gw_addr *from)
 {
 	struct agw_tcp *t = env->tcp;
-	struct agw_tcp_conn *c = is_crowded(t, from) ? NULL : calloc(1, sizeof(*c));
+	struct agw_tcp_conn *c =
+	    count_of(t, from) >= AGW_TCP_PER_SOURCE ? NULL : calloc(1, sizeof(*c));
 
 	if (c == NULL) {
 		agw_drop_stranger(env, AGW_DROP_SOURCE);
@@ -353,7 +379,7 @@ static void welcome(struct agw_relay_env *env, int fd, const struct gw_addr *fro
 		return;
 	}
 	if (t->n_unknown == AGW_TCP_UNKNOWN)
-		close_stranger(env, t->unknown);
+		close_stranger(env, least_missed(t));
 	c->sock = (struct agw_sock){.fd = fd, .shared = true, .tcp = AGW_TCP_CONN};
 	c->from = *from;
 	c->heard_ms = env->now_ms;

@@ -18,8 +18,8 @@
 #include "agw/relay/stream.h"
 
 #define AGW_TCP_IDENTIFY_MS 5000
-#define AGW_TCP_UNKNOWN     64 /* not identified yet, per worker; a new one replaces the oldest */
-#define AGW_TCP_PER_SOURCE  16 /* of them, of one IP address */
+#define AGW_TCP_UNKNOWN     64 /* not identified yet, per worker */
+#define AGW_TCP_PER_SOURCE  16 /* of them, of one IPv4 address or IPv6 /64 */
 #define AGW_TCP_PER_LEG     4
 
 struct agw_leg;
