@@ -36,15 +36,19 @@ static struct agw_port_pool *ports_of(struct agw_pool *p, const char *realm)
 /* One of the worker's own for all streams; only the families asked for. */
 static enum gw_err borrow_access(const struct agw_shared_port *from, struct agw_slot *s)
 {
+	unsigned wanted = s->params.access.families;
+
+	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
+		if ((wanted & AGW_FAMILY_BIT(f)) != 0 && from->lease.fds[f] < 0)
+			return GW_ERR_UNSUPPORTED;
+	}
 	s->shared = true;
 	s->shared_port = (unsigned)(from - s->media->worker->shared);
 	s->media->shared_taken |= 1U << s->shared_port;
 	s->access_lease = from->lease;
 	for (int f = 0; f < AGW_FAMILY_COUNT; f++) {
-		if ((s->params.access.families & AGW_FAMILY_BIT(f)) == 0)
+		if ((wanted & AGW_FAMILY_BIT(f)) == 0)
 			s->access_lease.fds[f] = -1;
-		else if (s->access_lease.fds[f] < 0)
-			return GW_ERR_UNSUPPORTED;
 	}
 	return GW_OK;
 }

@@ -18,6 +18,7 @@
 /* Shared access ports of each worker (access.shared_ports); most tests run with none and one. */
 static uint16_t shared_ports;
 static bool ice_tcp; /* ice.tcp: passive */
+static bool v4_only; /* the access realm, also where there is IPv6 */
 
 struct peer { /* the core's RTP endpoint */
 	int rtp;
@@ -162,7 +163,7 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	realms[0].shared_ports = shared_ports;
 	realms[0].ice_tcp = ice_tcp;
 	realm(&realms[1], "core", 43100, 43199);
-	if (has_v6())
+	if (!v4_only && has_v6())
 		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
 	assert_int_equal(agw_pool_new(&b->pool, &cfg, &cbs, b), GW_OK);
 	assert_int_equal(agw_media_new(&b->media, b->pool, OWNER, "ctx=test"), GW_OK);

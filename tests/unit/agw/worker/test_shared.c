@@ -3,6 +3,8 @@
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/worker_bench.h"
 
+#include <errno.h>
+
 #define FLOOD 3000U
 
 static struct agw_media *second;
@@ -108,6 +110,10 @@ static void test_a_released_stream_is_a_stranger_the_other_goes_on(void **state)
 	assert_true(agw_udp_send(other.fd, NULL, check, n));
 	await_drops(b, before + 2);
 	exchange_rtp(b, 3);
+	/* not even a refusal: our own DTLS alert of the release is all there is */
+	while (recv(other.fd, check, sizeof(check), MSG_DONTWAIT) > 0)
+		assert_int_equal(check[0], 21);
+	assert_int_equal(errno, EAGAIN);
 	wic_close(&other);
 	wic_close(&b->wic);
 }
@@ -222,6 +228,75 @@ static void test_streams_of_one_call_have_ports_of_their_own(void **state)
 	assert_int_not_equal(port[1], port[2]);
 }
 
+/* A call whose family the shared port has not leaves it to those that come after. */
+static void test_a_refused_stream_leaves_the_shared_port_free(void **state)
+{
+	struct bench *b = *state;
+	struct agw_stream_params p;
+	struct agw_stream_local local;
+	const char *field = NULL;
+	struct wic other;
+
+	REQ("IQ-02", "RTP-21");
+	agw_stream_params_init(&p, 1);
+	(void)snprintf(p.access.realm, AGW_REALM_NAME_MAX, "access");
+	(void)snprintf(p.core.realm, AGW_REALM_NAME_MAX, "core");
+	p.access.families = AGW_FAMILY_BIT(AGW_FAMILY_V6);
+	assert_int_equal(agw_media_add(b->media, &p, 1, &local, NULL, &field), GW_ERR_UNSUPPORTED);
+	assert_string_equal(field, "access.families");
+	reserve(b);
+	add_second(b, &other, &local);
+	assert_true(gw_addr_eq(&local.access[AGW_FAMILY_V4], &b->local.access[AGW_FAMILY_V4]));
+	wic_close(&other);
+}
+
+static int without_v6(void **state)
+{
+	v4_only = true;
+	return one_worker(state);
+}
+
+static int with_v6(void **state)
+{
+	v4_only = false;
+	return teardown(state);
+}
+
+static int two_ports(void **state)
+{
+	shared_ports = 2;
+	return one_worker(state);
+}
+
+static int one_port(void **state)
+{
+	shared_ports = 1;
+	return teardown(state);
+}
+
+/* Media goes by address and port: who were let in at the wrong door would be heard there alone. */
+static void test_a_check_at_the_other_shared_port_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct agw_stream_local local;
+	struct wic other;
+
+	REQ("ICE-11", "ICE-16");
+	connect_call(b);
+	add_second(b, &other, &local); /* they take turns */
+	assert_false(gw_addr_eq(&local.access[AGW_FAMILY_V4], &b->local.access[AGW_FAMILY_V4]));
+	wic_aim(&other, &b->local.access[AGW_FAMILY_V4]);
+	assert_int_equal(wic_check(&other, local.ufrag, local.pwd, true), 401);
+	await_drops(b, 1);
+	assert_int_equal(b->seen[AGW_EV_ICE_CONNECTED], 1);
+	wic_aim(&other, &local.access[AGW_FAMILY_V4]);
+	assert_int_equal(wic_check(&other, local.ufrag, local.pwd, true), 0);
+	assert_true(await(b, &b->seen[AGW_EV_ICE_CONNECTED], 2));
+	exchange_rtp(b, 3);
+	wic_close(&other);
+	wic_close(&b->wic);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, one_worker, teardown)
 
 int main(void)
@@ -233,6 +308,10 @@ int main(void)
 	    T(test_a_flood_of_strangers_is_dropped_whole_and_hardly_answered),
 	    T(test_video_keeps_its_own_marking_on_the_port_of_audio),
 	    T(test_streams_of_one_call_have_ports_of_their_own),
+	    cmocka_unit_test_setup_teardown(test_a_refused_stream_leaves_the_shared_port_free,
+					    without_v6, with_v6),
+	    cmocka_unit_test_setup_teardown(test_a_check_at_the_other_shared_port_is_refused,
+					    two_ports, one_port),
 	};
 
 	shared_ports = 1;
