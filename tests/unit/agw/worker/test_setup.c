@@ -263,8 +263,12 @@ static void test_a_new_association_replaces_the_keys(void **state)
 {
 	struct bench *b = *state;
 	struct agw_stream_change ch = {.new_dtls = true};
+	const uint8_t payload[] = "under way when the keys changed";
 	struct wic fresh;
 	struct wic old;
+	uint64_t until;
+	uint8_t pkt[100], buf[300];
+	size_t n;
 
 	REQ("DTLS-20", "SRTP-11");
 	connect_call(b);
@@ -281,7 +285,18 @@ static void test_a_new_association_replaces_the_keys(void **state)
 	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 2));
 	assert_int_equal(b->last[AGW_EV_DTLS_ESTABLISHED].value, AGW_SRTP_AEAD_AES_128_GCM);
 	old = b->wic;
+	/* For two seconds what the WIC sent under the old keys is still good, then no more. */
+	n = wic_make_rtp(pkt, 8, b->up_seq++, 0x11111111, payload, sizeof(payload));
+	wic_send_rtp(&old, pkt, n);
+	assert_int_equal(wic_recv_raw(b->peer.rtp, buf, sizeof(buf), WIC_LIMIT_MS), n);
+	assert_memory_equal(buf, pkt, n);
 	b->wic = fresh;
+	exchange_rtp(b, 2);
+	for (until = wic_now_ms() + 2200; wic_now_ms() < until;)
+		(void)poll(NULL, 0, 100);
+	n = wic_make_rtp(pkt, 8, b->up_seq++, 0x11111111, payload, sizeof(payload));
+	wic_send_rtp(&old, pkt, n);
+	AWAIT_STAT(b, up.drops[AGW_DROP_AUTH], 1);
 	exchange_rtp(b, 2);
 	b->wic = old;
 	wic_close(&fresh);
