@@ -131,32 +131,74 @@ static void test_a_value_from_a_peer_cannot_start_a_log_line(void **state)
 	(void)close(fds[1]);
 }
 
-static void test_a_full_pipe_holds_nobody_up_and_is_told_afterwards(void **state)
+#define LINES_LOST 30000 /* more than pipe and backlog hold */
+
+/* All there is to read till this event, *n octets. */
+static char *read_till(int fd, const char *event, size_t *n)
 {
-	char buf[16384];
-	size_t octets = 0, lines = 0, told = 0;
+	size_t room = 8U << 20;
+	char *buf = malloc(room);
+
+	assert_non_null(buf);
+	*n = 0;
+	buf[0] = '\0';
+	do {
+		ssize_t got = read(fd, buf + *n, room - *n - 1);
+
+		assert_true(got > 0);
+		buf[*n + (size_t)got] = '\0';
+		*n += (size_t)got;
+	} while (strstr(buf + (*n > 65536 + 200 ? *n - 65536 - 200 : 0), event) == NULL);
+	return buf;
+}
+
+static void test_a_burst_is_written_as_the_reader_reads(void **state)
+{
+	unsigned expected = 0;
+	char *buf, *at;
+	size_t n;
 	int fds[2];
-	ssize_t n;
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
 	assert_int_equal(fcntl(fds[1], F_SETPIPE_SZ, 8192), 8192);
 	gw_log_set_fd(fds[1]);
-	for (unsigned i = 0; i < 1000; i++) /* nobody reads: would wait for ever */
-		GW_LOG(GW_LOG_INFO, "full", "i=%u", i);
-	n = read(fds[0], buf, sizeof(buf) - 1);
-	assert_true(n > 0);
-	for (ssize_t i = 0; i < n; i++)
-		lines += buf[i] == '\n';
-	assert_in_range(lines, 1, 999);
-	GW_LOG(GW_LOG_INFO, "again", "i=%u", 0U);
-	octets = (size_t)read(fds[0], buf, sizeof(buf) - 1);
-	buf[octets] = '\0';
+	for (unsigned i = 0; i < 5000; i++) /* half a megabyte, and nobody reads yet */
+		GW_LOG(GW_LOG_INFO, "burst", "i=%u", i);
+	GW_LOG(GW_LOG_INFO, "over", "i=%u", 0U);
+	buf = read_till(fds[0], "event=over", &n);
+	for (at = buf; (at = strstr(at, "event=burst i=")) != NULL; at++)
+		assert_int_equal(strtoul(at + strlen("event=burst i="), NULL, 10), expected++);
+	assert_int_equal(expected, 5000);
 	gw_log_set_fd(2);
-	assert_int_equal(
-	    sscanf(strstr(buf, "event=log.dropped"), "event=log.dropped lines=%zu", &told), 1);
-	assert_int_equal(lines + told, 1000);
-	assert_non_null(strstr(buf, "event=again"));
+	free(buf);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void test_a_full_pipe_holds_nobody_up_and_is_told_afterwards(void **state)
+{
+	char buf[65536];
+	char *at = NULL;
+	size_t lost = 0;
+	int fds[2];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	gw_log_set_fd(fds[1]);
+	for (unsigned i = 0; i < LINES_LOST; i++) /* nobody reads: would wait for ever */
+		GW_LOG(GW_LOG_INFO, "full", "i=%u", i);
+	while (at == NULL) { /* a reader comes: with room there is again a line, and it tells */
+		n = read(fds[0], buf, sizeof(buf) - 1);
+		assert_true(n > 0);
+		buf[n] = '\0';
+		at = strstr(buf, "event=log.dropped lines=");
+		GW_LOG(GW_LOG_INFO, "again", "i=%u", 0U);
+	}
+	assert_int_equal(sscanf(at, "event=log.dropped lines=%zu", &lost), 1);
+	assert_in_range(lost, 1, LINES_LOST - 1);
+	gw_log_set_fd(2);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 }
@@ -247,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(test_ring_keeps_order_between_two_threads),
 	    cmocka_unit_test(test_full_ring_refuses_and_loses_nothing),
 	    cmocka_unit_test(test_a_value_from_a_peer_cannot_start_a_log_line),
+	    cmocka_unit_test(test_a_burst_is_written_as_the_reader_reads),
 	    cmocka_unit_test(test_a_full_pipe_holds_nobody_up_and_is_told_afterwards),
 	    cmocka_unit_test(test_a_stuck_journal_and_a_closed_one_hold_nobody_up),
 	    cmocka_unit_test(test_metrics_text_groups_families),
