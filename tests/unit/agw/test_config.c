@@ -143,7 +143,7 @@ static void test_mistakes_name_their_key(void **state)
 	    {"access.listen_ip=::", "access"},
 	    {"iq.listen=7070x", "iq.listen"},
 	    {"media.ring_slots=100", "media.ring_slots"},
-    {"media.resend_packets=100", "media.resend_packets"},
+	    {"media.resend_packets=100", "media.resend_packets"},
 	    {"dtls.fp_hashes=md5", "dtls.fp_hashes"},
 	    {"srtp.profiles=NULL_CIPHER", "srtp.profiles"},
 	};
