@@ -60,26 +60,28 @@ void iq_audit_stop(struct cscf_iq_link *link)
 	link->audit_timer = NULL;
 }
 
-/* The list is complete: contexts of ours on that AGW that it did not name are gone. */
+/*
+ * The list is complete: contexts of ours on that AGW that it did not name are gone. A call told of
+ * its loss may release others, so those are first collected by their handles.
+ */
 static void lose_unlisted(struct cscf_iq_link *link)
 {
 	struct cscf_iq *iq = link->iq;
+	gw_handle *lost = calloc(link->n_ctx + 1, sizeof(*lost));
 	uint64_t now = iq_now_ms();
-	bool again;
+	struct iq_ctx *ctx;
+	size_t n = 0;
 
-	do {
-		struct iq_ctx *ctx, *tmp;
-
-		again = false;
-		HASH_ITER (hh, iq->ctx_by_id, ctx, tmp)
-			if (ctx->link == link && !ctx->reserving &&
-			    ctx->audit_gen != link->audit_gen &&
-			    now - ctx->since_ms > IQ_AUDIT_GRACE_S * 1000U) {
-				iq_ctx_lost(ctx, "unknown to the AGW");
-				again = true;
-				break;
-			}
-	} while (again);
+	if (lost == NULL)
+		return; /* the next audit will find them */
+	DL_FOREACH (link->ctxs, ctx)
+		if (!ctx->reserving && ctx->audit_gen != link->audit_gen &&
+		    now - ctx->since_ms > IQ_AUDIT_GRACE_S * 1000U)
+			lost[n++] = ctx->self;
+	for (size_t i = 0; i < n; i++)
+		if ((ctx = gw_handle_find(iq->ctx_table, lost[i])) != NULL)
+			iq_ctx_lost(ctx, "unknown to the AGW");
+	free(lost);
 }
 
 static void compare(struct iq_ctx *ctx, const IqContextInfo *info)

@@ -11,7 +11,8 @@
  *   connection ended, and now refused        nobody is there: gone, at once
  *   connection ended without a Goodbye,
  *   and no other within three heartbeats     its host has gone with it
- *   silence, or a Goodbye                    it may live, and its media: T_agwdead
+ *   silence, even if refused thereafter
+ *   (a firewall's REJECT), or a Goodbye      it may live, and its media: T_agwdead
  * Not here: which requests are under way (txn.c), which AGW gets a call (agw_pool.c).
  * Thread: the cscf loop. Spec: calls-and-media 5.3 Hello, Heartbeat; IQ-14, IQ-17.
  */
@@ -233,7 +234,7 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	}
 	link->state = IQ_LINK_UP;
 	link->backoff_ms = 0;
-	link->dead = link->closed = false;
+	link->dead = link->closed = link->ended = false;
 	link->beat_ms = (uint32_t)link->iq->cfg.heartbeat;
 	if (ack->heartbeat_interval_ms > link->beat_ms &&
 	    ack->heartbeat_interval_ms <= IQ_HEARTBEAT_MAX_MS)
@@ -266,6 +267,7 @@ static bool on_envelope(struct cscf_iq_link *link, const IqEnvelope *env)
 			iq_ctx_lose_link(link, "AGW out of service");
 		break;
 	case IQ_BODY(GOODBYE):
+		link->ended = true;
 		iq_link_fail(link,
 			     env->goodbye->error != NULL ? env->goodbye->error->detail : "goodbye");
 		break;
@@ -354,10 +356,12 @@ static void lost(struct cscf_iq_link *link, int error, const char *why)
 {
 	bool refused = link->state == IQ_LINK_CONNECTING && error == ECONNREFUSED;
 
+	/* A process that ends closes its connections (FIN or RST); one that is cut off does not. */
 	if (link->state == IQ_LINK_UP)
-		link->closed = true;
+		link->closed = link->ended =
+		    error != ETIMEDOUT && error != EHOSTUNREACH && error != ENETUNREACH;
 	iq_link_fail(link, why);
-	if (refused && event_pending(link->dead_timer, EV_TIMEOUT, NULL)) {
+	if (refused && link->ended && event_pending(link->dead_timer, EV_TIMEOUT, NULL)) {
 		event_del(link->dead_timer);
 		on_dead(-1, 0, link);
 	}

@@ -95,6 +95,7 @@ struct cscf_iq_link {
 	bool duplicate;   /* another link reaches the same AGW */
 	bool dead;        /* given up: its contexts were told */
 	bool closed;      /* the AGW's end of the connection ended without a Goodbye */
+	bool ended;       /* the AGW's end said so, by FIN, RST or Goodbye: not mere silence */
 	uint32_t beat_ms; /* between heartbeats, the slower of both ends */
 	unsigned timeouts_in_a_row;
 	/* what the AGW said */
@@ -107,7 +108,9 @@ struct cscf_iq_link {
 	/* audit under way */
 	struct event *audit_timer; /* owned */
 	uint32_t audit_gen;
-	size_t n_ctx; /* contexts of ours on it */
+	size_t n_ctx;        /* contexts of ours on it */
+	struct iq_ctx *ctxs; /* those, so that losing them costs nothing of the others'; utlist */
+	struct iq_txn *txns; /* requests under way there; utlist */
 };
 
 struct iq_ctx {
@@ -118,9 +121,11 @@ struct iq_ctx {
 	struct cscf_iq_link *link; /* borrowed: a link with contexts is not freed */
 	bool reserving;            /* its first Reserve is not answered yet */
 	uint64_t since_ms;
-	uint32_t audit_gen; /* last audit of its AGW that listed it */
-	uint64_t rev;       /* as the last reply told; 0 = not known */
-	uint64_t last_txn;  /* the last request about it */
+	uint32_t audit_gen;         /* last audit of its AGW that listed it */
+	uint64_t rev;               /* as the last reply told; 0 = not known */
+	uint64_t last_txn;          /* the last request about it */
+	size_t n_txns;              /* its transactions that end with it */
+	struct iq_ctx *prev, *next; /* of link->ctxs */
 };
 
 enum iq_op {
@@ -143,7 +148,8 @@ struct iq_txn {
 	uint32_t tag;
 	cscf_iq_done_fn *done; /* NULL: nobody waits */
 	struct cscf_iq_link *link;
-	uint8_t *frame; /* owned: as sent, for the resend */
+	struct iq_txn *prev, *next; /* of link->txns */
+	uint8_t *frame;             /* owned: as sent, for the resend */
 	size_t frame_n;
 	struct event *timer; /* owned */
 	unsigned sent;

@@ -70,6 +70,7 @@ static void forget(struct cscf_iq *iq, struct iq_ctx *ctx)
 	iq_txn_forget_ctx(iq, ctx->self);
 	gw_handle_del(iq->ctx_table, ctx->self);
 	HASH_DEL(iq->ctx_by_id, ctx);
+	DL_DELETE(ctx->link->ctxs, ctx);
 	ctx->link->n_ctx--;
 	gw_metric_dec(&cscf_iq_metrics[IQ_M_CONTEXTS]);
 	free(ctx);
@@ -77,8 +78,10 @@ static void forget(struct cscf_iq *iq, struct iq_ctx *ctx)
 
 void iq_ctx_move(struct iq_ctx *ctx, struct cscf_iq_link *link)
 {
+	DL_DELETE(ctx->link->ctxs, ctx);
 	ctx->link->n_ctx--;
 	ctx->link = link;
+	DL_APPEND(link->ctxs, ctx);
 	link->n_ctx++;
 }
 
@@ -97,21 +100,9 @@ void iq_ctx_lost(struct iq_ctx *ctx, const char *why)
 
 void iq_ctx_lose_link(struct cscf_iq_link *link, const char *why)
 {
-	struct cscf_iq *iq = link->iq;
-	bool again;
-
 	iq_txn_end_link(link, why);
-	do { /* a call told of its loss may release others: look anew each time */
-		struct iq_ctx *ctx, *tmp;
-
-		again = false;
-		HASH_ITER (hh, iq->ctx_by_id, ctx, tmp)
-			if (ctx->link == link) {
-				iq_ctx_lost(ctx, why);
-				again = true;
-				break;
-			}
-	} while (again);
+	while (link->ctxs != NULL) /* a call told of its loss may release others */
+		iq_ctx_lost(link->ctxs, why);
 }
 
 void iq_on_link_up(struct cscf_iq_link *link, bool new_boot)
@@ -192,6 +183,7 @@ enum gw_err cscf_iq_reserve(struct cscf_iq *iq, gw_handle *out, gw_handle call, 
 	ctx->link = link;
 	ctx->reserving = true;
 	ctx->since_ms = iq_now_ms();
+	DL_APPEND(link->ctxs, ctx);
 	link->n_ctx++;
 	HASH_ADD(hh, iq->ctx_by_id, id, IQ_CTX_ID_LEN, ctx);
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_CONTEXTS]);

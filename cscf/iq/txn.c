@@ -28,8 +28,19 @@ static void trace(const struct iq_txn *t, struct cscf_iq_trace how)
 	iq->cbs.on_trace(iq->arg, t->call, &how);
 }
 
+/* A Release outlives its context; a look is about what there was. */
+static bool ends_with_ctx(const struct iq_txn *t)
+{
+	return t->op != IQ_OP_RELEASE && t->op != IQ_OP_LOOK;
+}
+
 static void free_txn(struct iq_txn *t)
 {
+	struct iq_ctx *ctx = ends_with_ctx(t) ? gw_handle_find(t->iq->ctx_table, t->ctx) : NULL;
+
+	if (ctx != NULL)
+		ctx->n_txns--;
+	DL_DELETE(t->link->txns, t);
 	HASH_DEL(t->iq->txns, t);
 	gw_metric_dec(&cscf_iq_metrics[IQ_M_TXNS]);
 	if (t->timer != NULL)
@@ -126,7 +137,9 @@ static bool try_other_agw(struct iq_txn *t)
 	iq_trace(IQ_TX, link->addr_text, env, t->frame_n);
 	iq_envelope_free(env);
 	iq_ctx_move(ctx, link);
+	DL_DELETE(t->link->txns, t);
 	t->link = link;
+	DL_APPEND(link->txns, t);
 	t->tried[t->n_tried++] = link;
 	t->sent = 0;
 	wait = t->deadline_ms - now;
@@ -213,6 +226,9 @@ enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelo
 	if (err != GW_OK)
 		goto fail;
 	HASH_ADD(hh, iq->txns, id, sizeof(t->id), t);
+	DL_APPEND(link->txns, t);
+	if (p->ctx != NULL && ends_with_ctx(t))
+		p->ctx->n_txns++;
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_TXNS]);
 	gw_metric_inc(&cscf_iq_metrics[counter[p->op]]);
 	if (p->op == IQ_OP_RESERVE) {
@@ -351,29 +367,21 @@ void iq_txn_on_link_up(struct cscf_iq_link *link, bool new_boot)
 
 void iq_txn_end_link(struct cscf_iq_link *link, const char *why)
 {
-	struct cscf_iq *iq = link->iq;
-	bool again;
-
-	/* An owner told of a failure may start or end others: look anew each time. */
-	do {
-		struct iq_txn *t, *tmp;
-
-		again = false;
-		HASH_ITER (hh, iq->txns, t, tmp)
-			if (t->link == link && !try_other_agw(t)) {
-				fail(t, GW_ERR_GONE, why);
-				again = true;
-				break;
-			}
-	} while (again);
+	/* Either takes it off the list; an owner told of a failure may start or end others. */
+	while (link->txns != NULL)
+		if (!try_other_agw(link->txns))
+			fail(link->txns, GW_ERR_GONE, why);
 }
 
 void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx)
 {
+	const struct iq_ctx *owner = gw_handle_find(iq->ctx_table, ctx);
 	struct iq_txn *t, *tmp;
 
-	HASH_ITER (hh, iq->txns, t, tmp)
-		if (t->ctx == ctx && t->op != IQ_OP_RELEASE && t->op != IQ_OP_LOOK)
+	if (owner == NULL || owner->n_txns == 0) /* as a rule: nobody else's are walked */
+		return;
+	DL_FOREACH_SAFE (owner->link->txns, t, tmp)
+		if (t->ctx == ctx && ends_with_ctx(t))
 			free_txn(t);
 }
 
