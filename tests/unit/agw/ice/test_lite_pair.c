@@ -172,6 +172,32 @@ static void test_a_recorded_check_from_elsewhere_moves_nothing(void **state)
 	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &thief));
 }
 
+/* ice.first_valid_pair: the first pair that works is used before any nomination; one moves it. */
+static void test_the_first_valid_pair_may_do_until_there_is_a_nomination(void **state)
+{
+	static const struct agw_ice_cbs cbs = {.send = on_send, .on_event = on_event};
+	struct bench *b = *state;
+	struct agw_ice_cfg cfg = {.local = b->creds,
+				  .timeout_ms = 20000,
+				  .consent_timeout_ms = 30000,
+				  .first_valid_pair = true};
+	struct gw_addr first = from(5000), second = from(5001);
+
+	REQ("ICE-15");
+	assert_int_equal(check(b, 5000, 0, 1), AGW_ICE_GOOD);
+	assert_null(agw_ice_selected(b->ice)); /* not by default */
+	agw_ice_free(b->ice);
+	assert_int_equal(agw_ice_lite_new(&b->ice, &cfg, &cbs, b), GW_OK);
+	agw_ice_set_remote(b->ice, REMOTE, "remotepasswordremotepass");
+	assert_int_equal(check(b, 5000, 0, 2), AGW_ICE_GOOD);
+	assert_non_null(agw_ice_selected(b->ice));
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &first));
+	assert_int_equal(check(b, 5001, 0, 3), AGW_ICE_GOOD);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &first));
+	assert_int_equal(check(b, 5001, USE, 4), AGW_ICE_GOOD);
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &second));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -184,6 +210,7 @@ int main(void)
 	    T(test_without_nomination_in_time_ice_fails_once),
 	    T(test_nomination_in_time_ends_the_wait),
 	    T(test_a_recorded_check_from_elsewhere_moves_nothing),
+	    T(test_the_first_valid_pair_may_do_until_there_is_a_nomination),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,21 +33,22 @@ static void connect_lite(struct bench *b)
 static void test_the_default_candidate_is_the_pair_without_a_check(void **state)
 {
 	struct bench *b = *state;
-	struct agw_ice_peer peer = {.lite = true, .n_cands = 4};
+	struct agw_ice_peer peer = {.lite = true, .n_cands = 5};
 	struct gw_addr stranger;
 
 	REQ("ICE-19");
-	/* another component's, nobody's, everybody's; then the first that counts */
+	/* another component's, nobody's, everybody's, no port; then the first that counts */
 	peer.cands[0] = cand("192.0.2.1", 4000, 2);
 	peer.cands[1] = cand("0.0.0.0", 4000, 1);
 	peer.cands[2] = cand("224.0.0.1", 4000, 1);
-	peer.cands[3] = cand("192.0.2.1", PORT, 1);
+	peer.cands[3] = cand("192.0.2.1", 0, 1);
+	peer.cands[4] = cand("192.0.2.1", PORT, 1);
 	meet(b, &peer);
 	assert_non_null(agw_ice_selected(b->ice));
-	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &peer.cands[3].addr));
+	assert_true(gw_addr_eq(&agw_ice_selected(b->ice)->remote, &peer.cands[4].addr));
 	assert_int_equal(b->events[AGW_ICE_EV_CONNECTED], 1);
 	/* believed from there and nowhere else */
-	assert_true(agw_ice_is_valid_source(b->ice, 0, &peer.cands[3].addr));
+	assert_true(agw_ice_is_valid_source(b->ice, 0, &peer.cands[4].addr));
 	stranger = cand("192.0.2.1", PORT + 1, 1).addr;
 	assert_false(agw_ice_is_valid_source(b->ice, 0, &stranger));
 	assert_int_equal(b->asked, 0); /* a lite agent checks nothing */

@@ -150,9 +150,38 @@ static void test_from_a_connected_peer(void **state)
 	assert_int_equal(agw_udp_in_room(e->in), AGW_UDP_BATCH - 3);
 }
 
+/* What is longer than a path takes is fragmented, in both families; what is longer than a buffer is
+ * known to be. */
+static void test_the_network_may_fragment(void **state)
+{
+	static const struct {
+		const char *ip;
+		int level, option, off;
+	} t[] = {{"127.0.0.1", IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT},
+		 {"::1", IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT}};
+
+	(void)state;
+	REQ("RTP-22");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct gw_addr any;
+		int fd, is = -1;
+		socklen_t len = sizeof(is);
+
+		assert_int_equal(gw_addr_parse_ip(&any, t[i].ip, 0), GW_OK);
+		if (agw_udp_open(&fd, &any) != GW_OK) {
+			assert_int_equal(i, 1); /* a machine without IPv6 */
+			continue;
+		}
+		assert_int_equal(getsockopt(fd, t[i].level, t[i].option, &is, &len), 0);
+		assert_int_equal(is, t[i].off);
+		(void)close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_network_may_fragment),
 	    cmocka_unit_test_setup_teardown(test_a_batch_of_several_sockets, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_refused_harms_no_other, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_full_batch_makes_room_for_itself, setup,

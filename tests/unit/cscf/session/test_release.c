@@ -10,7 +10,7 @@
 
 static void test_no_agw(void **state)
 {
-	REQ("CALL-37", "REL-05");
+	REQ("CALL-37", "REL-05", "RTP-21");
 	gw_handle h;
 
 	(void)state;
