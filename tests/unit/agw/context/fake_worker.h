@@ -29,6 +29,7 @@ static struct {
 	enum gw_err fail_apply;
 	const char *field;
 	unsigned medias;
+	const struct agw_media *last; /* that got streams */
 	char log_id[AGW_LOG_ID_MAX]; /* of the last one */
 	unsigned adds;
 	unsigned applies;
@@ -111,6 +112,7 @@ enum gw_err agw_media_add(struct agw_media *m, const struct agw_stream_params *p
 		if (gw_addr_parse_ip(&locals[i].core_rtp, "192.0.2.9", fake.next_port++) != GW_OK)
 			return GW_ERR_INVAL;
 		m->params[m->n] = params[i];
+		fake.last = m;
 		m->local[m->n++] = locals[i];
 		fake.living++;
 	}

@@ -128,6 +128,40 @@ static void test_limit_of_contexts(void **state)
 	assert_int_equal(reserve_as(f, "e1", "e", &p, 1), GW_OK);
 }
 
+/* limits.contexts_per_controller: one cannot take what the others need. */
+static void test_limit_of_contexts_of_one_controller(void **state)
+{
+	const struct agw_context_cfg cfg = {
+	    .max_contexts = 4, .max_per_controller = 1, .reserve_ttl_ms = 60000};
+	struct fixture *f = start(&cfg);
+	struct agw_ctx_patch p = patch(1);
+
+	(void)state;
+	assert_int_equal(reserve_as(f, "e1", "a", &p, 1), GW_OK);
+	assert_int_equal(reserve_as(f, "e1", "b", &p, 1), GW_ERR_LIMIT);
+	assert_int_equal(f->fault.code, AGW_CTX_NO_CONTEXTS);
+	assert_int_equal(reserve_as(f, "e2", "b", &p, 1), GW_OK);
+	assert_int_equal(teardown((void *[]){f}), 0);
+}
+
+/* rtcp.early: false keeps RTCP back until media may pass. */
+static void test_without_early_rtcp_its_gates_wait(void **state)
+{
+	const struct agw_context_cfg late = {.max_contexts = 4, .reserve_ttl_ms = 60000};
+	const struct agw_context_cfg cfgs[] = {late, plain};
+
+	(void)state;
+	REQ("RTP-04");
+	for (int early = 0; early < 2; early++) {
+		struct fixture *f = start(&cfgs[early]);
+
+		reserve(f, "a", 1);
+		assert_int_equal(fake.last->params[0].rtcp_gate_up, early);
+		assert_int_equal(fake.last->params[0].rtcp_gate_down, early);
+		assert_int_equal(teardown((void *[]){f}), 0);
+	}
+}
+
 static void test_limit_of_streams(void **state)
 {
 	struct fixture *f = *state;
@@ -374,6 +408,8 @@ int main(void)
 	    T(test_reserve_adds_streams_to_a_context),
 	    T(test_failed_reserve_leaves_nothing),
 	    T(test_limit_of_contexts),
+	    cmocka_unit_test(test_limit_of_contexts_of_one_controller),
+	    cmocka_unit_test(test_without_early_rtcp_its_gates_wait),
 	    T(test_limit_of_streams),
 	    T(test_release_brings_the_counters),
 	    T(test_streams_that_come_back_at_the_last_moment_end_the_context_once),

@@ -212,6 +212,27 @@ static void test_padding_only_probes_stay_here(void **state)
 	wic_close(&b->wic);
 }
 
+static int setup_padding(void **state)
+{
+	return bench_start(state,
+			   (struct agw_pool_cfg){.n_workers = 2, .relay_padding_only = true});
+}
+
+/* rtp.relay_padding */
+static void test_padding_only_probes_pass_where_the_core_wants_them(void **state)
+{
+	struct bench *b = *state;
+	uint8_t probe[32] = {0xa0, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7}, got[100];
+
+	REQ("RTP-11");
+	connect_call(b);
+	probe[31] = 20;
+	wic_send_rtp(&b->wic, probe, sizeof(probe));
+	assert_int_equal(wic_recv_raw(b->peer.rtp, got, sizeof(got), WIC_LIMIT_MS), sizeof(probe));
+	assert_memory_equal(got, probe, sizeof(probe));
+	wic_close(&b->wic);
+}
+
 static void test_silence_of_a_side_is_told_and_its_end_too(void **state)
 {
 	struct bench *b = *state;
@@ -350,6 +371,8 @@ int main(void)
 	    T(test_header_extensions_do_not_reach_the_core),
 	    T(test_header_extensions_that_may_stay_get_the_ids_of_the_other_leg),
 	    T(test_padding_only_probes_stay_here),
+	    cmocka_unit_test_setup_teardown(test_padding_only_probes_pass_where_the_core_wants_them,
+					    setup_padding, teardown),
 	    T(test_silence_of_a_side_is_told_and_its_end_too),
 	    T(test_a_burst_arrives_whole_and_in_order_both_ways),
 	    T(test_access_over_ipv6_core_over_ipv4),
