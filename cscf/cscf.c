@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "cscf/drain.h"
 #include "cscf/sip/ws_link.h"
 
 #include <event2/event.h>
@@ -70,6 +71,13 @@ static bool is_emergency(void *arg, const struct cscf_sip_msg *req,
 	return cscf_emergency_is(c->emergency, req, flow);
 }
 
+static bool comes_back(void *arg, const struct cscf_sip_msg *req)
+{
+	const struct cscf *c = arg;
+
+	return c->drain_open && cscf_registrar_comes_back(c->registrar, req);
+}
+
 static bool admit_emergency(void *arg, const struct cscf_sip_msg *req,
 			    const struct cscf_sip_flow *flow)
 {
@@ -92,6 +100,7 @@ static const struct cscf_sip_stack_cbs stack_cbs = {
     .on_server_done = on_server_done,
     .on_flow_closed = on_flow_closed,
     .is_emergency = is_emergency,
+    .comes_back = comes_back,
     .admit_emergency = admit_emergency,
     .on_wire = on_wire,
 };
@@ -103,6 +112,7 @@ static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle a
 
 	if (c->session != NULL)
 		cscf_session_on_reg_event(c->session, event, assoc, old_conn, conn);
+	cscf_drain_flow_changed(c);
 }
 
 static bool has_dialogs(void *arg, gw_handle assoc)

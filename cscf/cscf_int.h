@@ -41,6 +41,8 @@ struct cscf {
 	struct event *poll;
 	struct event *drain_tick;
 	bool draining;
+	bool drain_open;      /* new WebSockets are taken: a call waits for its WIC */
+	uint64_t drain_since; /* the first connection that came while that was so; 0 = none */
 	bool drain_told;      /* at the last tick nobody idle was left */
 	int64_t drain_credit; /* thousandths of a WebSocket */
 	enum ending ending;

@@ -54,6 +54,8 @@ static size_t tell(struct cscf *c, size_t most)
 		return 0;
 	while (told < most && (w = cscf_ws_conn_next(c->listener, &cursor)) != NULL) {
 		id = cscf_ws_conn_id(w);
+		if (c->drain_open && id >= c->drain_since) /* about to register, maybe */
+			continue;
 		if (bsearch(&id, busy, n, sizeof(*busy), by_id) != NULL)
 			continue;
 		cscf_ws_conn_close(w, end ? CSCF_WS_GOING_AWAY : CSCF_WS_SERVICE_RESTART,
@@ -72,12 +74,25 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	cscf_drain_flow_changed(c);
 	c->drain_credit += c->cfg->ws_drain_rate * TICK_MS;
 	most = (size_t)(c->drain_credit / 1000);
 	if (most == 0)
 		return;
 	c->drain_credit %= 1000;
 	c->drain_told = tell(c, most) < most;
+}
+
+void cscf_drain_flow_changed(struct cscf *c)
+{
+	bool open = c->draining && cscf_session_waits_for_wic(c->session);
+
+	if (!c->draining || open == c->drain_open)
+		return;
+	c->drain_open = open;
+	c->drain_since = cscf_ws_listener_next_id(c->listener);
+	cscf_ws_listener_refuse(c->listener, !open);
+	GW_LOG(GW_LOG_INFO, "cscf.drain_open", "on=%d", (int)open);
 }
 
 void cscf_drain_set(struct cscf *c, bool on)
@@ -87,10 +102,11 @@ void cscf_drain_set(struct cscf *c, bool on)
 	GW_LOG(GW_LOG_INFO, "cscf.drain", "on=%d rate=%lld", (int)on,
 	       (long long)c->cfg->ws_drain_rate);
 	c->draining = on;
-	c->drain_told = false;
+	c->drain_told = c->drain_open = false;
 	c->drain_credit = 0;
 	cscf_sip_stack_drain(c->stack, on);
 	cscf_ws_listener_refuse(c->listener, on);
+	cscf_drain_flow_changed(c);
 	if (on && c->cfg->ws_drain_rate > 0)
 		(void)event_add(c->drain_tick, &tick);
 	else

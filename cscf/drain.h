@@ -7,6 +7,10 @@
  *   on ─> /readyz 503, new WebSockets and requests 503 ─> idle WebSockets close, by and by
  *   off ─> as before; who has gone has gone
  *
+ * While a call waits for its WIC (flow.grace) WebSockets are taken all the same: that call can go on
+ * nowhere else. A REGISTER of the instance it belongs to passes, all others get 503; who has come and
+ * not come back to a call is told to go when no call waits any more.
+ *
  * Who leaves because the operator said so gets 1012 (service restart), because the process ends
  * 1001 (going away). Spec: WS-35, REL-16. Thread: the cscf loop.
  */
@@ -22,6 +26,8 @@ struct cscf;
 enum gw_err cscf_drain_init(struct cscf *c) GW_MUST_CHECK;
 void cscf_drain_fini(struct cscf *c);
 void cscf_drain_set(struct cscf *c, bool on);
+/** An association lost its flow, got another, or ended: may WebSockets come? */
+void cscf_drain_flow_changed(struct cscf *c);
 /** Nobody without a call is left to be told, or nobody is told by ws.drain_rate. */
 bool cscf_drain_all_told(const struct cscf *c);
 

@@ -255,3 +255,32 @@ enum cscf_registrar_reach cscf_registrar_reach(struct cscf_registrar *r, struct 
 	a = request_uri.n == 0 ? reg_moved_find(r, conn) : NULL;
 	return a != NULL ? answer(a, out) : CSCF_REGISTRAR_UNKNOWN;
 }
+
+/* The first contact's +sip.instance, "" when there is none. */
+static void instance_of(const struct cscf_sip_msg *msg, char *out, size_t n)
+{
+	struct cscf_sip_name_addr na;
+	struct gw_slice value;
+
+	out[0] = '\0';
+	if (cscf_sip_msg_value_top(msg, "Contact", &value) &&
+	    cscf_sip_name_addr_parse(&na, value) == GW_OK && !na.star &&
+	    cscf_sip_param_get(na.params, "+sip.instance", &value))
+		(void)cscf_sip_unquote(value, out, n);
+}
+
+bool cscf_registrar_comes_back(const struct cscf_registrar *r, const struct cscf_sip_msg *msg)
+{
+	char instance[128];
+	struct reg_assoc *a;
+	uint32_t cursor = 0;
+
+	if (r->cbs == NULL || r->cbs->has_dialogs == NULL)
+		return false;
+	instance_of(msg, instance, sizeof(instance));
+	while (instance[0] != '\0' && (a = gw_handle_next(r->handles, &cursor)) != NULL)
+		if (!reg_assoc_is_live(a) && strcmp(a->instance, instance) == 0 &&
+		    r->cbs->has_dialogs(r->cbs_arg, a->handle))
+			return true;
+	return false;
+}

@@ -123,6 +123,12 @@ void cscf_registrar_clear_route(struct cscf_registrar *r, gw_handle assoc);
 /** Is this URI a registered IMPU of the association? (P-Called-Party-ID, ID-14) */
 bool cscf_registrar_has_impu(struct cscf_registrar *r, gw_handle assoc, struct gw_slice uri);
 
+/**
+ * Would this REGISTER, once the core accepts it, put an association that has lost its flow on a new
+ * connection, and does a call of it last (cbs.has_dialogs)? By what it says: nothing is proven.
+ */
+bool cscf_registrar_comes_back(const struct cscf_registrar *r, const struct cscf_sip_msg *msg);
+
 /* ---- which connection is behind a terminating request ------------------------------------ */
 
 enum cscf_registrar_reach {

@@ -356,6 +356,17 @@ size_t cscf_session_conns(const struct cscf_session *s, uint64_t *out, size_t ma
 	return n;
 }
 
+bool cscf_session_waits_for_wic(const struct cscf_session *s)
+{
+	uint32_t cursor = 0;
+	const struct call *c;
+
+	while ((c = gw_handle_next(s->calls, &cursor)) != NULL)
+		if (c->fsm.state != CALL_S_ENDED && c->conn == 0)
+			return true;
+	return false;
+}
+
 void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out)
 {
 	uint32_t cursor = 0;

@@ -132,6 +132,8 @@ struct cscf_session_counts {
 bool cscf_session_has_calls(const struct cscf_session *s, gw_handle assoc);
 /** The connections that have a call, some maybe twice. @return how many, at most max */
 size_t cscf_session_conns(const struct cscf_session *s, uint64_t *out, size_t max);
+/** Does an answered call wait for its WIC, whose connection is gone (flow.grace)? */
+bool cscf_session_waits_for_wic(const struct cscf_session *s);
 void cscf_session_counts(const struct cscf_session *s, struct cscf_session_counts *out);
 /** `call list`; new reference. */
 json_t *cscf_session_list(const struct cscf_session *s);

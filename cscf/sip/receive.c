@@ -243,6 +243,13 @@ static bool is_leaving(const struct cscf_sip_msg *req)
 	       cscf_sip_uint(value, UINT32_MAX, &expires) && expires == 0;
 }
 
+/* Who has a call here can go on with it nowhere else. */
+static bool comes_back(const struct cscf_sip_stack *s, const struct cscf_sip_msg *req)
+{
+	return cscf_sip_msg_method(req) == CSCF_SIP_REGISTER && s->cbs->comes_back != NULL &&
+	       s->cbs->comes_back(s->cbs_arg, req);
+}
+
 /* @return true: the request was refused and is gone (req and key consumed) */
 static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 			    const struct cscf_sip_flow *flow, char *key)
@@ -279,7 +286,7 @@ static bool refuse_by_rules(struct cscf_sip_stack *s, struct cscf_sip_msg *req,
 		return true;
 	}
 	if (s->draining && cscf_sip_msg_to_tag(req).n == 0 && !is_emergency(s, req, flow) &&
-	    !is_leaving(req)) {
+	    !is_leaving(req) && !comes_back(s, req)) {
 		char seconds[16];
 
 		snprintf(seconds, sizeof(seconds), "%u", cscf_sip_stack_retry_after(s));

@@ -131,6 +131,11 @@ struct cscf_sip_stack_cbs {
 	bool (*is_emergency)(void *arg, const struct cscf_sip_msg *req,
 			     const struct cscf_sip_flow *flow);
 	/**
+	 * During a drain: does this REGISTER bring back somebody who has a call here and lost his
+	 * connection? Cheap and without effects. NULL = nobody comes back.
+	 */
+	bool (*comes_back)(void *arg, const struct cscf_sip_msg *req);
+	/**
 	 * May one more emergency request of a WIC pass the limits? Asked once for each, not for
 	 * ACK, CANCEL and repeats. false: 503 without a transaction. NULL = all may.
 	 */

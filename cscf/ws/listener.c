@@ -338,6 +338,11 @@ void cscf_ws_listener_stop_accepting(struct cscf_ws_listener *l)
 	close_sockets(l);
 }
 
+uint64_t cscf_ws_listener_next_id(const struct cscf_ws_listener *l)
+{
+	return l->next_id;
+}
+
 void cscf_ws_listener_refuse(struct cscf_ws_listener *l, bool on)
 {
 	l->refusing = on;

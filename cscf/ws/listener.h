@@ -91,6 +91,8 @@ void cscf_ws_listener_stop_accepting(struct cscf_ws_listener *l);
 /** Answer every further handshake with 503 (a drain), or take them in again; nothing else changes.
  */
 void cscf_ws_listener_refuse(struct cscf_ws_listener *l, bool on);
+/** Connections that come from now on have this id or a higher one. */
+uint64_t cscf_ws_listener_next_id(const struct cscf_ws_listener *l);
 
 /** Stop accepting and start the closing handshake on every open connection (WS-35). */
 void cscf_ws_listener_drain(struct cscf_ws_listener *l, uint16_t code, const char *reason);

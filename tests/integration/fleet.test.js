@@ -296,3 +296,43 @@ test('drain of an eP-CSCF by command: no new ones, idle WICs leave one after the
 		assert.equal((await wic('again')).at, c.host);
 		await Promise.all([...open].map((w) => w.close({ abrupt: true })));
 	});
+
+test('a call whose WIC lost its connection during a drain: it comes back here, nobody else does [WS-35, DEREG-43]',
+	{ timeout: 60 * SECOND }, async () => {
+		const w = await wic('mobile');
+		const c = serving(w);
+		const url = fleet.wssUrl(c.index);
+		const call = await callOf(w);
+		const since = c.process.lines.length;
+
+		await c.ctl('drain');
+		await assert.rejects(WsClient.open(url, { user: 'early', origin: ORIGIN }), { status: 503 });
+		await w.close({ abrupt: true });
+		await c.logged('cscf.drain_open', { on: '1' }, { since });
+		// Another may connect, and gets no further.
+		const stranger = await WsClient.open(url, { user: 'stranger', origin: ORIGIN });
+		assert.equal((await stranger.register()).status, 503);
+		// The same user's other device has no call here.
+		const second = await WsClient.open(url, { user: 'mobile', origin: ORIGIN });
+		assert.equal((await second.register()).status, 503);
+		const again = await WsClient.open(url, { user: 'mobile', origin: ORIGIN });
+		Object.assign(again, { instance: w.instance, contactUri: w.contactUri });
+		const done = again.register();
+		const first = await core.next('REGISTER', { match: (m) => m.get('To').includes(':mobile@') });
+		core.challenge(first);
+		core.accept(await core.next('REGISTER', { callId: first.msg.callId }));
+		assert.equal((await done).status, 200);
+		// The door is shut again, who only waited behind it is told to go; the call goes on and ends in order.
+		await c.logged('cscf.drain_open', { on: '0' }, { since });
+		assert.equal((await stranger.ended()).code, 1012);
+		assert.equal((await second.ended()).code, 1012);
+		await assert.rejects(WsClient.open(url, { user: 'late', origin: ORIGIN }), { status: 503 });
+		const bye = call.far.send('BYE');
+		const item = await again.next('BYE');
+		again.send(`SIP/2.0 200 OK\r\n${['Via', 'From', 'To', 'Call-ID', 'CSeq']
+			.flatMap((h) => item.all(h).map((v) => `${h}: ${v}`)).join('\r\n')}\r\nContent-Length: 0\r\n\r\n`);
+		assert.equal((await bye).status, 200);
+		assert.equal((await again.ended()).code, 1012);
+		await c.ctl('undrain');
+		await fleet.balanced(2);
+	});
