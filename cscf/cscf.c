@@ -110,8 +110,9 @@ static void on_reg_event(void *arg, enum cscf_registrar_event event, gw_handle a
 {
 	struct cscf *c = arg;
 
-	if (c->session != NULL)
-		cscf_session_on_reg_event(c->session, event, assoc, old_conn, conn);
+	if (c->session == NULL)
+		return; /* all is being freed */
+	cscf_session_on_reg_event(c->session, event, assoc, old_conn, conn);
 	cscf_drain_flow_changed(c);
 }
 

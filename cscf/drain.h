@@ -7,9 +7,9 @@
  *   on ─> /readyz 503, new WebSockets and requests 503 ─> idle WebSockets close, by and by
  *   off ─> as before; who has gone has gone
  *
- * While a call waits for its WIC (flow.grace) WebSockets are taken all the same: that call can go on
- * nowhere else. A REGISTER of the instance it belongs to passes, all others get 503; who has come and
- * not come back to a call is told to go when no call waits any more.
+ * While a call waits for its WIC (flow.grace) WebSockets are taken all the same: that call can go
+ * on nowhere else. A REGISTER of the instance it belongs to passes, all others get 503; who has
+ * come and not come back to a call is told to go when no call waits any more.
  *
  * Who leaves because the operator said so gets 1012 (service restart), because the process ends
  * 1001 (going away). Spec: WS-35, REL-16. Thread: the cscf loop.

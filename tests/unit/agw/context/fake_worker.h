@@ -30,7 +30,7 @@ static struct {
 	const char *field;
 	unsigned medias;
 	const struct agw_media *last; /* that got streams */
-	char log_id[AGW_LOG_ID_MAX]; /* of the last one */
+	char log_id[AGW_LOG_ID_MAX];  /* of the last one */
 	unsigned adds;
 	unsigned applies;
 	unsigned restarts;
