@@ -107,6 +107,13 @@ static bool other_clock(const struct agw_rewrite *w, const struct agw_rtp_view *
 	return clock_hz != 0 && off + clock_hz > 2 * clock_hz;
 }
 
+/* Sent a second time by who is heard, too late to be passed on. */
+static bool is_repeat(const struct agw_rewrite *w, const struct agw_rtp_view *v, int16_t d)
+{
+	return w->heard && w->in == v->ssrc && !w->new_source && !w->ended && d < -MAX_LATE &&
+	       d >= -MAX_REPEAT && w->in_ts - v->ts <= REPEAT_TS;
+}
+
 enum agw_ssrc_verdict agw_rewrite_rtp(struct agw_rewrite *w, const struct agw_rtp_view *v,
 				      uint32_t clock_hz, uint32_t wic_ssrc, uint64_t now_us,
 				      struct agw_rewritten *out)
@@ -116,6 +123,8 @@ enum agw_ssrc_verdict agw_rewrite_rtp(struct agw_rewrite *w, const struct agw_rt
 	int16_t d = (int16_t)(uint16_t)(v->seq - (uint16_t)w->in_max);
 
 	(void)agw_rewrite_ssrc(w, wic_ssrc);
+	if (is_repeat(w, v, d))
+		return AGW_SSRC_HOLD;
 	if (!w->heard || w->in != v->ssrc) {
 		if (!may_follow(w, v, now_us / 1000))
 			return AGW_SSRC_FULL;
@@ -127,9 +136,6 @@ enum agw_ssrc_verdict agw_rewrite_rtp(struct agw_rewrite *w, const struct agw_rt
 		w->in_max = ext;
 		w->in_ts = v->ts;
 		w->at_us = now_us;
-	} else if (!w->new_source && !w->ended && d < -MAX_LATE && d >= -MAX_REPEAT &&
-		   w->in_ts - v->ts <= REPEAT_TS) {
-		return AGW_SSRC_HOLD;
 	} else if (w->new_source || w->ended || (w->has_expect && w->expect == v->seq)) {
 		verdict = AGW_SSRC_RENEWED;
 		join(w, v, clock_hz, now_us);
