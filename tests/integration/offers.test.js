@@ -9,6 +9,7 @@ import { leave, registered } from '../lib/register.js';
 import { audioLine, browserAnswer, parseSdp, plainSdp, videoLine } from '../lib/sdp.js';
 import { uriOf } from '../lib/sip.js';
 import { suite } from '../lib/suite.js';
+import { until } from '../lib/wait.js';
 
 const test = suite({ scripted: true });
 
@@ -104,7 +105,10 @@ test('the WIC\'s offer refused by the core: AGW as before, and the next one pass
 	const [res] = await passed(env, call, 'INVITE', { body: hold }, (r) => r.reply(488, 'Not Acceptable Here'));
 
 	assert.equal(res.status, 488);
-	assert.deepEqual(await atAgw(env, call), before);
+	await until(async () => { // nobody waits for the rollback
+		assert.deepEqual(await atAgw(env, call), before);
+		return true;
+	}, { what: 'the AGW as before' });
 	const [again] = await passed(env, call, 'UPDATE', { body: bump(hold, 4) }, ok(46700, { dir: 'recvonly' }));
 
 	assert.equal(again.status, 200);
