@@ -29,31 +29,12 @@
 
 #define GW_LOG_MOD "iq"
 
-static const char *const state_names[IQ_LINK_STATE_COUNT] = {"backoff", "connecting", "hello",
-							     "up"};
-
 uint64_t iq_now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000U + (uint64_t)ts.tv_nsec / 1000000U;
-}
-
-const char *iq_link_state_name(enum iq_link_state state)
-{
-	return state < IQ_LINK_STATE_COUNT ? state_names[state] : "?";
-}
-
-bool iq_link_takes_priority(const struct cscf_iq_link *link)
-{
-	return link->state == IQ_LINK_UP && link->wanted && !link->suspect && !link->duplicate &&
-	       link->agw_state == IQ_V(AGW_STATE__STATE__IN_SERVICE) && link->overload_level < 3;
-}
-
-bool iq_link_in_service(const struct cscf_iq_link *link)
-{
-	return iq_link_takes_priority(link) && link->overload_level < 2;
 }
 
 static void arm(struct event *ev, uint64_t ms)

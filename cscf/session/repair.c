@@ -11,11 +11,10 @@
  * where the core's end was all along. agw.repair_rate bounds how many calls begin in a second, so
  * that a thousand lost at once do not run the other AGWs over; emergency calls go first.
  * From the loss to the end, offers of either party are answered 491: ours comes. But while only the
- * core is left to be asked, its own offer does as well. Where both ends of a call are WICs of ours,
- * both are moved at once and would answer each other 491: the caller's side waits for the other's
- * offer (YIELD). What was being
- * agreed when the AGW went is agreed without it (media_step.c). A WIC that is away is waited for
- * as long as flow.grace lasts. Calls without a final answer are released at once.
+ * core is left to be asked, its own offer does as well. Where both ends are WICs of ours, one waits
+ * for the other (YIELD; repair_twin.c). What was being agreed when the AGW went is agreed without
+ * it (media_step.c). A WIC that is away is waited for as long as flow.grace lasts. Calls without a
+ * final answer are released at once.
  *
  * Not here: the descriptions (cscf/sdp/moved.c), the requests themselves (own.c).
  * Thread: the cscf loop. Spec: calls-and-media 2.10; REL-12, ICE-18, DTLS-20, CALL-28.
@@ -289,26 +288,6 @@ static bool anything_lives(const struct call *c)
 	return false;
 }
 
-/* The other end is a WIC of ours, and its call moves as well (both have the same Call-ID): NULL
- * when there is none. */
-static const struct call *twin_of(const struct call *c)
-{
-	const struct call *other = call_find_id(c->s, gw_slice_str(c->call_id));
-
-	for (; other != NULL; other = other->same_id)
-		if (other != c && !other->released && repair_is_on(other))
-			return other;
-	return NULL;
-}
-
-/* The caller's side waits for the callee's offer, and the callee's until it may be made. */
-static bool must_yield(const struct call *c)
-{
-	const struct call *twin = twin_of(c);
-
-	return twin != NULL && (c->from_wic || twin->repair.state < REPAIR_YIELD);
-}
-
 static void ask_core(struct call *c)
 {
 	c->repair.glare = false;
@@ -318,7 +297,7 @@ static void ask_core(struct call *c)
 
 static void wic_moved(struct call *c)
 {
-	if (!must_yield(c)) {
+	if (!repair_must_yield(c)) {
 		ask_core(c);
 		return;
 	}
@@ -340,23 +319,13 @@ static bool wait_for_core(struct call *c)
 	return true;
 }
 
-/* A twin that cannot move yet would answer 491. */
-static bool may_ask(const struct call *c, uint64_t now)
-{
-	const struct call *twin = twin_of(c);
-
-	if (now >= c->repair.again_ms)
-		return twin == NULL || twin->repair.state >= REPAIR_YIELD;
-	return !c->repair.glare && !must_yield(c);
-}
-
 static void yield(struct call *c, uint64_t now)
 {
 	if (c->repair.adrift)
 		once_more(c, "lost again");
 	else if (c->repair.core_knows)
 		finish(c);
-	else if (may_ask(c, now))
+	else if (repair_may_ask(c, now))
 		ask_core(c);
 }
 
