@@ -72,6 +72,15 @@ function socketInodes(pid, ports) {
 	return out;
 }
 
+/** Datagrams that the kernel threw away at sockets bound to that port, because nobody read them in time. Of this namespace. */
+export function udpDrops(port) {
+	const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+
+	return ['/proc/net/udp', '/proc/net/udp6'].flatMap((f) => readFileSync(f, 'latin1').trim().split('\n').slice(1))
+		.map((line) => line.trim().split(/\s+/)).filter((col) => col[1].endsWith(hex))
+		.reduce((sum, col) => sum + Number(col.at(-1)), 0);
+}
+
 /** Open descriptors of a process by kind, without connections on the given ports. */
 export function fdCensus(pid, ignorePorts = []) {
 	const ignored = socketInodes(pid, new Set(ignorePorts));

@@ -4,10 +4,13 @@
 // and a UDP port pair that sends a tone, echoes or only counts. No SIP, no SDP.
 import dgram from 'node:dgram';
 import { randomBytes, randomInt } from 'node:crypto';
+import { udpDrops } from './observe.js';
 import { uePorts } from './ports.js';
 
 export const RATE = 8000;
 const defaultPorts = uePorts();
+/** Receive buffer of a UE's socket. */
+const ROOM = 2 << 20;
 
 export function ulawEncode(sample) {
 	const sign = sample < 0 ? 0x80 : 0;
@@ -123,6 +126,8 @@ function bind(host, port) {
 		sock.bind(port, host, () => {
 			sock.off('error', reject);
 			sock.on('error', () => {});
+			// A busy test process reads late: some seconds of video wait meanwhile.
+			sock.setRecvBufferSize(ROOM);
 			resolve(sock);
 		});
 	});
@@ -199,6 +204,11 @@ export class RtpPort {
 			this.sent++;
 			this.rtp.send(buf, from.port, from.address);
 		}
+	}
+
+	/** Packets that came while this process was busy elsewhere, more than its socket could hold: the UE's own loss. */
+	get overflow() {
+		return udpDrops(this.port);
 	}
 
 	setRemote(host, port) {
