@@ -6,7 +6,7 @@ import JsSIP from 'jssip';
 
 const events = [];
 const sessions = [];
-let ua, socket, session, audioCtx, analyser, local, asked, go, notifier, subscriber;
+let ua, socket, session, audioCtx, analyser, local, asked, go, notifier, subscriber, ear;
 
 const note = (name, detail = {}) => events.push({ name, at: performance.now(), ...detail });
 
@@ -29,6 +29,20 @@ async function microphone({ tone, video }) {
 		cam.getVideoTracks().forEach((t) => out.stream.addTrack(t));
 	}
 	return out.stream;
+}
+
+/** A tone below this is not heard. The tones of the tests are ten times as loud. */
+const AUDIBLE = 0.02;
+
+/** Amplitude of one frequency in the samples. */
+function amplitude(samples, freq, rate) {
+	let re = 0, im = 0;
+
+	samples.forEach((x, i) => {
+		re += x * Math.cos(2 * Math.PI * freq * i / rate);
+		im += x * Math.sin(2 * Math.PI * freq * i / rate);
+	});
+	return 2 * Math.hypot(re, im) / samples.length;
 }
 
 function listen(stream) {
@@ -294,6 +308,34 @@ window.wic = {
 		analyser.getFloatTimeDomainData(buf);
 		return Array.from(buf);
 	},
+
+	/**
+	 * From now on: when each of these tones was heard first and last, and the longest time without any of them, by
+	 * what the loudspeaker gets (Unix times in ms; the last 43 ms of sound, looked at every 10 ms).
+	 */
+	listenFor(tones) {
+		const tap = audioCtx.createAnalyser();
+		const buf = new Float32Array(tap.fftSize = 2048);
+		const heard = {};
+		let last = Date.now(), silence = 0;
+
+		analyser.connect(tap);
+		ear = { heard, silence: () => Math.max(silence, Date.now() - last), timer: setInterval(() => {
+			tap.getFloatTimeDomainData(buf);
+			const now = Date.now();
+
+			for (const tone of tones) {
+				if (amplitude(buf, tone, audioCtx.sampleRate) < AUDIBLE)
+					continue;
+				silence = Math.max(silence, now - last);
+				last = now;
+				heard[tone] = { first: heard[tone]?.first ?? now, last: now };
+			}
+		}, 10) };
+	},
+
+	/** What that heard so far: { tones: { 440: { first, last }, … }, silence }. */
+	heardSoFar: () => ({ tones: ear.heard, silence: ear.silence() }),
 
 	remoteDescription: () => session?.connection?.remoteDescription?.sdp,
 	localDescription: () => session?.connection?.localDescription?.sdp,
