@@ -78,6 +78,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
       "Time from the loss of an AGW to the last answer, of all calls moved"),
     M(SM_PRACKED, "cscf_session_pracked_total", GW_METRIC_COUNTER,
       "Reliable provisional responses acknowledged for WICs"),
+    M(SM_TRICKLE, "cscf_session_trickle_ignored_total", GW_METRIC_COUNTER,
+      "INFOs with candidates that came late: answered 200 and not relayed"),
     ENDED(CAUSE_BYE, "bye"),
     ENDED(CAUSE_CANCELLED, "cancelled"),
     ENDED(CAUSE_REJECTED, "rejected"),

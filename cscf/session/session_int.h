@@ -71,6 +71,7 @@ struct cscf_session {
 	X(EXTENSION, "extension")  /* Require of what ends here */                                 \
 	X(INTERVAL, "session-interval")                                                            \
 	X(BODY, "body-type")                                                                       \
+	X(PACKAGE, "info-package") /* candidates that trickle */                                   \
 	X(LIMIT, "limit")                                                                          \
 	X(RATE, "rate")                                                                            \
 	X(INTERNAL, "internal")
@@ -104,6 +105,7 @@ enum session_metric {
 	SM_OWN_DONE,
 	SM_OWN_FAILED,
 	SM_PRACKED,
+	SM_TRICKLE,
 	SM_REPAIR_PENDING,
 	SM_REPAIR_MOVED,
 	SM_REPAIR_FAILED,
@@ -263,6 +265,8 @@ bool session_timer_answered(struct call *c, gw_handle server, const struct cscf_
 /** What ends at the gateway and cannot be had. @return true when the request was answered */
 bool screen_refused(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		    enum side from);
+/** An INFO of a call with candidates that come late: 200, and they go no further (ICE-08). @return true then */
+bool screen_ignored(struct call *c, gw_handle server, const struct cscf_sip_msg *msg);
 
 /* ---- precondition.c: interwork.precondition=local */
 /** An offer of that side is on its way. */

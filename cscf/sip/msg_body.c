@@ -236,7 +236,8 @@ enum gw_err cscf_sip_msg_find_part(const struct cscf_sip_msg *msg, const char *t
 /* Is it one that a peer may take for a description, and we do not rewrite? */
 static bool is_stray(const struct cscf_sip_part *part, bool *keep)
 {
-	static const char sdp[] = "application/sdp", sub[] = "sdp";
+	static const char sdp[] = "application/sdp", sub[] = "sdp",
+			  fragment[] = "application/trickle-ice-sdpfrag"; /* candidates alone */
 
 	if (is_multipart(part->type)) { /* however its type is written */
 		for (size_t i = 0; i + sizeof(sub) - 1 <= part->body.n; i++)
@@ -244,6 +245,8 @@ static bool is_stray(const struct cscf_sip_part *part, bool *keep)
 				return true;
 		return false;
 	}
+	if (is_type(part->type, fragment))
+		return true;
 	if (!is_type(part->type, sdp))
 		return false;
 	if (!*keep || !is_wanted(part, sdp))

@@ -94,6 +94,38 @@ test('multipart INVITE from a WIC: SDP rewritten, PIDF-LO kept, no other descrip
 		await leave(env, wic);
 	});
 
+test('candidates that trickle by INFO reach nobody: 469 for the package, 200 without one, from either side; the call goes on [ICE-08, CALL-19]',
+	async (env) => {
+		const { core, gw } = env;
+		const { wic } = await registered(env);
+		const { call, far } = await callFromWic(env, wic);
+		const body = `a=ice-ufrag:EarlyUfrag\r\na=candidate:1 1 udp 1 ${WIC} 40000 typ host\r\n`;
+		const named = [['Info-Package', 'trickle-ice'], ['Content-Disposition', 'Info-Package']];
+		const info = (party, headers) => party.request('INFO', { headers, body }).set('Content-Type', 'application/trickle-ice-sdpfrag');
+		const ignored = async () => (await gw.cscf.metrics()).sum('cscf_session_trickle_ignored_total');
+		const before = await ignored();
+		const frames = wic.frames.length;
+
+		for (const ask of [(headers) => wic.request(info(call, headers)), (headers) => core.request(info(far, headers), far.hop)]) {
+			const refused = await ask(named);
+
+			assert.equal(refused.status, 469);
+			assert.equal(refused.get('Recv-Info'), '');
+			assert.equal((await ask([])).status, 200);
+		}
+		assert.equal(await ignored(), before + 2);
+		// What is sent next comes through: nothing was held back that could still come.
+		const [bye, seen] = await Promise.all([call.bye(), core.next('BYE', { callId: call.callId }).then((r) => {
+			r.reply(200, 'OK');
+			return r;
+		})]);
+		assert.equal(bye.status, 200);
+		assert.doesNotMatch(seen.raw, SECRET);
+		assert.ok(!core.log.some(({ msg }) => msg.method === 'INFO' && msg.callId === call.callId));
+		assert.ok(!wic.frames.slice(frames).some(({ text }) => text.startsWith('INFO')));
+		await leave(env, wic);
+	});
+
 test('multipart INVITE to a WIC: the same from the core\'s side [CALL-40, SDP-01, SDP-02, SDP-06]', async (env) => {
 	const { core } = env;
 	const { wic, path } = await registered(env);

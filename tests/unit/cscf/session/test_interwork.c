@@ -321,12 +321,46 @@ static void test_intervals_too_small(void **state)
 /* ---- what ends here
  * -------------------------------------------------------------------------------------- */
 
+#define FRAGMENT "application/trickle-ice-sdpfrag"
+
+/* A request with candidates, by either side of the call. @return its server transaction */
+static gw_handle trickle(const struct cscf_sip_flow *from, const char *method, const char *to_tag,
+			 const char *headers)
+{
+	bool wic = from == &w_wic;
+	gw_handle h = 1000 + w.n_servers;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "%s %s SIP/2.0\r\nVia: SIP/2.0/TCP x.invalid;branch=z9hG4bKt%zu\r\n"
+		 "Max-Forwards: 70\r\nFrom: %s\r\nTo: %s%s\r\nCall-ID: c1\r\nCSeq: %zu %s\r\n"
+		 "%sContent-Length: 15\r\n\r\na=candidate:1\r\n",
+		 method, wic ? "sip:b1@" W_CORE_IP : W_WIC_URI, w.n_servers,
+		 wic ? W_ALICE : W_BOB_TAG, wic ? W_BOB : W_ALICE, to_tag, w.n_servers + 10, method,
+		 headers);
+	w.servers[w.n_servers] = w_parse(text);
+	cscf_session_on_request(w.s, h, w.servers[w.n_servers++], from);
+	return h;
+}
+
 static void test_candidates_that_come_later_have_nowhere_to_go(void **state)
 {
-	REQ("CALL-19");
-	struct cscf_sip_msg *info;
+	static const struct {
+		const char *method, *headers;
+		int status;
+	} cases[] = {
+	    {"INFO", "Info-Package: trickle-ice\r\nContent-Type: " FRAGMENT "\r\n", 469},
+	    {"INFO", "Info-Package: trickle-ice\r\nContent-Type: multipart/mixed;boundary=b\r\n",
+	     469},
+	    {"INFO", "Info-Package: x-mine\r\nContent-Type: " FRAGMENT "\r\n", 469},
+	    {"INFO", "Content-Type: " FRAGMENT "\r\n", 200},
+	    {"INFO", "Content-Type: Application/Trickle-ICE-sdpfrag ; x=y\r\n", 200},
+	    {"UPDATE", "Content-Type: " FRAGMENT "\r\n", 415},
+	    {"MESSAGE", "Content-Type: " FRAGMENT "\r\n", 415},
+	};
 
 	(void)state;
+	REQ("CALL-19", "ICE-08");
 	call_out(
 	    "Accept: application/sdp, application/trickle-ice-sdpfrag\r\n"
 	    "Recv-Info: trickle-ice, x-dtmf\r\nAllow: INVITE, INFO\r\nAllow-Events: refer\r\n");
@@ -337,15 +371,21 @@ static void test_candidates_that_come_later_have_nowhere_to_go(void **state)
 	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
-	info = w_parse("INFO sip:b1@" W_CORE_IP " SIP/2.0\r\n"
-		       "Via: SIP/2.0/WSS x.invalid;branch=z9hG4bKt\r\nMax-Forwards: 70\r\n"
-		       "From: " W_ALICE "\r\nTo: " W_BOB_TAG "\r\nCall-ID: c1\r\nCSeq: 2 INFO\r\n"
-		       "Content-Type: application/trickle-ice-sdpfrag\r\nContent-Length: 14\r\n\r\n"
-		       "a=candidate:1\n");
-	w.servers[w.n_servers] = info;
-	cscf_session_on_request(w.s, 1000 + w.n_servers, info, &w_wic);
-	w.n_servers++;
-	assert_int_equal(w_status(999 + w.n_servers), 415);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct cscf_sip_flow *from = i % 2 == 0 ? &w_wic : &w_core;
+		gw_handle h = trickle(from, cases[i / 2].method,
+				      i % 2 == 0 ? ";tag=" W_CORE_TAG : "", cases[i / 2].headers);
+
+		assert_int_equal(w_status(h), cases[i / 2].status);
+		if (cases[i / 2].status != 200)
+			assert_string_equal(w_last_answer(h)->hdr,
+					    cases[i / 2].status == 469 ? "Recv-Info" : "Accept");
+		if (cases[i / 2].status == 469)
+			assert_string_equal(w_last_answer(h)->value, "");
+	}
+	/* of no call, and out of any dialog */
+	assert_int_equal(w_status(trickle(&w_wic, "INFO", ";tag=nobody", cases[3].headers)), 481);
+	assert_int_equal(w_status(trickle(&w_wic, "INFO", "", cases[3].headers)), 481);
 	assert_int_equal(w.n_clients, 1);
 	end();
 }

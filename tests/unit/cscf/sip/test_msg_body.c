@@ -62,6 +62,9 @@ static void test_descriptions_that_nobody_rewrites_are_dropped(void **state)
 	     GW_ERR_PARSE, NULL},
 	    {"multipart/mixed", TEXT_PART END, false, GW_ERR_PARSE, NULL},
 	    {"Application / SDP ;x=y", "v=0", true, GW_OK, ""},
+	    {"application / trickle-ice-sdpfrag", "a=candidate:1", false, GW_OK, ""},
+	    {multi, PART("Content-Type: application/trickle-ice-sdpfrag", "a=x") TEXT_PART END,
+	     false, GW_OK, TEXT_PART END},
 	    {multi, PART("c:\r\n application / SDP;x=y", "v=2") TEXT_PART END, true, GW_OK,
 	     TEXT_PART END},
 	    {multi, PART("Content-Type: text/plain;\r\n charset=utf-8", "x") END, true, GW_OK,
@@ -71,7 +74,7 @@ static void test_descriptions_that_nobody_rewrites_are_dropped(void **state)
 	};
 
 	(void)state;
-	REQ("CALL-40", "SDP-01");
+	REQ("CALL-40", "SDP-01", "ICE-08");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct cscf_sip_msg *msg = with_body(cases[i].type, cases[i].body);
 
