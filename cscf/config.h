@@ -68,7 +68,7 @@ struct cscf_config {
 	int core_family, core_source_filter, core_latch;
 	int dtls_answer_role, dtls_fail_action;
 	int media_early, media_early_uplink, sip_route_mismatch;
-	int64_t sip_session_expires, sip_min_se;
+	int64_t sip_session_expires, sip_min_se, sip_short_min_se;
 	int interwork_100rel, interwork_precondition;
 	struct gw_conf_list codec_allow, codec_deny, media_types, extmap_allow;
 	bool codec_early_488, sdp_3ge2ae_in_answer, dtls_tls_id_in_offers;

@@ -267,6 +267,11 @@ static void fill_iq(struct cscf_iq_config *iq, const struct cscf_config *cfg)
 	};
 }
 
+static int64_t least_interval(const struct cscf_config *cfg)
+{
+	return cfg->sip_short_min_se > 0 ? cfg->sip_short_min_se : cfg->sip_min_se;
+}
+
 static void fill_session(struct cscf_session_config *s, const struct cscf_config *cfg)
 {
 	static const int filter_values[] = {IQ_V(SOURCE_FILTER__FILTER_ADDR),
@@ -299,7 +304,7 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 	    .inactivity_oneway_release = cfg->media_inactivity_oneway_release,
 	    .route_reject = cfg->sip_route_mismatch == 1,
 	    .session_expires_s = cfg->sip_session_expires / 1000,
-	    .min_se_s = cfg->sip_min_se / 1000,
+	    .min_se_s = least_interval(cfg) / 1000,
 	    .local_100rel = cfg->interwork_100rel == 1,
 	    .local_precondition = cfg->interwork_precondition == 1,
 	    .early_uplink = cfg->media_early_uplink == 1,
@@ -396,6 +401,16 @@ static enum gw_err check_origins(const struct gw_conf_list *origins, char *why, 
 	return GW_OK;
 }
 
+/* What we put into a call may not be below what we refuse of others. */
+static enum gw_err check_session_timer(const struct cscf_config *cfg, char *why, size_t n)
+{
+	if (cfg->sip_session_expires == 0 || cfg->sip_session_expires >= least_interval(cfg))
+		return GW_OK;
+	snprintf(why, n, "sip.session_expires: below sip.min_se (%llds)",
+		 (long long)least_interval(cfg) / 1000);
+	return GW_ERR_INVAL;
+}
+
 enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts *parts,
 			       bool resolve, char *why, size_t n)
 {
@@ -416,6 +431,8 @@ enum gw_err cscf_config_finish(struct cscf_config *cfg, struct cscf_config_parts
 		return GW_ERR_INVAL;
 	}
 	err = check_origins(&cfg->ws_allowed_origins, why, n);
+	if (err == GW_OK)
+		err = check_session_timer(cfg, why, n);
 	if (err == GW_OK)
 		err = finish_mw_name(cfg, why, n);
 	if (err == GW_OK)

@@ -13,7 +13,7 @@ import { suite } from '../lib/suite.js';
 import { SECOND } from '../lib/wait.js';
 
 const INTERVAL = 4;
-const test = suite({ scripted: true, gateway: { cscf: { sip: { session_expires: `${INTERVAL}s`, min_se: '1s' } } } });
+const test = suite({ scripted: true, gateway: { cscf: { sip: { session_expires: `${INTERVAL}s`, short_min_se: '1s' } } } });
 
 /** A call of a WIC without timers to a far end without timers; `allow`: what that one takes. */
 async function plainCall({ core }, wic, allow) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -233,6 +234,50 @@ static void test_names_among_the_peers_are_looked_up(void **state)
 	unload(&cfg);
 }
 
+/* RFC 4028 s5: nobody may ask for less than 90 s, so nobody may be made to. */
+static void test_a_session_interval_below_90_seconds_is_no_minimum(void **state)
+{
+	static const struct {
+		const char *sip;
+		bool good;
+		const char *why;
+	} cases[] = {
+	    {"  min_se: 90s\n", true, ""},
+	    {"  min_se: 89s\n", false, ":5: sip.min_se: "},
+	    {"  t1: 500ms\n  min_se: 1s\n", false, ":6: sip.min_se: "},
+	    {"  session_expires: 89s\n", false, "sip.session_expires: below sip.min_se (90s)"},
+	    {"  session_expires: 0\n", true, ""},
+	    {"  session_expires: 90s\n", true, ""},
+	    {"  short_min_se: 1s\n  session_expires: 4s\n", true, ""},
+	};
+
+	(void)state;
+	REQ("CALL-33");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[] = "/tmp/wicgate-conf-XXXXXX", why[256] = "";
+		struct gw_conf_source src = {.file = path};
+		struct cscf_config cfg = {0};
+		struct cscf_config_parts parts;
+		int fd = mkstemp(path);
+		enum gw_err err;
+
+		assert_true(fd >= 0);
+		assert_true(dprintf(fd,
+				    "home: {domains: [ims.test]}\nws: {listen: \"\"}\n"
+				    "emergency: {country: DE, lists: [DE=112 110]}\nsip:\n%s",
+				    cases[i].sip) > 0);
+		(void)close(fd);
+		err = gw_conf_load(cscf_config_keys, cscf_config_n_keys, &cfg, &src, why,
+				   sizeof(why));
+		if (err == GW_OK)
+			err = cscf_config_finish(&cfg, &parts, false, why, sizeof(why));
+		(void)unlink(path);
+		assert_int_equal(err == GW_OK, cases[i].good);
+		assert_non_null(strstr(why, cases[i].why));
+		unload(&cfg);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -244,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(test_only_pages_over_https_are_trusted),
 	    cmocka_unit_test(test_a_home_domain_is_needed),
 	    cmocka_unit_test(test_names_among_the_peers_are_looked_up),
+	    cmocka_unit_test(test_a_session_interval_below_90_seconds_is_no_minimum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
