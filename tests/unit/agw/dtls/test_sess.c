@@ -36,6 +36,117 @@ static void test_the_suite_browsers_must_have_is_enough(void **state)
 	assert_int_equal(SSL_get_extms_support(b->peer), 1);
 }
 
+/* A peer with that suite and group alone. */
+static const struct suite {
+	const char *cipher;
+	const char *group;
+	bool served;
+} suites[] = {
+    {"ECDHE-ECDSA-AES128-GCM-SHA256", "P-256", true},
+    {"ECDHE-ECDSA-AES128-GCM-SHA256", "X25519:P-256", true}, /* P-256 is our certificate's */
+    {"ECDHE-ECDSA-AES256-GCM-SHA384", "P-256", true},
+    {"ECDHE-ECDSA-CHACHA20-POLY1305", "P-256", true},
+    {"ECDHE-ECDSA-CHACHA20-POLY1305", "X25519:P-256", true},
+    {"ECDHE-ECDSA-AES128-GCM-SHA256", "P-384", false},
+    {"ECDHE-ECDSA-AES128-SHA", "P-256", false},    /* CBC and SHA-1 */
+    {"ECDHE-ECDSA-AES128-SHA256", "P-256", false}, /* CBC */
+    {"AES256-SHA", "P-256", false},                /* static RSA */
+    {"AES128-GCM-SHA256", "P-256", false},         /* static RSA, though AEAD */
+    {"ECDHE-ECDSA-NULL-SHA", "P-256", false},
+    {"NULL-SHA256", "P-256", false},
+    {"AECDH-AES128-SHA", "P-256", false}, /* nobody is authenticated */
+};
+
+/* Static RSA has to fail for the suite, not for want of a key. */
+static void give_rsa_key(struct bench *b)
+{
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	X509 *x = X509_new();
+
+	assert_non_null(key);
+	assert_non_null(x);
+	assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), 1), 1);
+	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), -60));
+	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 3600));
+	assert_int_equal(X509_set_pubkey(x, key), 1);
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	assert_int_equal(SSL_CTX_use_certificate(b->peer_ctx, x), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(b->peer_ctx, key), 1);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+static int tmp_key_type(SSL *ssl)
+{
+	EVP_PKEY *key = NULL;
+	int type;
+
+	assert_int_equal(SSL_get_peer_tmp_key(ssl, &key), 1);
+	type = EVP_PKEY_get_base_id(key);
+	EVP_PKEY_free(key);
+	return type;
+}
+
+static void with_suite(void **state, const struct suite *s, bool peer_client)
+{
+	struct bench *b = *state;
+
+	SSL_CTX_set_security_level(b->peer_ctx, 0);
+	assert_int_equal(SSL_CTX_set_cipher_list(b->peer_ctx, s->cipher), 1);
+	assert_int_equal(SSL_CTX_set1_groups_list(b->peer_ctx, s->group), 1);
+	if (!s->served && strstr(s->cipher, "ECDSA") == NULL)
+		give_rsa_key(b);
+	make_peer(b, peer_client, "SRTP_AEAD_AES_128_GCM", 1200);
+	agw_dtls_set_fingerprints(b->s, &b->peer_fp, 1);
+	run(b, peer_client);
+	if ((b->keyed == 1) != s->served || (b->failed == 1) == s->served)
+		fail_msg("%s with %s, we are the %s: keyed %u, failed %u", s->cipher, s->group,
+			 peer_client ? "server" : "client", b->keyed, b->failed);
+	if (s->served) {
+		assert_string_equal(SSL_get_cipher_name(b->peer), s->cipher);
+		assert_int_equal(SSL_get_extms_support(b->peer), 1);
+		assert_null(SSL_get_current_compression(b->peer));
+		if (peer_client) /* OpenSSL tells a client alone */
+			assert_int_equal(tmp_key_type(b->peer),
+					 s->group[0] == 'X' ? EVP_PKEY_X25519 : EVP_PKEY_EC);
+	}
+	teardown(state);
+	setup(state);
+}
+
+static void test_the_suites_that_are_served_and_those_that_never_are(void **state)
+{
+	REQ("DTLS-13");
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+		with_suite(state, &suites[i], true);
+		with_suite(state, &suites[i], false);
+	}
+}
+
+/* The peer asks for another handshake within the association: it does not get one. */
+static void test_nobody_negotiates_again(void **state)
+{
+	REQ("DTLS-13");
+	for (int i = 0; i < 2; i++) {
+		struct bench *b = *state;
+
+		good(b, i == 0, "SRTP_AEAD_AES_128_GCM", AGW_SRTP_AEAD_AES_128_GCM);
+		assert_int_equal(SSL_renegotiate(b->peer), 1);
+		b->peer_done = false;
+		peer_step(b, NULL, 0);
+		assert_int_equal(b->to_us.n, 1); /* it did ask */
+		assert_true(agw_dtls_input(b->s, b->to_us.data[0], b->to_us.len[0]));
+		assert_int_equal(b->to_peer.n, 1);
+		assert_int_equal(b->to_peer.data[0][0], 21); /* a refusal, no handshake */
+		assert_int_equal(b->keyed, 1);
+		assert_int_equal(agw_dtls_state(b->s), AGW_DTLS_KEYED);
+		deliver(b);
+		assert_int_equal(b->keyed, 1); /* no other keys came of it */
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void test_old_versions_are_refused(void **state)
 {
 	struct bench *b = *state;
@@ -296,6 +407,8 @@ int main(void)
 	    T(test_as_client_with_sha1_80_only),
 	    T(test_gcm_256_keys),
 	    T(test_the_suite_browsers_must_have_is_enough),
+	    T(test_the_suites_that_are_served_and_those_that_never_are),
+	    T(test_nobody_negotiates_again),
 	    T(test_old_versions_are_refused),
 	    T(test_fragmented_client_hello),
 	    T(test_fragmented_client_hello_in_reverse_order),
