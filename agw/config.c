@@ -85,6 +85,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_INT("limits.contexts", limits_contexts, "5000", 1, 1000000, "contexts (calls) at once"),
 	K_INT("limits.contexts_per_controller", limits_contexts_per_controller, "0", 0, 1000000, "share of one controller; 0 = no limit"),
 	K_INT("limits.handshakes", limits_handshakes, "256", 1, 100000, "DTLS handshakes at once"),
+	K_INT("limits.handshakes_per_source", limits_handshakes_per_source, "100", 0, 100000, "begun a second by one address (IPv6: /64), on each worker; more wait; 0 = no limit"),
 	K_INT("limits.cpu_percent", limits_cpu_percent, "95", 0, 100, "CPU share beyond which only existing calls are served; 0 = off"),
 	K_INT("limits.fds", limits_fds, "0", 0, 10000000, "file descriptors asked for at start; 0 = all that is allowed"),
 

@@ -76,7 +76,7 @@ struct agw_config {
 
 	int64_t limits_contexts;
 	int64_t limits_contexts_per_controller;
-	int64_t limits_handshakes;
+	int64_t limits_handshakes, limits_handshakes_per_source;
 	int64_t limits_cpu_percent;
 	int64_t limits_fds;
 

@@ -155,6 +155,7 @@ static enum gw_err make_pool(struct agw_pool_cfg *p, const struct agw_config *c,
 	p->dtls_fp_wait_ms = (uint32_t)c->dtls_fp_wait;
 	p->dtls_mtu = (uint16_t)c->dtls_mtu;
 	p->dtls_max_handshakes = (uint32_t)c->limits_handshakes;
+	p->dtls_source_rate = (uint32_t)c->limits_handshakes_per_source;
 	p->cert_lifetime_s = (uint32_t)(c->dtls_cert_lifetime / 1000);
 	p->srtp_replay_window = (uint32_t)c->srtp_replay_window;
 	p->srtp_key_packets = (uint64_t)c->srtp_key_packets;

@@ -7,8 +7,12 @@
  *                                     SERVER, UNDECIDED: the kept or next one is taken
  *   keyed and verified                SRTP sessions, AGW_EV_DTLS_ESTABLISHED
  *
- * At most max_handshakes run at once on a worker; the others wait for a tick (DTLS-25).
+ * At most max_handshakes run at once on a worker, and a source (pace.h) begins only so many in a
+ * second; the others wait for a tick (DTLS-25). A source is where the selected pair is: it costs a
+ * reserved stream and an authentic check each time, so nobody makes turns of others expire by
+ * forging addresses alone.
  */
+#include "agw/relay/pace.h"
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
 #include "agw/relay/tcp.h"
@@ -159,16 +163,36 @@ void agw_leg_slot_free(struct agw_leg *l)
 			      memory_order_relaxed);
 }
 
+/* Counted once, however many ticks it lasts. @return false */
+static bool slot_wait(struct agw_leg *l, enum agw_delay why, const struct gw_addr *from)
+{
+	struct agw_relay_env *env = l->stream->env;
+
+	if (l->wants_slot)
+		return false;
+	l->wants_slot = true;
+	agw_count(&env->delayed[why], 1);
+	if (why == AGW_DELAY_SOURCE) {
+		env->paced++;
+		env->paced_from = *from;
+	}
+	return false;
+}
+
 static bool slot_take(struct agw_leg *l)
 {
 	struct agw_relay_env *env = l->stream->env;
+	const struct gw_addr *from = &agw_ice_selected(l->ice)->remote;
+	bool proven = agw_ice_media_pair(l->ice) != NULL;
 	uint32_t running = atomic_load_explicit(&env->handshakes, memory_order_relaxed);
 
 	if (l->has_slot)
 		return true;
-	l->wants_slot = running >= env->max_handshakes;
-	if (l->wants_slot)
-		return false;
+	if (running >= env->max_handshakes)
+		return slot_wait(l, AGW_DELAY_RUNNING, from);
+	if (env->pace != NULL && !agw_pace_take(env->pace, from, proven, env->now_us))
+		return slot_wait(l, AGW_DELAY_SOURCE, from);
+	l->wants_slot = false;
 	l->has_slot = true;
 	atomic_store_explicit(&env->handshakes, running + 1, memory_order_relaxed);
 	return true;
@@ -316,6 +340,8 @@ static void keep_early(struct agw_leg *l, const struct agw_udp_pkt *pkt)
 	struct agw_early *e = l->early;
 	struct agw_stream *s = l->stream;
 
+	if (e != NULL && e->n == AGW_EARLY_MAX && l->wants_slot)
+		return; /* it repeats itself, and what it said first is kept */
 	if (e == NULL || e->n == AGW_EARLY_MAX || pkt->len > AGW_DTLS_DGRAM_MAX) {
 		agw_drop(s, &s->counters.up, AGW_DROP_DTLS_BAD);
 		return;

@@ -90,6 +90,13 @@ struct agw_unread {
 	size_t at;
 };
 
+/* What a handshake waits for (DTLS-25). */
+enum agw_delay {
+	AGW_DELAY_RUNNING, /* others to finish: limits.handshakes */
+	AGW_DELAY_SOURCE,  /* the next turn of its source: limits.handshakes_per_source */
+	AGW_DELAY_COUNT
+};
+
 /* A worker's services for its streams; one per worker. */
 struct agw_relay_env {
 	const struct agw_relay_cfg *cfg;
@@ -106,7 +113,11 @@ struct agw_relay_env {
 	uint64_t now_us;  /* monotonic, taken once per turn */
 	uint64_t now_ms;
 	unsigned max_handshakes;
-	_Atomic uint32_t handshakes; /* running; written by the worker alone */
+	struct agw_pace *pace;                     /* NULL: no limit of one source */
+	_Atomic uint32_t handshakes;               /* running; written by the worker alone */
+	_Atomic uint64_t delayed[AGW_DELAY_COUNT]; /* handshakes that had to wait, and for what */
+	uint32_t paced;            /* of these, for their source; the worker tells and clears */
+	struct gw_addr paced_from; /* the last one */
 	_Atomic uint64_t rtp_packets;
 	_Atomic uint64_t nacked;                /* packets WICs asked for again */
 	_Atomic uint64_t resent;                /* and got from us */

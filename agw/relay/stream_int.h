@@ -55,7 +55,7 @@ struct agw_leg {
 	uint64_t fp_deadline_ms;
 	uint64_t srtp_old_until_ms;
 	bool has_slot;   /* counted in env->handshakes */
-	bool wants_slot; /* the handshake waits for others to finish (DTLS-25) */
+	bool wants_slot; /* the handshake waits, see enum agw_delay (DTLS-25) */
 	bool ice_connected;
 	bool tcp;                              /* checks by TCP are welcome */
 	struct agw_tcp_conn *conns;            /* owned; its TCP connections */

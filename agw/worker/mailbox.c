@@ -92,6 +92,14 @@ void agw_report_bad(struct agw_worker *w, struct agw_slot *slot, enum agw_side f
 	(void)lost; /* the counters have it */
 }
 
+void agw_report_paced(struct agw_worker *w, uint32_t n, const struct gw_addr *from)
+{
+	struct agw_report r = {.kind = AGW_REPORT_PACED, .ev = {.value = n, .addr = *from}};
+	enum gw_err lost = gw_ring_push(w->reports, &r);
+
+	(void)lost; /* the counters have it */
+}
+
 void agw_report_back(struct agw_worker *w, struct agw_slot *slot)
 {
 	struct agw_report r = {.kind = AGW_REPORT_BACK, .ptr = slot};

@@ -89,6 +89,32 @@ static struct gw_metric resends[] = {
      .read = read_resend_refused},
 };
 
+/* What read_delayed is asked for; the table points into it. */
+static const enum agw_delay waits[AGW_DELAY_COUNT] = {AGW_DELAY_RUNNING, AGW_DELAY_SOURCE};
+
+static int64_t read_delayed(void *arg)
+{
+	const enum agw_delay *why = arg;
+	int64_t sum = 0;
+
+	for (unsigned i = 0; shown != NULL && i < shown->n_workers; i++)
+		sum += (int64_t)agw_counter_read(&shown->workers[i].env.delayed[*why]);
+	return sum;
+}
+
+#define DELAYED(word)                                                                              \
+	{                                                                                          \
+		.name = "agw_dtls_delayed_total", .labels = "for=\"" word "\"",                    \
+		.type = GW_METRIC_COUNTER,                                                         \
+		.help = "Handshakes that had to wait: for others to finish, or for their source",  \
+		.read = read_delayed                                                               \
+	}
+
+static struct gw_metric delayed[AGW_DELAY_COUNT] = {
+    [AGW_DELAY_RUNNING] = DELAYED("running"),
+    [AGW_DELAY_SOURCE] = DELAYED("source"),
+};
+
 #define EVENT(word)                                                                                \
 	{                                                                                          \
 		.name = "agw_media_event_total", .labels = "event=\"" word "\"",                   \
@@ -143,6 +169,9 @@ void agw_metrics_start(const struct agw_pool *p)
 	for (int i = 0; i < AGW_DROP_COUNT; i++)
 		drops[i].arg = (void *)(uintptr_t)&reasons[i]; /* read only; void * of the table */
 	gw_metric_register(drops, AGW_DROP_COUNT);
+	for (int i = 0; i < AGW_DELAY_COUNT; i++)
+		delayed[i].arg = (void *)(uintptr_t)&waits[i]; /* as above */
+	gw_metric_register(delayed, AGW_DELAY_COUNT);
 	gw_metric_register(resends, sizeof(resends) / sizeof(resends[0]));
 	gw_metric_register(events, AGW_EV_COUNT);
 	gw_metric_register(causes, AGW_CAUSE_COUNT);
@@ -154,6 +183,7 @@ void agw_metrics_stop(const struct agw_pool *p)
 		return;
 	shown = NULL;
 	gw_metric_unregister(drops);
+	gw_metric_unregister(delayed);
 	gw_metric_unregister(resends);
 	gw_metric_unregister(events);
 	gw_metric_unregister(causes);

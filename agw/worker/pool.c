@@ -224,6 +224,9 @@ static void deliver(struct agw_report *r)
 	case AGW_REPORT_BAD:
 		agw_media_on_bad(r->ptr, r);
 		break;
+	case AGW_REPORT_PACED:
+		agw_media_on_paced(r);
+		break;
 	case AGW_REPORT_DONE:
 		agw_media_on_done(r->ptr);
 		break;

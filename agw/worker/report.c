@@ -96,6 +96,14 @@ void agw_media_on_bad(const struct agw_slot *s, const struct agw_report *r)
 		       r->ev.value);
 }
 
+void agw_media_on_paced(const struct agw_report *r)
+{
+	char from[GW_ADDR_STRLEN];
+
+	GW_LOG_LIMITED(GW_LOG_WARN, "dtls.paced", "handshakes=%u last_source=%s", r->ev.value,
+		       gw_addr_ip_str(&r->ev.addr, from, sizeof(from)));
+}
+
 void agw_media_on_done(struct agw_cmd *c)
 {
 	struct agw_media *m = c->media;

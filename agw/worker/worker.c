@@ -13,6 +13,7 @@
 #include "agw/worker/worker_int.h"
 
 #include "agw/relay/names.h"
+#include "agw/relay/pace.h"
 #include "agw/relay/share.h"
 #include "agw/relay/tcp.h"
 
@@ -195,6 +196,11 @@ static void sweep_slice(struct agw_worker *w)
 		w->env.strangers = 0;
 		w->strangers_quiet_ms = w->env.now_ms + STRANGERS_QUIET_MS;
 	}
+	if (w->env.paced > 0 && w->env.now_ms >= w->paced_quiet_ms) {
+		agw_report_paced(w, w->env.paced, &w->env.paced_from);
+		w->env.paced = 0;
+		w->paced_quiet_ms = w->env.now_ms + STRANGERS_QUIET_MS;
+	}
 	if (w->env.tcp != NULL)
 		agw_tcp_sweep(&w->env);
 	w->next_sweep_ms = w->env.now_ms + SLICE_MS;
@@ -291,6 +297,11 @@ static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 	e->max_handshakes = pool->cfg.dtls_max_handshakes / pool->n_workers;
 	if (e->max_handshakes == 0)
 		e->max_handshakes = 1;
+	if (pool->cfg.dtls_source_rate != 0) {
+		err = agw_pace_new(&e->pace, pool->cfg.dtls_source_rate);
+		if (err != GW_OK)
+			return err;
+	}
 	e->scratch = aligned_alloc(8, AGW_UDP_BUF);
 	if (e->scratch == NULL)
 		return GW_ERR_NOMEM;
@@ -390,6 +401,7 @@ void agw_worker_fini(struct agw_worker *w)
 	agw_udp_out_free(w->env.out);
 	agw_share_free(w->env.share);
 	agw_names_free(w->env.names);
+	agw_pace_free(w->env.pace);
 	agw_tcp_free(w->env.tcp);
 	free(w->env.scratch);
 	gw_ring_free(w->cmds);

@@ -53,8 +53,9 @@ struct agw_pool_cfg {
 	uint32_t dtls_fp_wait_ms;       /* [32000] */
 	uint16_t dtls_mtu;              /* [1200] */
 	uint32_t dtls_max_handshakes;   /* limits.handshakes, all workers [256] */
-	unsigned fp_hashes;             /* bits 1<<enum agw_hash accepted [sha-256|384|512] */
-	uint32_t cert_lifetime_s;       /* dtls.cert_lifetime [30 days] */
+	uint32_t dtls_source_rate; /* limits.handshakes_per_source, of each worker; 0 = no limit */
+	unsigned fp_hashes;        /* bits 1<<enum agw_hash accepted [sha-256|384|512] */
+	uint32_t cert_lifetime_s;  /* dtls.cert_lifetime [30 days] */
 	uint16_t srtp_profiles[AGW_SRTP_PROFILE_MAX]; /* [GCM128, GCM256, CM_SHA1_80] */
 	uint32_t srtp_replay_window;                  /* [1024] */
 	uint64_t srtp_key_packets;                    /* 0 = as many as RFC 3711 allows */

@@ -98,6 +98,8 @@ struct agw_cmd {
 enum agw_report_kind {
 	AGW_REPORT_EVENT, /* ptr = slot */
 	AGW_REPORT_BAD,   /* ptr = slot, NULL = no stream's; for the log alone: may be lost */
+	AGW_REPORT_PACED, /* handshakes wait for their source; ev.value, ev.addr; for the log alone
+			   */
 	AGW_REPORT_DONE,  /* ptr = command, owned again by control */
 	AGW_REPORT_BACK   /* ptr = slot, owned again by control */
 };
@@ -152,6 +154,7 @@ struct agw_worker {
 	uint64_t next_tick_ms;
 	uint64_t next_sweep_ms;
 	uint64_t strangers_quiet_ms;
+	uint64_t paced_quiet_ms;
 	uint64_t rate_packets; /* at the last sweep slice */
 	uint32_t nap_us;
 	size_t n_slots;
@@ -202,6 +205,7 @@ void agw_report_event(struct agw_worker *w, struct agw_slot *slot,
 		      const struct agw_stream_event *ev);
 void agw_report_bad(struct agw_worker *w, struct agw_slot *slot, enum agw_side from,
 		    enum agw_drop why, uint32_t n);
+void agw_report_paced(struct agw_worker *w, uint32_t n, const struct gw_addr *from);
 void agw_report_back(struct agw_worker *w, struct agw_slot *slot);
 void agw_report_done(struct agw_worker *w, struct agw_cmd *c);
 void agw_report_retry(struct agw_worker *w);
@@ -255,6 +259,7 @@ void agw_metrics_event(const struct agw_stream_event *ev);
 /* report.c */
 void agw_media_on_event(struct agw_slot *slot, const struct agw_stream_event *ev);
 void agw_media_on_bad(const struct agw_slot *slot, const struct agw_report *r);
+void agw_media_on_paced(const struct agw_report *r);
 void agw_media_on_done(struct agw_cmd *c);
 void agw_media_on_back(struct agw_slot *slot);
 /** Free the handle when nobody holds it and nothing of it is under way. */
