@@ -205,6 +205,25 @@ static enum agw_drop no_way(const struct agw_leg *l)
 	return agw_ice_selected(l->ice) == NULL ? AGW_DROP_NO_DEST : AGW_DROP_NOT_READY;
 }
 
+/* The ring is made when there is something to keep: one allocation for the life of the stream. */
+static bool has_ring(struct agw_stream *s)
+{
+	if (s->resend != NULL)
+		return true;
+	if (s->env->now_ms < s->resend_wait_ms)
+		return false;
+	if (agw_resend_new(&s->resend, s->env->cfg->resend) == GW_OK)
+		return true;
+	s->resend_wait_ms = s->env->now_ms + NO_MEMORY_MS;
+	return false;
+}
+
+static void keep_sent(struct agw_stream *s, const uint8_t *p, size_t n)
+{
+	if (has_ring(s))
+		agw_resend_keep(s->resend, p, n);
+}
+
 void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 {
 	struct agw_leg *l = &s->legs[AGW_LEG_RTP];
@@ -263,8 +282,8 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		drop_down(s, unsent(err));
 		return;
 	}
-	if (s->resend != NULL)
-		agw_resend_keep(s->resend, p, n);
+	if (s->keeps)
+		keep_sent(s, p, n);
 	if (pair->local >= AGW_LOCAL_TCP) {
 		if (!agw_leg_send(l, pair->local, &pair->remote, p, n)) {
 			drop_down(s, AGW_DROP_SEND);
@@ -319,8 +338,8 @@ static bool send_again(void *arg, const uint8_t *pkt, size_t n)
 	return agw_leg_send(l, pair->local, &pair->remote, pkt, n);
 }
 
-/* What the WIC lost of what we sent it has of us, where its media may flow; the first NACK makes
- * the ring, the next ones are answered. @return octets of RTCP that are left for the core */
+/* What the WIC lost of what we sent it has of us, where its media may flow. Who asks without having
+ * said that he would has packets kept from then on. @return octets of RTCP left for the core */
 static size_t answer_nacks(struct agw_stream *s, uint8_t *p, size_t n)
 {
 	struct agw_leg *media = &s->legs[AGW_LEG_RTP];
@@ -329,12 +348,9 @@ static size_t answer_nacks(struct agw_stream *s, uint8_t *p, size_t n)
 	if ((s->p.media != AGW_MEDIA_VIDEO && (s->p.access.rtcp_allow & AGW_RTCP_NACK) == 0) ||
 	    !agw_resend_asked(p, n))
 		return n;
-	if (s->resend == NULL) {
-		if (s->env->now_ms >= s->resend_wait_ms &&
-		    agw_resend_new(&s->resend, s->env->cfg->resend) != GW_OK)
-			s->resend_wait_ms = s->env->now_ms + NO_MEMORY_MS;
+	s->keeps = true;
+	if (s->resend == NULL)
 		return n;
-	}
 	if (media->srtp == NULL || !s->p.gate_down || agw_ice_media_pair(media->ice) == NULL)
 		return n;
 	n = agw_resend_answer(s->resend, p, n, &out);

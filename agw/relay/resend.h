@@ -4,7 +4,8 @@
  * help: rtx is not negotiated, so its repeat comes with a sequence number that was protected and
  * sent already, which SRTP refuses.
  *
- *   a ring of the last packets of a stream, as they were sent; made at the WIC's first NACK
+ *   a ring of the last packets of a stream, as they were sent; made with the first packet of video
+ *   whose WIC negotiated nack, else at the first one after the WIC asked
  *   NACK ── known here ──> the same octets again, and out of the NACK
  *        ── not known ───> the core, which has lost them itself
  *

@@ -174,6 +174,14 @@ static void set_dscp(struct agw_stream *s)
 					 i % AGW_FAMILY_COUNT == AGW_FAMILY_V6, s->p.access.dscp);
 }
 
+/* A picture stands still from its first loss on: packets of a stream whose WIC will ask for lost
+ * ones are kept from the first on. Once kept, always: a WIC may ask without having said so. */
+static void set_keeping(struct agw_stream *s)
+{
+	s->keeps = s->keeps || (s->env->cfg->resend != NULL && s->p.media == AGW_MEDIA_VIDEO &&
+				(s->p.access.rtcp_allow & AGW_RTCP_NACK) != 0);
+}
+
 static void set_police(struct agw_stream *s)
 {
 	agw_police_set(&s->police[AGW_RTCP_UP], &s->p.rate_up, s->env->now_us);
@@ -275,6 +283,7 @@ static void follow(struct agw_stream *s, const struct agw_stream_params *old,
 	if (old == NULL || old->access.dscp != s->p.access.dscp || old->core.dscp != s->p.core.dscp)
 		set_dscp(s);
 	set_police(s);
+	set_keeping(s);
 	set_watch(s, AGW_SIDE_ACCESS, old);
 	set_watch(s, AGW_SIDE_CORE, old);
 	for (int i = 0; i < AGW_LEG_COUNT; i++)

@@ -75,7 +75,8 @@ struct agw_stream {
 	bool several;                /* early dialogs: more than one core remote is known */
 	bool policed;                /* one direction, or both */
 	struct agw_rewrite *rewrite; /* owned; NULL: SSRCs pass, guarded by `ssrcs` */
-	struct agw_resend *resend;   /* owned; NULL: the WIC asked for no packet yet */
+	bool keeps;                  /* what the WIC is sent, for it may ask for it again */
+	struct agw_resend *resend;   /* owned; NULL: nothing was kept yet */
 	struct agw_counters counters;
 	struct agw_reception rx_up;
 	struct agw_reception rx_down;
@@ -87,7 +88,7 @@ struct agw_stream {
 	uint8_t looked;          /* sweeps since strangers could be seen */
 	bool ssrc_told[2];       /* by side: the event was sent once */
 	bool pt_told[2];
-	uint64_t resend_wait_ms;     /* there was no memory for a ring: not asked for before then */
+	uint64_t resend_wait_ms;     /* there was no memory for a ring: none is made before then */
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
 	uint8_t fir_seq[2];
 	struct agw_police police[2]; /* by enum agw_rtcp_way */

@@ -4,6 +4,7 @@
  * was sent, in the octets it was sent in, and the core hears of what it lost itself.
  */
 #include "agw/relay/rtp.h"
+#include "common/metric.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/worker_bench.h"
 
@@ -16,12 +17,10 @@ struct packet {
 	_Alignas(8) uint8_t rtp[600]; /* and in clear */
 };
 
-static void connect_call(struct bench *b, bool rewrite)
+/* b->params.media is set. */
+static void connect_as(struct bench *b)
 {
 	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AES128_CM_SHA1_80");
-	agw_stream_params_init(&b->params, 1);
-	b->params.media = AGW_MEDIA_VIDEO;
-	b->params.ssrc_rewrite = rewrite;
 	b->params.core.rtcp_allow = AGW_RTCP_NACK;
 	reserve_with(b);
 	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
@@ -29,6 +28,34 @@ static void connect_call(struct bench *b, bool rewrite)
 	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
 	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
 	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+}
+
+static void connect_call(struct bench *b, bool rewrite)
+{
+	agw_stream_params_init(&b->params, 1);
+	b->params.media = AGW_MEDIA_VIDEO;
+	b->params.ssrc_rewrite = rewrite;
+	connect_as(b);
+}
+
+/* A WIC that said it will send NACKs. */
+static void connect_nack(struct bench *b, enum agw_media_type media)
+{
+	agw_stream_params_init(&b->params, 1);
+	b->params.media = media;
+	b->params.access.rtcp_allow = AGW_RTCP_NACK | AGW_RTCP_PLI;
+	connect_as(b);
+}
+
+/* Octets of all rings, as the metrics tell it. */
+static long kept_octets(void)
+{
+	char *text = gw_metric_text();
+	const char *at = text != NULL ? strstr(text, "\nagw_media_resend_octets ") : NULL;
+	long octets = at != NULL ? strtol(at + sizeof("\nagw_media_resend_octets"), NULL, 10) : -1;
+
+	free(text);
+	return octets;
 }
 
 static void from_core(struct bench *b, uint16_t seq)
@@ -101,7 +128,7 @@ static void lose_and_ask(struct bench *b, bool rewrite)
 	connect_call(b, rewrite);
 	pass(b, 5000, &a);
 	assert_int_equal(agw_be32(a.srtp + 8) != CORE_SSRC, rewrite);
-	/* Nothing is kept before somebody asks. */
+	/* Nothing is kept of a WIC that did not say it would ask, before it does. */
 	ask(b, &a, 0);
 	at_core(b, true, 5000, 0);
 	/* 5001 is lost on its way to the WIC, 5002 before the gateway. */
@@ -149,6 +176,57 @@ static void test_a_lost_packet_is_sent_again_in_the_wics_numbers(void **state)
 	lose_and_ask(*state, true);
 }
 
+/* It said that it would ask: what it loses first it has at the first NACK, not with the next
+ * picture.
+ */
+static void test_the_first_loss_is_repaired(void **state)
+{
+	struct bench *b = *state;
+	struct packet a, again;
+	long octets;
+
+	REQ("RTCP-20", "RTCP-21");
+	connect_nack(b, AGW_MEDIA_VIDEO);
+	assert_int_equal(kept_octets(), 0);
+	from_core(b, 7000); /* lost on its way */
+	at_wic(b, &a);
+	octets = kept_octets();
+	assert_true(octets > 64 * 1472);
+	ask(b, &a, 0);
+	at_core(b, false, 0, 0);
+	at_wic(b, &again);
+	assert_int_equal(again.n, a.n);
+	assert_memory_equal(again.srtp, a.srtp, (size_t)a.n);
+	assert_int_equal(open_packet(b, &again), srtp_err_status_ok);
+	assert_int_equal(agw_be16(again.rtp + 12), 7000);
+	AWAIT_STAT(b, down.resent, 1);
+	/* One ring in the life of the stream. */
+	for (uint16_t seq = 7001; seq < 7100; seq++)
+		pass(b, seq, &a);
+	assert_int_equal(kept_octets(), octets);
+	wic_close(&b->wic);
+}
+
+/* A gap in audio is concealed, and over before a repeat comes: nothing is kept unasked. */
+static void test_audio_is_kept_when_asked_for(void **state)
+{
+	struct bench *b = *state;
+	struct packet a, again;
+
+	REQ("RTCP-20", "RTCP-21");
+	connect_nack(b, AGW_MEDIA_AUDIO);
+	pass(b, 300, &a);
+	assert_int_equal(kept_octets(), 0);
+	ask(b, &a, 0);
+	at_core(b, true, 300, 0);
+	pass(b, 301, &a);
+	ask(b, &a, 0);
+	at_core(b, false, 0, 0);
+	at_wic(b, &again);
+	assert_memory_equal(again.srtp, a.srtp, (size_t)a.n);
+	wic_close(&b->wic);
+}
+
 /* No memory for it, or switched off: NACKs are the core's, as they are. */
 static void all_for_the_core(struct bench *b)
 {
@@ -156,7 +234,7 @@ static void all_for_the_core(struct bench *b)
 	struct agw_stream_stats st = {0};
 
 	REQ("RTCP-20");
-	connect_call(b, false);
+	connect_nack(b, AGW_MEDIA_VIDEO);
 	pass(b, 100, &a);
 	ask(b, &a, 0);
 	at_core(b, true, 100, 0);
@@ -197,6 +275,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_lost_packet_is_sent_again, keeping, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_lost_packet_is_sent_again_in_the_wics_numbers,
 					    keeping, teardown),
+	    cmocka_unit_test_setup_teardown(test_the_first_loss_is_repaired, keeping, teardown),
+	    cmocka_unit_test_setup_teardown(test_audio_is_kept_when_asked_for, keeping, teardown),
 	    cmocka_unit_test_setup_teardown(test_without_memory_all_goes_to_the_core,
 					    without_memory, teardown),
 	    cmocka_unit_test_setup_teardown(test_switched_off_all_goes_to_the_core, setup,
