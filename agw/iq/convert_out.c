@@ -137,6 +137,11 @@ static IqAccessLocal *access_new(const struct agw_stream_local *l)
 	if (out == NULL)
 		return NULL;
 	out->lite = !l->ice_full;
+	if (l->answers_nack) {
+		out->serves = malloc(sizeof(*out->serves));
+		if (out->serves != NULL)
+			out->serves[out->n_serves++] = IQ_V(FEEDBACK__NACK);
+	}
 	out->credentials = NEW(ice_credentials);
 	if (out->credentials == NULL || iq_str_set(&out->credentials->ufrag, l->ufrag) != GW_OK ||
 	    iq_str_set(&out->credentials->pwd, l->pwd) != GW_OK ||

@@ -178,7 +178,8 @@ enum cscf_sdp_fb {
 struct cscf_sdp_fmt {
 	uint8_t pt;       /* 0..127, as on the wire on both legs */
 	uint8_t channels; /* 1 unless written */
-	uint8_t fb;       /* enum cscf_sdp_fb set negotiated for this PT */
+	uint8_t fb;       /* enum cscf_sdp_fb set negotiated for this PT, end to end */
+	uint8_t own_fb;   /* negotiable with the WIC alone, where the gateway serves it */
 	char name[25];    /* "opus", "H264", "telephone-event"; spelled as received */
 	uint32_t clock_hz;
 };
@@ -246,9 +247,10 @@ struct cscf_sdp_access_local {
 	uint16_t rtcp_port; /* component 2; 0 when muxed */
 	char ufrag[CSCF_SDP_ICE_LEN];
 	char pwd[CSCF_SDP_ICE_LEN];
-	bool ice_full;    /* else an ICE-lite agent, and our SDP says so */
-	char tls_id[256]; /* "" = the session makes one when it is asked for (DTLS-22) */
-	size_t n_cands;   /* 0: one host candidate is written from addr and port */
+	bool ice_full;     /* else an ICE-lite agent, and our SDP says so */
+	uint8_t serves_fb; /* enum cscf_sdp_fb set that the gateway serves whatever the core does */
+	char tls_id[256];  /* "" = the session makes one when it is asked for (DTLS-22) */
+	size_t n_cands;    /* 0: one host candidate is written from addr and port */
 	struct cscf_sdp_cand cands[CSCF_SDP_MAX_CAND];
 	size_t n_fps;
 	struct cscf_sdp_fp fps[CSCF_SDP_MAX_FP];
@@ -287,6 +289,13 @@ struct cscf_sdp_stream {
 	struct cscf_sdp_access_local access_local;
 	struct cscf_sdp_core_local core_local;
 };
+
+/** Feedback of a format on the WIC's leg: what the core takes, and what the gateway serves itself.
+ */
+static inline unsigned cscf_sdp_wic_fb(const struct cscf_sdp_stream *s, size_t fmt)
+{
+	return s->fmts[fmt].fb | (unsigned)(s->fmts[fmt].own_fb & s->access_local.serves_fb);
+}
 
 /* ---- the session ---------------------------------------------------------------------------- */
 

@@ -26,11 +26,13 @@ static bool begin(struct sdp_stream *st)
 }
 
 static enum cscf_sdp_verdict narrow_formats(struct cscf_sdp_session *s, struct sdp_stream *st,
-					    const struct sdp *answer, const struct sdp_sect *m)
+					    const struct sdp *answer, const struct sdp_sect *m,
+					    bool from_wic)
 {
+	const struct sdp_fb_legs legs = {st->pub.core_avpf, from_wic};
 	struct sdp_fmts fmts;
 
-	if (!sdp_fmts_read(&fmts, answer, m, &st->offered, st->pub.core_avpf, s->policy))
+	if (!sdp_fmts_read(&fmts, answer, m, &st->offered, &legs, s->policy))
 		return CSCF_SDP_NOMEM;
 	sdp_fmts_intersect(&fmts, &st->offered);
 	if (!sdp_fmts_usable(&fmts, st->pub.media)) {
@@ -66,7 +68,7 @@ static enum cscf_sdp_verdict answer_core_line(struct cscf_sdp_session *s, struct
 	    (enum cscf_sdp_dir)((unsigned)remote.dir & (unsigned)sdp_direction_reverse(st->dir));
 	pub->core_remote = remote;
 	pub->core_rtcp = remote.rtcp_mode;
-	v = narrow_formats(s, st, answer, m);
+	v = narrow_formats(s, st, answer, m, false);
 	if (v != CSCF_SDP_OK)
 		return v;
 	sdp_ext_answer(pub, answer, m, false);
@@ -100,7 +102,7 @@ static enum cscf_sdp_verdict answer_wic_line(struct cscf_sdp_session *s, struct 
 	if (!remote.rtcp_mux)
 		pub->access_rtcp = CSCF_SDP_RTCP_SEPARATE;
 	sdp_dtls_decide_answer(pub, setup, old != NULL && !pub->is_new ? &old->pub : NULL);
-	v = narrow_formats(s, st, answer, m);
+	v = narrow_formats(s, st, answer, m, true);
 	if (v != CSCF_SDP_OK)
 		return v;
 	sdp_ext_answer(pub, answer, m, true);

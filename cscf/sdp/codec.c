@@ -41,6 +41,8 @@ static const struct {
     {"ccm tmmbr", CSCF_SDP_FB_TMMBR},
 };
 
+#define OWN_FB (CSCF_SDP_FB_NACK | CSCF_SDP_FB_PLI) /* what some AGW or we may serve */
+
 int sdp_attr_pt(const struct sdp_attr *a)
 {
 	struct gw_slice token;
@@ -215,8 +217,26 @@ static void read_feedback(struct sdp_fmts *f, const struct sdp *sdp, const struc
 	}
 }
 
+/* To the core goes what its profile knows; what needs no core is between the WIC and us (SDP-42).
+ */
+static void split_feedback(struct sdp_fmts *f, enum cscf_sdp_media media,
+			   const struct sdp_fb_legs *legs)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct cscf_sdp_fmt *v = &f->v[i];
+
+		if (media != CSCF_SDP_VIDEO)
+			v->own_fb = 0;
+		else
+			v->own_fb = legs->from_wic ? v->fb & OWN_FB : OWN_FB;
+		if (!legs->core_avpf)
+			v->fb = 0;
+	}
+}
+
 bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp_sect *sect,
-		   const struct sdp_fmts *fallback, bool avpf, const struct cscf_sdp_policy *policy)
+		   const struct sdp_fmts *fallback, const struct sdp_fb_legs *legs,
+		   const struct cscf_sdp_policy *policy)
 {
 	enum cscf_sdp_media media = sdp_media_kind(sect);
 	struct sdp_pt_index index;
@@ -241,8 +261,8 @@ bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp
 	}
 	sdp_filter_orphans(out, sdp, sect);
 	drop_lone_events(out);
-	if (avpf)
-		read_feedback(out, sdp, sect);
+	read_feedback(out, sdp, sect);
+	split_feedback(out, media, legs);
 	if (out->n == 0) {
 		sdp_fmts_free(out);
 	} else {
@@ -265,6 +285,7 @@ void sdp_fmts_intersect(struct sdp_fmts *f, const struct sdp_fmts *offered)
 		    o->clock_hz != f->v[i].clock_hz)
 			continue;
 		f->v[i].fb &= o->fb;
+		f->v[i].own_fb &= o->own_fb;
 		f->v[kept++] = f->v[i];
 	}
 	f->n = kept;

@@ -174,7 +174,8 @@ void sdp_out_fb(struct sdp_out *o, const struct sdp_stream *s, bool to_core)
 
 	for (size_t i = 0; i < s->fmts.n; i++)
 		for (size_t k = 0; k < 4; k++)
-			if ((s->fmts.v[i].fb & order[to_core][k].bit) != 0)
+			if (((to_core ? s->fmts.v[i].fb : cscf_sdp_wic_fb(&s->pub, i)) &
+			     order[to_core][k].bit) != 0)
 				sdp_out_put(o, "a=rtcp-fb:%u %s\r\n", s->fmts.v[i].pt,
 					    order[to_core][k].value);
 }

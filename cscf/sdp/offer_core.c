@@ -32,7 +32,8 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 	if (!pub->core_remote.avpf && wants_avpf(pub->media, s->policy))
 		pub->core_remote.avpf = sdp_capneg_avpf(s->offer, m, st->acfg, sizeof(st->acfg));
 	pub->core_avpf = pub->core_remote.avpf;
-	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
+	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, &(struct sdp_fb_legs){pub->core_avpf, false},
+			   s->policy))
 		return CSCF_SDP_NOMEM;
 	if (!sdp_fmts_usable(&fmts, pub->media) ||
 	    (pub->media != CSCF_SDP_TEXT && s->policy->early_488 &&

@@ -126,7 +126,8 @@ static enum cscf_sdp_verdict read_live_line(struct cscf_sdp_session *s, struct s
 		pub->core_avpf = pub->media == CSCF_SDP_VIDEO   ? s->policy->core_video_avpf
 				 : pub->media == CSCF_SDP_AUDIO ? s->policy->core_audio_avpf
 								: false;
-	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, pub->core_avpf, s->policy))
+	if (!sdp_fmts_read(&fmts, s->offer, m, NULL, &(struct sdp_fb_legs){pub->core_avpf, true},
+			   s->policy))
 		return CSCF_SDP_NOMEM;
 	if (!sdp_fmts_usable(&fmts, pub->media)) {
 		sdp_fmts_free(&fmts);

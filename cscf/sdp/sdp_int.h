@@ -91,13 +91,18 @@ struct sdp_pt_index {
 };
 void sdp_pt_index(struct sdp_pt_index *out, const struct sdp *sdp, const struct sdp_sect *sect);
 
+/* Whose words are read, and what the core's leg may say of feedback. */
+struct sdp_fb_legs {
+	bool core_avpf, from_wic;
+};
+
 /**
  * Read the formats of an m-section: valid PTs with a known encoding, our filters applied
- * (SDP-21, SDP-22, SDP-27). fb is filled when `avpf`.
+ * (SDP-21, SDP-22, SDP-27), and their feedback, for each leg.
  * @param fallback  section whose rtpmap fills one missing here (our offer's source); may be NULL
  */
 bool sdp_fmts_read(struct sdp_fmts *out, const struct sdp *sdp, const struct sdp_sect *sect,
-		   const struct sdp_fmts *fallback, bool avpf,
+		   const struct sdp_fmts *fallback, const struct sdp_fb_legs *legs,
 		   const struct cscf_sdp_policy *policy) GW_MUST_CHECK;
 bool sdp_fmts_dup(struct sdp_fmts *out, const struct sdp_fmts *in) GW_MUST_CHECK;
 void sdp_fmts_free(struct sdp_fmts *f);

@@ -46,7 +46,7 @@ struct media_params {
 			char branch[BRANCH_TEXT];
 		} remote[MAX_REMOTES];
 		IqCoreRemote *remote_list[MAX_REMOTES];
-		Wicgate__Iq__V1__Feedback fb[MAX_FB];
+		Wicgate__Iq__V1__Feedback fb[MAX_FB], core_fb[MAX_FB];
 		struct exts {
 			IqHeaderExtension ext[CSCF_SDP_MAX_EXT], *list[CSCF_SDP_MAX_EXT];
 			char uri[CSCF_SDP_MAX_EXT][CSCF_SDP_EXT_URI];
@@ -156,21 +156,22 @@ static void fill_dtls(struct params *p, struct media_params *all, const struct c
 	}
 }
 
-static size_t fill_feedback(struct params *p, const struct cscf_sdp_stream *st)
+static size_t fill_feedback(Wicgate__Iq__V1__Feedback fb[MAX_FB], const struct cscf_sdp_stream *st,
+			    bool access)
 {
 	unsigned set = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < st->n_fmts; i++)
-		set |= st->fmts[i].fb;
+		set |= access ? cscf_sdp_wic_fb(st, i) : st->fmts[i].fb;
 	if ((set & CSCF_SDP_FB_NACK) != 0)
-		p->fb[n++] = IQ_V(FEEDBACK__NACK);
+		fb[n++] = IQ_V(FEEDBACK__NACK);
 	if ((set & CSCF_SDP_FB_PLI) != 0)
-		p->fb[n++] = IQ_V(FEEDBACK__PLI);
+		fb[n++] = IQ_V(FEEDBACK__PLI);
 	if ((set & CSCF_SDP_FB_FIR) != 0)
-		p->fb[n++] = IQ_V(FEEDBACK__FIR);
+		fb[n++] = IQ_V(FEEDBACK__FIR);
 	if ((set & CSCF_SDP_FB_TMMBR) != 0)
-		p->fb[n++] = IQ_V(FEEDBACK__TMMBR);
+		fb[n++] = IQ_V(FEEDBACK__TMMBR);
 	return n;
 }
 
@@ -231,7 +232,7 @@ static void fill_access(struct params *p, struct media_params *all,
 	a->payload_types = p->pt_list;
 	a->n_payload_types = fill_formats(p, st);
 	a->feedback = p->fb;
-	a->n_feedback = fill_feedback(p, st);
+	a->n_feedback = fill_feedback(p->fb, st, true);
 	fill_exts(&p->exts[0], st, true);
 	a->header_extensions = p->exts[0].list;
 	a->n_header_extensions = p->exts[0].n;
@@ -339,8 +340,8 @@ static void fill_core(struct params *p, const struct media_params *all,
 	t->dscp = media_rules_dscp(cfg, st, true);
 	t->payload_types = p->pt_list;
 	t->n_payload_types = p->access.n_payload_types;
-	t->feedback = p->fb;
-	t->n_feedback = st->core_avpf ? p->access.n_feedback : 0;
+	t->feedback = p->core_fb;
+	t->n_feedback = st->core_avpf ? fill_feedback(p->core_fb, st, false) : 0;
 	fill_exts(&p->exts[1], st, false);
 	t->header_extensions = p->exts[1].list;
 	t->n_header_extensions = p->exts[1].n;

@@ -47,6 +47,9 @@ static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *
 	if (a->n_candidates == 0 || a->credentials == NULL || a->n_fingerprints == 0)
 		return false;
 	out->ice_full = !a->lite;
+	for (size_t i = 0; i < a->n_serves; i++)
+		if (a->serves[i] == IQ_V(FEEDBACK__NACK))
+			out->serves_fb |= CSCF_SDP_FB_NACK;
 	snprintf(out->ufrag, sizeof(out->ufrag), "%s", a->credentials->ufrag);
 	snprintf(out->pwd, sizeof(out->pwd), "%s", a->credentials->pwd);
 	snprintf(out->tls_id, sizeof(out->tls_id), "%s", a->tls_id);

@@ -59,7 +59,8 @@ static void give_addresses(struct fuzz *f)
 {
 	for (size_t i = 0; i < cscf_sdp_stream_count(f->s); i++) {
 		const struct cscf_sdp_stream *st = cscf_sdp_stream(f->s, i);
-		struct cscf_sdp_access_local a = {.addr = "203.0.113.10", .n_fps = 1};
+		struct cscf_sdp_access_local a = {
+		    .addr = "203.0.113.10", .n_fps = 1, .serves_fb = CSCF_SDP_FB_NACK};
 		struct cscf_sdp_core_local c = {.addr = "10.20.0.5"};
 
 		if (!st->live || (st->has_local && !st->is_new))

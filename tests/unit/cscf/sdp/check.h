@@ -106,7 +106,7 @@ static inline const char *ck_formats(const struct sdp_sect *m, const struct cscf
 
 /* Every format-bound attribute is about a format of the line; feedback as told. */
 static inline const char *ck_format_attrs(const struct sdp *d, const struct sdp_sect *m,
-					  const struct cscf_sdp_stream *st)
+					  const struct cscf_sdp_stream *st, bool wic)
 {
 	for (size_t i = 0; i < m->n_attrs; i++) {
 		const struct sdp_attr *a = &d->attrs[m->first_attr + i];
@@ -127,7 +127,8 @@ static inline const char *ck_format_attrs(const struct sdp *d, const struct sdp_
 		for (size_t k = 0; k < st->n_fmts; k++) {
 			known = known || st->fmts[k].pt == pt;
 			if (st->fmts[k].pt == pt && gw_slice_eq_str(a->name, "rtcp-fb"))
-				CK(st->fmts[k].fb != 0, "feedback that is not told");
+				CK((wic ? cscf_sdp_wic_fb(st, k) : st->fmts[k].fb) != 0,
+				   "feedback that is not told");
 		}
 		CK(known, "an attribute of a format that went");
 	}
@@ -276,7 +277,7 @@ static inline const char *ck_line(const struct sdp *d, const struct sdp_sect *m,
 	CK(gw_slice_eq_str(m->media, kinds[st->media]), "media differs");
 	bad = ck_formats(m, st);
 	if (bad == NULL)
-		bad = ck_format_attrs(d, m, st);
+		bad = ck_format_attrs(d, m, st, wic);
 	if (bad == NULL)
 		bad = ck_extmaps(d, m, st, wic);
 	if (bad == NULL)

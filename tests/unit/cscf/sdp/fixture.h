@@ -48,6 +48,8 @@
 	FX_CORE_HEAD "m=audio 41000 RTP/AVP 8 126\r\na=rtpmap:8 PCMA/8000\r\n"                     \
 		     "a=rtpmap:126 telephone-event/8000\r\n"
 
+static uint8_t fx_serves; /* feedback the AGW serves itself */
+
 static const struct cscf_sdp_policy *fx_policy(void)
 {
 	static struct cscf_sdp_policy policy;
@@ -67,7 +69,7 @@ static inline struct cscf_sdp_session *fx_session(const struct cscf_sdp_policy *
 static inline void fx_local(struct cscf_sdp_session *s, size_t i)
 {
 	const struct cscf_sdp_stream *st = cscf_sdp_stream(s, i);
-	struct cscf_sdp_access_local a = {.addr = FX_ACCESS, .n_fps = 1};
+	struct cscf_sdp_access_local a = {.addr = FX_ACCESS, .n_fps = 1, .serves_fb = fx_serves};
 	struct cscf_sdp_core_local c = {.addr = FX_CORE};
 	unsigned n = (unsigned)i;
 

@@ -5,6 +5,7 @@
  *   offer or wic_offer + core_answer: the WIC calls;  offer or core_offer + wic_answer: the core.
  * GOLDEN_UPDATE=1 rewrites the expectations; whoever does that reads the diff. GOLDEN_CASE=name
  * runs that case alone, as far as its inputs go (tests/golden/capture.mjs makes new ones).
+ * A case with a file "agw_answers_nack" is one at an AGW that answers NACKs itself.
  */
 #include "fixture.h"
 #include "tests/lib/req.h"
@@ -181,9 +182,12 @@ static bool run_round(struct cscf_sdp_session *s, const struct round *r, const c
 static bool run_case(const char *name)
 {
 	struct cscf_sdp_session *s = fx_session(NULL);
+	char *answers_nack = slurp(name, "agw_answers_nack");
 	bool ok = true, last = false;
 	unsigned n = 0;
 
+	fx_serves = answers_nack != NULL ? CSCF_SDP_FB_NACK : 0;
+	free(answers_nack);
 	for (; !last; n++) {
 		char prefix[16] = "";
 		struct round r;

@@ -295,6 +295,7 @@ static void run_call(struct call *c, unsigned long seed, const struct cscf_sdp_p
 	c->wic =
 	    (struct wic){.r = &c->r, .may_unmux = policy->access_rtcp_mux == CSCF_SDP_MUX_OFFER};
 	c->core = (struct core){.r = &c->r, .v6 = once_in(&c->r, 4)};
+	fx_serves = once_in(&c->r, 2) ? CSCF_SDP_FB_NACK : 0;
 	c->s = fx_session(policy);
 	n = 1 + rnd(&c->r, 7);
 	first = once_in(&c->r, 2);
