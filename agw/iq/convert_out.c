@@ -253,6 +253,7 @@ static IqDirectionStats *direction_new(const struct agw_dir_stats *d)
 	out->made_rtcp = d->made_rtcp;
 	out->nacked = d->nacked;
 	out->resent = d->resent;
+	out->oversize = d->oversize;
 	out->last_seen_ms = seen_before(d->last_seen_ms);
 	out->first_in_ms = age_of(d->first_in_ms);
 	out->first_out_ms = age_of(d->first_out_ms);

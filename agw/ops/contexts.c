@@ -75,6 +75,8 @@ static json_t *direction(const struct agw_dir_stats *d)
 		(void)json_object_set_new(out, "nacked", json_integer((json_int_t)d->nacked));
 		(void)json_object_set_new(out, "resent", json_integer((json_int_t)d->resent));
 	}
+	if (d->oversize != 0)
+		(void)json_object_set_new(out, "oversize", json_integer((json_int_t)d->oversize));
 	(void)json_object_set_new(out, "drops", drops);
 	return out;
 }

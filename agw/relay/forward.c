@@ -15,6 +15,8 @@
 
 #define POLICED_QUIET_MS 10000
 #define NO_MEMORY_MS     1000 /* between tries to have a ring of sent packets */
+#define ETHERNET_MTU     1500U
+#define ALWAYS_FITS      (ETHERNET_MTU - 48U) /* behind headers of IPv6 and UDP */
 
 static void drop_up(struct agw_stream *s, enum agw_drop why)
 {
@@ -113,6 +115,17 @@ static void count_rtp(struct agw_stream *s, struct agw_dir_counters *d, uint16_t
 	agw_count(&s->env->rtp_packets, 1);
 }
 
+/* IP will fragment it where there is Ethernet on the way (RTP-22): sent all the same, and counted.
+ */
+static void count_oversize(struct agw_stream *s, struct agw_dir_counters *d, enum agw_side to_side,
+			   const struct gw_addr *to, size_t n)
+{
+	if (n + (gw_addr_is_v6(to) ? 48U : 28U) <= ETHERNET_MTU)
+		return;
+	agw_count(&d->oversize, 1);
+	agw_count(&s->env->oversize[to_side], 1);
+}
+
 /* A sender that will not come again: libsrtp's contexts for it are given back. */
 static void forget_sender(struct agw_stream *s)
 {
@@ -171,6 +184,8 @@ void agw_forward_up_rtp(struct agw_stream *s, unsigned local, struct agw_udp_pkt
 				    core->fd, core->connected ? NULL : &s->core_rtp_to, -1, p, n},
 				d);
 		count_rtp(s, d, v.payload);
+		if (n > ALWAYS_FITS)
+			count_oversize(s, d, AGW_SIDE_CORE, &s->core_rtp_to, n);
 	}
 }
 
@@ -298,6 +313,8 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 						p, n},
 			d);
 	count_rtp(s, d, v.payload);
+	if (n > ALWAYS_FITS)
+		count_oversize(s, d, AGW_SIDE_ACCESS, &pair->remote, n);
 }
 
 /* Filter into scratch. @return octets to send; 0 = dropped and counted */

@@ -6,9 +6,13 @@
 
 #define CLOCK_MAX_HZ 192000 /* no codec is faster; keeps the arithmetic in 64 bits */
 
-static void start(struct agw_reception *r, uint32_t ssrc, uint16_t seq)
+static void start(struct agw_reception *r, uint32_t ssrc, uint16_t seq, uint64_t lost_before)
 {
-	*r = (struct agw_reception){.ssrc = ssrc, .max_seq = seq, .base_seq = seq, .started = true};
+	*r = (struct agw_reception){.ssrc = ssrc,
+				    .max_seq = seq,
+				    .base_seq = seq,
+				    .lost_before = lost_before,
+				    .started = true};
 }
 
 static void measure_jitter(struct agw_reception *r, uint32_t ts, uint32_t clock_hz, uint64_t now_us)
@@ -34,7 +38,7 @@ bool agw_reception_update(struct agw_reception *r, struct agw_dir_counters *d, u
 
 	if (!r->started || changed) {
 		agw_mark(&d->first_in_ms, now_us / 1000, false);
-		start(r, ssrc, seq);
+		start(r, ssrc, seq, agw_counter_read(&d->lost));
 		atomic_store_explicit(&d->ssrc, ssrc, memory_order_relaxed);
 	} else if (ahead != 0 && ahead < 0x8000) {
 		if (seq < r->max_seq)
@@ -47,8 +51,9 @@ bool agw_reception_update(struct agw_reception *r, struct agw_dir_counters *d, u
 		atomic_store_explicit(&d->jitter, r->jitter_q4 >> 4, memory_order_relaxed);
 	}
 	expected = (uint64_t)r->cycles + r->max_seq - r->base_seq + 1;
-	atomic_store_explicit(&d->lost, expected > r->received ? expected - r->received : 0,
-			      memory_order_relaxed);
+	atomic_store_explicit(
+	    &d->lost, r->lost_before + (expected > r->received ? expected - r->received : 0),
+	    memory_order_relaxed);
 	return changed;
 }
 
@@ -73,6 +78,7 @@ static void read_dir(const struct agw_dir_counters *d, struct agw_dir_stats *out
 	out->made_rtcp = atomic_load_explicit(&d->made_rtcp, memory_order_relaxed);
 	out->nacked = agw_counter_read(&d->nacked);
 	out->resent = agw_counter_read(&d->resent);
+	out->oversize = agw_counter_read(&d->oversize);
 }
 
 void agw_counters_read(const struct agw_counters *c, struct agw_stream_stats *out)

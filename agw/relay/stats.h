@@ -30,6 +30,7 @@ struct agw_dir_counters {
 	_Atomic uint32_t made_rtcp; /* sent by us, not relayed (report.h) */
 	_Atomic uint64_t nacked;    /* asked for again by the receiver (resend.h) */
 	_Atomic uint64_t resent;
+	_Atomic uint64_t oversize; /* RTP sent in IP packets larger than Ethernet takes (RTP-22) */
 };
 
 struct agw_counters {
@@ -52,6 +53,7 @@ struct agw_reception {
 	uint32_t cycles;
 	uint32_t base_seq;
 	uint64_t received;
+	uint64_t lost_before; /* of the SSRCs before this one */
 	uint32_t transit;
 	uint32_t jitter_q4; /* scaled by 16, as in A.8 */
 	bool started;

@@ -121,6 +121,7 @@ struct agw_relay_env {
 	_Atomic uint64_t rtp_packets;
 	_Atomic uint64_t nacked;                /* packets WICs asked for again */
 	_Atomic uint64_t resent;                /* and got from us */
+	_Atomic uint64_t oversize[2];           /* RTP over 1500 octets of IP, by enum agw_side */
 	_Atomic uint64_t through_ice;           /* datagrams a full agent handed on: relayed ones */
 	_Atomic uint64_t drops[AGW_DROP_COUNT]; /* all protocols, both ways */
 	uint32_t strangers; /* datagrams at shared ports that are nobody's; the worker tells and

@@ -260,7 +260,7 @@ struct agw_dir_stats {
 	uint64_t rtp_octets;  /* RTP payload octets relayed, without headers */
 	uint64_t rtcp_packets;
 	uint64_t drops[AGW_DROP_COUNT];
-	uint64_t lost;         /* of the current SSRC as received, RFC 3550 A.3; 0 when negative */
+	uint64_t lost;         /* as received, RFC 3550 A.3: the sum over the SSRCs of its life */
 	uint32_t jitter;       /* RTP timestamp units, RFC 3550 A.8 */
 	uint32_t ssrc;         /* current, as received */
 	uint64_t last_seen_ms; /* monotonic time of the last accepted packet; 0 = never */
@@ -275,6 +275,7 @@ struct agw_dir_stats {
 	uint32_t made_rtcp;  /* datagrams of our own towards that side (RTP-18, RTCP-10) */
 	uint64_t nacked;     /* to the WIC: packets it asked for again */
 	uint64_t resent;     /* and got from us (resend.h) */
+	uint64_t oversize;   /* RTP sent in IP packets of more than 1500 octets (RTP-22) */
 };
 
 struct agw_stream_stats {

@@ -70,6 +70,31 @@ static int64_t read_resend_refused(void *arg)
 	return shown != NULL ? (int64_t)agw_counter_read(&shown->resend.refused) : 0;
 }
 
+static const enum agw_side sides[] = {AGW_SIDE_ACCESS, AGW_SIDE_CORE};
+
+static int64_t read_oversize(void *arg)
+{
+	const enum agw_side *side = arg;
+	int64_t sum = 0;
+
+	for (unsigned i = 0; shown != NULL && i < shown->n_workers; i++)
+		sum += (int64_t)agw_counter_read(&shown->workers[i].env.oversize[*side]);
+	return sum;
+}
+
+#define OVERSIZE(word)                                                                             \
+	{                                                                                          \
+		.name = "agw_rtp_oversize_total", .labels = "side=\"" word "\"",                   \
+		.type = GW_METRIC_COUNTER,                                                         \
+		.help = "RTP packets sent to that side in more than 1500 octets of IP",            \
+		.read = read_oversize                                                              \
+	}
+
+static struct gw_metric oversize[] = {
+    [AGW_SIDE_ACCESS] = OVERSIZE("access"),
+    [AGW_SIDE_CORE] = OVERSIZE("core"),
+};
+
 static struct gw_metric resends[] = {
     {.name = "agw_media_nacked_total",
      .type = GW_METRIC_COUNTER,
@@ -168,10 +193,13 @@ void agw_metrics_start(const struct agw_pool *p)
 	shown = p;
 	for (int i = 0; i < AGW_DROP_COUNT; i++)
 		drops[i].arg = (void *)(uintptr_t)&reasons[i]; /* read only; void * of the table */
+	for (int i = 0; i < 2; i++)
+		oversize[i].arg = (void *)(uintptr_t)&sides[i];
 	gw_metric_register(drops, AGW_DROP_COUNT);
 	for (int i = 0; i < AGW_DELAY_COUNT; i++)
 		delayed[i].arg = (void *)(uintptr_t)&waits[i]; /* as above */
 	gw_metric_register(delayed, AGW_DELAY_COUNT);
+	gw_metric_register(oversize, 2);
 	gw_metric_register(resends, sizeof(resends) / sizeof(resends[0]));
 	gw_metric_register(events, AGW_EV_COUNT);
 	gw_metric_register(causes, AGW_CAUSE_COUNT);
@@ -184,6 +212,7 @@ void agw_metrics_stop(const struct agw_pool *p)
 	shown = NULL;
 	gw_metric_unregister(drops);
 	gw_metric_unregister(delayed);
+	gw_metric_unregister(oversize);
 	gw_metric_unregister(resends);
 	gw_metric_unregister(events);
 	gw_metric_unregister(causes);

@@ -75,8 +75,37 @@ static void test_a_new_ssrc_starts_anew_and_is_told(void **state)
 	assert_false(agw_reception_update(&r, &d, 7, 100, 0, 0, 0));
 	assert_int_equal(lost(&d), 98);
 	assert_true(agw_reception_update(&r, &d, 8, 5000, 0, 0, 0));
-	assert_int_equal(lost(&d), 0);
 	assert_int_equal(atomic_load(&d.ssrc), 8);
+	/* What is reported of it to its sender is its own. */
+	assert_int_equal(r.received, 1);
+	assert_int_equal(r.base_seq, 5000);
+}
+
+/* A transfer, an announcement: another sender, the same stream and the same listener. */
+static void test_loss_is_the_sum_over_the_senders(void **state)
+{
+	struct agw_reception r = {0};
+	struct agw_dir_counters d = {0};
+
+	REQ("RTP-26");
+	(void)state;
+	(void)agw_reception_update(&r, &d, 7, 1, 0, 0, 0);
+	(void)agw_reception_update(&r, &d, 7, 5, 0, 0, 0); /* 2, 3, 4 */
+	assert_int_equal(lost(&d), 3);
+	assert_true(agw_reception_update(&r, &d, 8, 60000, 0, 0, 0));
+	assert_int_equal(lost(&d), 3);
+	(void)agw_reception_update(&r, &d, 8, 60003, 0, 0, 0); /* two */
+	assert_int_equal(lost(&d), 5);
+	/* One of them is only late; a double makes up for nothing of the sender before. */
+	(void)agw_reception_update(&r, &d, 8, 60001, 0, 0, 0);
+	assert_int_equal(lost(&d), 4);
+	for (int i = 0; i < 9; i++)
+		(void)agw_reception_update(&r, &d, 8, 60003, 0, 0, 0);
+	assert_int_equal(lost(&d), 3);
+	/* The first one again: what it sent meanwhile to others is no loss. */
+	assert_true(agw_reception_update(&r, &d, 7, 900, 0, 0, 0));
+	(void)agw_reception_update(&r, &d, 7, 902, 0, 0, 0);
+	assert_int_equal(lost(&d), 4);
 }
 
 int main(void)
@@ -86,6 +115,7 @@ int main(void)
 	    cmocka_unit_test(test_the_first_packet_taken_in_is_timed_once),
 	    cmocka_unit_test(test_an_even_stream_has_no_jitter_an_uneven_one_has),
 	    cmocka_unit_test(test_a_new_ssrc_starts_anew_and_is_told),
+	    cmocka_unit_test(test_loss_is_the_sum_over_the_senders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
