@@ -101,7 +101,7 @@ test('5 % loss, jitter and reordering: the gateway repairs the way down, NACKs f
 		const { alice: { in: first } } = await both(c);
 		link.rough(ROUGH);
 		let now, gateway;
-		// The first NACK makes the gateway keep packets; what was lost before costs alice a picture.
+		// Packets are kept from the first on: the first NACK is answered as the others are.
 		await until(async () => {
 			gateway = await repairs(env);
 			return gateway.resent >= 5 && (await both(c)).alice.in.framesDecoded >= first.framesDecoded + 20;

@@ -84,9 +84,16 @@ export class RoughLink {
 		this.#how = how;
 	}
 
-	/** From now on: loss 0..1, delay and jitter in ms (each datagram takes delay ± jitter, whoever was first). */
+	/**
+	 * From now on: loss 0..1, delay and jitter in ms (each datagram takes delay ± jitter, whoever was first);
+	 * with `only` 'up' or 'down' that way alone.
+	 */
 	rough(how) {
 		this.#how = how;
+	}
+
+	#on(way) {
+		return (this.#how.only ?? way) === way ? this.#how : {};
 	}
 
 	clean() {
@@ -118,7 +125,7 @@ export class RoughLink {
 				if (!outside.has(who))
 					outside.set(who, this.#outside(host, near, from));
 				const far = await outside.get(who);
-				this.up.carry(buf, this.#how, () => this.#closed || far.send(buf, port, host));
+				this.up.carry(buf, this.#on('up'), () => this.#closed || far.send(buf, port, host));
 			});
 			this.#relays.set(key, { near, outside });
 		}
@@ -129,7 +136,7 @@ export class RoughLink {
 	async #outside(host, near, from) {
 		const far = await socket(host);
 
-		far.on('message', (buf) => this.down.carry(buf, this.#how, () => this.#closed || near.send(buf, from.port, from.address)));
+		far.on('message', (buf) => this.down.carry(buf, this.#on('down'), () => this.#closed || near.send(buf, from.port, from.address)));
 		return far;
 	}
 

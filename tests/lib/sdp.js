@@ -51,7 +51,7 @@ export const audioLine = (port, dir) => ({ type: 'audio', port, pts: ['0', '101'
 	lines: ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-15', 'a=ptime:20'] });
 
 export const videoLine = (port, dir, proto = 'RTP/AVPF') => ({ type: 'video', port, proto, pts: ['96'], dir,
-	lines: ['a=rtpmap:96 VP8/90000', 'a=rtcp-fb:96 nack pli', 'a=rtcp-fb:96 ccm fir'] });
+	lines: ['a=rtpmap:96 VP8/90000', ...proto === 'RTP/AVP' ? [] : ['a=rtcp-fb:96 nack pli', 'a=rtcp-fb:96 ccm fir']] });
 
 /** Answer to an offer: PCMU for audio, the first VP8/H264 for video, else port 0. ports: by m-line. */
 export function plainAnswer(offer, host, ports, { version = 1 } = {}) {

@@ -64,10 +64,14 @@ export class Ue {
 		return this.register(0);
 	}
 
-	/** Start a call, with an offer of the test's own if given; resolves when the INVITE left. Await call.answered for the outcome. */
-	async call(uri, { video = false, lateOffer = false, sdp, headers = [] } = {}) {
+	/**
+	 * Start a call, with an offer of the test's own if given; avp: video without feedback. Resolves when the
+	 * INVITE left. Await call.answered for the outcome.
+	 */
+	async call(uri, { video = false, avp = false, lateOffer = false, sdp, headers = [] } = {}) {
 		const call = new Call(this, { outgoing: true, remoteUri: uri });
 
+		call.avp = avp;
 		await call.openMedia(video ? ['audio', 'video'] : ['audio']);
 		await call.invite({ lateOffer, sdp, headers });
 		return call;
@@ -226,7 +230,7 @@ export class Call {
 
 	/** One line per open port, in order; a port with `off` is a line that was ended. */
 	ownSdp(dir) {
-		const line = (m) => (m.type === 'video' ? videoLine : audioLine)(m.off ? 0 : m.port, dir);
+		const line = (m) => (m.type === 'video' ? videoLine : audioLine)(m.off ? 0 : m.port, dir, this.avp ? 'RTP/AVP' : undefined);
 
 		return plainSdp(this.ue.host, this.media.map(line), { version: this.#version++ });
 	}
