@@ -5,6 +5,7 @@
 #include "common/metric.h"
 
 #include "common/err.h"
+#include "common/histogram.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -107,6 +108,7 @@ char *gw_metric_text(void)
 	qsort(rows, n, sizeof(*rows), by_name);
 	for (size_t i = 0; i < n; i++)
 		print_row(to, rows[i], i == 0 || strcmp(rows[i]->name, rows[i - 1]->name) != 0);
+	gw_histogram_print(to);
 	free(rows);
 	if (fclose(to) != 0) {
 		free(text);

@@ -17,6 +17,12 @@
 #define SWEEP_MS           1000
 #define HEARTBEATS_UNACKED 3 /* IQ-13: then the context is nobody's */
 
+/* Sockets, credentials, a worker's word: what a call waits for here, a TURN server not included. */
+static const uint32_t reserve_bounds_us[] = {100,   250,   500,   1000,   2500,  5000,
+					     10000, 25000, 50000, 100000, 500000};
+static struct gw_histogram reserve_time =
+    GW_HISTOGRAM("agw_reserve_seconds", "Reserves carried out or refused", reserve_bounds_us);
+
 /* clang-format off */
 #define RELEASED(why) {"agw_contexts_released_total", "why=\"" why "\"", GW_METRIC_COUNTER, \
 		       "Contexts released, by reason", NULL, NULL, 0}
@@ -44,6 +50,14 @@ uint64_t agw_ctx_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 /* ---- one context ----------------------------------------------------------------------------- */
@@ -281,8 +295,8 @@ static enum gw_err reserve_again(struct agw_context *ctx, const struct agw_ctx_r
 	return agw_ctx_fsm_call(ctx, CTX_E_ADD, call);
 }
 
-enum gw_err agw_context_reserve(struct agw_context_table *t, const struct agw_ctx_reserve *req,
-				struct agw_ctx_result *result, struct agw_ctx_fault *fault)
+static enum gw_err reserve(struct agw_context_table *t, const struct agw_ctx_reserve *req,
+			   struct agw_ctx_result *result, struct agw_ctx_fault *fault)
 {
 	struct ctx_call call = {
 	    .streams = req->streams, .n = req->n, .result = result, .fault = fault};
@@ -297,6 +311,16 @@ enum gw_err agw_context_reserve(struct agw_context_table *t, const struct agw_ct
 		return agw_ctx_fail(fault, GW_ERR_EXISTS, AGW_CTX_DIFFERENT, "ctx_id",
 				    "exists from another epoch");
 	return reserve_again(ctx, req, &call);
+}
+
+enum gw_err agw_context_reserve(struct agw_context_table *t, const struct agw_ctx_reserve *req,
+				struct agw_ctx_result *result, struct agw_ctx_fault *fault)
+{
+	int64_t began_us = now_us();
+	enum gw_err err = reserve(t, req, result, fault);
+
+	gw_histogram_observe_us(&reserve_time, now_us() - began_us);
+	return err;
 }
 
 enum gw_err agw_context_configure(struct agw_context_table *t, const struct agw_ctx_configure *req,
@@ -405,8 +429,10 @@ enum gw_err agw_context_table_new(struct agw_context_table **out, struct event_b
 		return err;
 	t->base = base;
 	t->cfg = *cfg;
-	if (tables++ == 0)
+	if (tables++ == 0) {
 		gw_metric_register(agw_ctx_metrics, CTX_M_COUNT);
+		gw_histogram_register(&reserve_time);
+	}
 	t->sweep = event_new(base, -1, EV_PERSIST, on_sweep, t);
 	t->bury = event_new(base, -1, 0, on_bury, t);
 	if (t->sweep == NULL || t->bury == NULL || event_add(t->sweep, &sweep) != 0)
@@ -438,8 +464,10 @@ void agw_context_table_free(struct agw_context_table *t)
 		event_free(t->sweep);
 	if (t->bury != NULL)
 		event_free(t->bury);
-	if (--tables == 0)
+	if (--tables == 0) {
 		gw_metric_unregister(agw_ctx_metrics);
+		gw_histogram_unregister(&reserve_time);
+	}
 	free(t);
 }
 

@@ -6,6 +6,7 @@
 #include "agw/context/context.h"
 #include "common/fsm.h"
 #include "common/log.h"
+#include "common/histogram.h"
 #include "common/metric.h"
 
 #include <event2/event.h>

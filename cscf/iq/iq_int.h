@@ -12,6 +12,7 @@
 #define CSCF_IQ_INT_H
 
 #include "common/log.h"
+#include "common/histogram.h"
 #include "common/metric.h"
 #include "common/outbox.h"
 #include "common/sockaddr.h"
@@ -63,6 +64,7 @@ enum iq_metric {
 	IQ_M_COUNT
 };
 extern struct gw_metric cscf_iq_metrics[IQ_M_COUNT];
+extern struct gw_histogram cscf_iq_reserve_time;
 
 enum iq_link_state {
 	IQ_LINK_BACKOFF,

@@ -13,6 +13,12 @@
 #define GW_LOG_MOD "iq"
 
 #define PROC(p)    "proc=\"" p "\""
+static const uint32_t reserve_bounds_us[] = {1000,   2000,   5000,    10000,   25000,  50000,
+					     100000, 250000, 1000000, 2000000, 3000000};
+struct gw_histogram cscf_iq_reserve_time = GW_HISTOGRAM(
+    "cscf_iq_reserve_seconds", "From a call's first Reserve to its outcome, other AGWs included",
+    reserve_bounds_us);
+
 struct gw_metric cscf_iq_metrics[IQ_M_COUNT] = {
     [IQ_M_LINKS_UP] = {.name = "cscf_iq_links_up",
 		       .type = GW_METRIC_GAUGE,
@@ -393,6 +399,7 @@ enum gw_err cscf_iq_new(struct cscf_iq **out, struct event_base *base,
 		return err;
 	}
 	gw_metric_register(cscf_iq_metrics, IQ_M_COUNT);
+	gw_histogram_register(&cscf_iq_reserve_time);
 	*out = iq;
 	return GW_OK;
 }
@@ -405,6 +412,7 @@ void cscf_iq_free(struct cscf_iq *iq)
 		return;
 	iq->attached = false;
 	gw_metric_unregister(cscf_iq_metrics);
+	gw_histogram_unregister(&cscf_iq_reserve_time);
 	iq_txn_free_all(iq);
 	HASH_ITER (hh, iq->ctx_by_id, ctx, tmp)
 		forget(iq, ctx);

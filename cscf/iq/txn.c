@@ -64,6 +64,8 @@ static void finish(struct iq_txn *t, struct cscf_iq_outcome *out)
 
 		if (ctx != NULL)
 			ctx->reserving = false;
+		gw_histogram_observe_us(&cscf_iq_reserve_time,
+					(int64_t)(iq_now_ms() - t->since_ms) * 1000);
 	}
 	if (out->err != GW_OK)
 		GW_LOG_LIMITED(GW_LOG_WARN, "iq.request_failed",

@@ -75,6 +75,8 @@ static void in_proceeding(struct gw_fsm *fsm, unsigned event, void *data)
 	}
 	c->answered_ms = session_now_ms();
 	gw_metric_inc(&session_metrics[SM_ANSWERED]);
+	gw_histogram_observe_us(&session_setup_time,
+				(int64_t)(c->answered_ms - c->started_ms) * 1000);
 	CALL_LOG(GW_LOG_INFO, "call.answered", c, side_name(c->from_wic ? SIDE_CORE : SIDE_WIC),
 		 "setup_ms=%llu", (unsigned long long)(c->answered_ms - c->started_ms));
 	gw_fsm_go_timed(fsm, CALL_S_ANSWERED, (uint32_t)c->s->cfg->ack_timeout);

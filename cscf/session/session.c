@@ -21,6 +21,13 @@
 	[SM_REFUSED_FIRST + REFUSAL_##refusal] = {.name = "cscf_session_refused_total",            \
 						  .labels = "why=\"" word "\"",                    \
 						  .help = "Requests refused by the gateway"},
+/* With the ringing: what a user waits. */
+static const uint32_t setup_bounds_us[] = {50000,    100000,   250000,   500000,
+					   1000000,  2500000,  5000000,  7500000,
+					   10000000, 15000000, 30000000, 60000000};
+struct gw_histogram session_setup_time = GW_HISTOGRAM(
+    "cscf_call_setup_seconds", "From the INVITE to its 2xx, of calls answered", setup_bounds_us);
+
 struct gw_metric session_metrics[SM_COUNT] = {
     M(SM_CALLS, "cscf_calls", GW_METRIC_GAUGE, "Calls, those being released included"),
     [SM_MO] = {.name = "cscf_calls_started_total",
@@ -149,6 +156,7 @@ enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_sessio
 		return err;
 	}
 	gw_metric_register(session_metrics, SM_COUNT);
+	gw_histogram_register(&session_setup_time);
 	cscf_iq_attach(parts->iq, &iq_cbs, s);
 	session_refuse_tell(parts->story);
 	*out = s;
@@ -171,6 +179,7 @@ void cscf_session_free(struct cscf_session *s)
 	late_free_all(s);
 	token_free_all(s);
 	gw_metric_unregister(session_metrics);
+	gw_histogram_unregister(&session_setup_time);
 	gw_handle_table_free(s->calls);
 	event_free(s->reaper);
 	repair_fini(s);

@@ -10,6 +10,7 @@
 
 #include "common/fsm.h"
 #include "common/log.h"
+#include "common/histogram.h"
 #include "common/metric.h"
 #include "cscf/session/call.h"
 #include "cscf/session/media_int.h"
@@ -116,6 +117,7 @@ enum session_metric {
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT
 };
 extern struct gw_metric session_metrics[SM_COUNT];
+extern struct gw_histogram session_setup_time;
 
 const char *side_name(enum side side);
 
