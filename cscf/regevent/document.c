@@ -64,7 +64,11 @@ static void add_registration(struct list *l, const struct cscf_reginfo_registrat
 		    .kind = kind_of(r, c),
 		    .aor = r->aor,
 		    .contact = c->uri,
-		    .expires_s = c->expires_s,
+		    .expires_s = c->has_expires ? c->expires_s : 0,
+		    .instance = c->instance,
+		    .reg_id = c->reg_id,
+		    .call_id = c->call_id,
+		    .cseq = c->has_cseq ? c->cseq : 0,
 		    .reopen = may_reopen(c->event),
 		    .why = cscf_reginfo_event_name(c->event),
 		};

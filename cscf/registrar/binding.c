@@ -127,6 +127,7 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	    strcmp(b->contact, q->contact) == 0 && reg_grant_same(&b->grant, g)) {
 		reg_grant_fini(g);
 		b->grant.expires_s = expires_s;
+		b->elsewhere = false;
 		return reg_binding_arm(b, expires_s);
 	}
 	contact = strdup(q->contact);
@@ -162,6 +163,7 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	reg_grant_fini(&b->grant);
 	b->grant = *g;
 	*g = (struct reg_grant){0};
+	b->elsewhere = false;
 	a->outbound = b->grant.outbound;
 	reg_assoc_rebuild_impus(a);
 	return reg_binding_arm(b, b->grant.expires_s);

@@ -9,7 +9,13 @@
  *
  *   lost ─ flow.lost_dereg ─> wait for the turn ─> REGISTER ─ 2xx, 404, 481 ─> gone
  *                                  ^──── 1 s, 2 s, … ────┘ 5xx, 408, 429, 480, nobody
- * Spec: TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
+ *
+ * The WIC may have come back through another eP-CSCF, with the same contact or the same flow: then
+ * the binding is no more ours to remove. Two things tell. The core's reg-event shows a REGISTER
+ * that did not come by here (network.c): none is sent, the record runs out. And ours goes on where
+ * the WIC's left off, with its Call-ID and the next CSeq: one that the WIC has sent elsewhere
+ * meanwhile has that CSeq already, and the registrar refuses ours (RFC 3261 s10.3, step 7). Spec:
+ * TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
 
@@ -180,6 +186,7 @@ static enum gw_err build(struct cscf_sip_msg **out, const struct reg_assoc *a,
 {
 	const char *domain = domain_of(a, b);
 	struct reg_request q = {.impi = a->impi->impi, .domain = domain, .grant = a->grant};
+	const struct reg_conn *c = a->conn;
 	char tag[17], call_id[33], uri[300], *from = NULL, *to = NULL;
 	struct cscf_sip_request_params p = {
 	    .method = "REGISTER", .uri = uri, .call_id = call_id, .cseq = 1};
@@ -187,6 +194,10 @@ static enum gw_err build(struct cscf_sip_msg **out, const struct reg_assoc *a,
 
 	gw_rand_hex(tag, 8);
 	gw_rand_hex(call_id, 16);
+	if (c->call_id[0] != '\0' && c->cseq < INT32_MAX) {
+		p.call_id = c->call_id;
+		p.cseq = c->cseq + 1;
+	}
 	snprintf(uri, sizeof(uri), "sip:%s", domain);
 	if (asprintf(&from, "<%s>;tag=%s", b->to_uri, tag) >= 0 &&
 	    asprintf(&to, "<%s>", b->to_uri) >= 0) {
@@ -287,7 +298,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		}
 	a->lost_turn = false;
 	DL_FOREACH (a->bindings, b) {
-		enum gw_err err = is_under_way(a, b) ? GW_OK : deregister(a, b);
+		enum gw_err err = b->elsewhere || is_under_way(a, b) ? GW_OK : deregister(a, b);
 
 		if (err == GW_OK)
 			continue;

@@ -44,6 +44,7 @@ static struct gw_metric table[REG_M_COUNT] = {
     [REG_M_NETWORK_SHORTENED] = {.name = END,
 				 .labels = "event=\"network-shortened\"",
 				 .help = EHLP},
+    [REG_M_ELSEWHERE] = {.name = END, .labels = "event=\"renewed-elsewhere\"", .help = EHLP},
     [REG_M_LOST_DEREG] = {.name = END, .labels = "event=\"lost-deregistered\"", .help = EHLP},
     [REG_M_RELEASE_TOLD] = {.name = REL, .labels = "result=\"told\"", .help = RHLP},
     [REG_M_RELEASE_RETRY] = {.name = REL, .labels = "result=\"retry\"", .help = RHLP},

@@ -159,6 +159,51 @@ static unsigned add_created(const struct facts *f, struct reg_assoc *a, struct r
 	return n;
 }
 
+/* ---- renewed through another eP-CSCF --------------------------------------------------------- */
+
+#define CLOCK_SLACK_S 2 /* the core's seconds and ours */
+
+static bool is_same_flow(const struct reg_assoc *a, const struct cscf_registrar_fact *v)
+{
+	return a->outbound && v->reg_id > 0 && v->reg_id == a->reg_id && v->instance != NULL &&
+	       a->instance[0] != '\0' && strcmp(v->instance, a->instance) == 0;
+}
+
+/*
+ * Was this contact bound by a REGISTER that never came by here? Known by its Call-ID and CSeq; from
+ * a core that does not tell them, by having it longer than what we know of could last.
+ */
+static bool is_renewed(const struct reg_assoc *a, const struct reg_binding *b,
+		       const struct cscf_registrar_fact *v)
+{
+	const struct reg_conn *c = a->conn;
+
+	if (v->call_id != NULL && v->call_id[0] != '\0' && c->call_id[0] != '\0')
+		return strcmp(v->call_id, c->call_id) != 0 || v->cseq > c->cseq;
+	return v->expires_s > 0 && reg_now_ms() + (int64_t)v->expires_s * 1000 >
+				       b->expires_at_ms + CLOCK_SLACK_S * 1000;
+}
+
+/* What the WIC has renewed elsewhere is no more ours to end at the core, or to call free. */
+static void look_elsewhere(const struct facts *f, const struct reg_assoc *a, struct reg_binding *b)
+{
+	for (size_t i = 0; i < f->n && !b->elsewhere; i++) {
+		const struct cscf_registrar_fact *v = &f->v[i];
+
+		if (v->kind == CSCF_REGISTRAR_FACT_ENDED || v->contact == NULL ||
+		    f->aor[i] == NULL || strcmp(f->aor[i], b->to_aor) != 0 ||
+		    (!is_same_flow(a, v) &&
+		     !cscf_sip_uri_text_eq(gw_slice_str(v->contact), gw_slice_str(b->contact))) ||
+		    !is_renewed(a, b, v))
+			continue;
+		b->elsewhere = true;
+		reg_metric_inc(REG_M_ELSEWHERE);
+		GW_LOG(GW_LOG_INFO, "reg.elsewhere", "impi=\"%s\" to=\"%s\" conn=%llu",
+		       cscf_sip_mask(a->impi->impi), cscf_sip_mask(b->to_aor),
+		       (unsigned long long)a->conn->id);
+	}
+}
+
 /* ---- one association ------------------------------------------------------------------------- */
 
 static void log_change(const struct reg_assoc *a, const struct reg_binding *b, const char *what,
@@ -179,6 +224,7 @@ static bool apply_to(struct reg_assoc *a, const struct facts *f, struct cscf_reg
 	DL_FOREACH_SAFE (a->bindings, b, next) {
 		struct outcome o = outcome_of(f, b);
 
+		look_elsewhere(f, a, b);
 		if (o.ends) {
 			log_change(a, b, "ended", o.why);
 			reg_metric_inc(REG_M_NETWORK_ENDED);

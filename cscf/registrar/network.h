@@ -23,9 +23,13 @@ struct cscf_registrar_fact {
 	enum cscf_registrar_fact_kind kind;
 	const char *aor;     /* URI of the IMPU */
 	const char *contact; /* URI; NULL = whatever the contact */
-	uint32_t expires_s;  /* SHORTENED */
-	bool reopen;         /* ENDED: the WIC may register again at once, keep its connection */
-	const char *why;     /* ENDED: word for the log */
+	uint32_t expires_s;  /* SHORTENED; else how long the core has it, 0 = not told */
+	/* Of a contact: its flow ("", 0 = not told), and the REGISTER that bound it last ("" = not
+	 * told; cseq 0 = not told). NULL is "". */
+	const char *instance, *call_id;
+	uint32_t reg_id, cseq;
+	bool reopen;     /* ENDED: the WIC may register again at once, keep its connection */
+	const char *why; /* ENDED: word for the log */
 };
 
 struct cscf_registrar_changes {

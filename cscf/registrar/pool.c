@@ -40,7 +40,8 @@ struct identity {
 	int64_t token_end_ms;    /* of the longest token of this holder that was seen */
 	int64_t core_until_ms;   /* the S-CSCF may have a contact that was replaced until then */
 	unsigned claims, bindings;
-	bool used;          /* was bound: its end is worth telling */
+	bool used;      /* was bound: its end is worth telling */
+	bool elsewhere; /* the last binding here lives on through another eP-CSCF, which tells */
 	struct rest *rests; /* owned */
 };
 
@@ -282,6 +283,7 @@ void reg_pool_bound(struct cscf_registrar *r, struct reg_binding *b, const struc
 	b->pooled = true;
 	i->bindings++;
 	i->used = true;
+	i->elsewhere = false;
 }
 
 /* ---- the end of a use ---------------------------------------------------------------------- */
@@ -345,7 +347,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 		}
 		GW_LOG(GW_LOG_INFO, "pool.free", "impu=\"%s\" impi=\"%s\"", cscf_sip_mask(i->impu),
 		       cscf_sip_mask(i->impi));
-		id = reg_release_send(p->release, i->aor, i->impu, i->impi, "deregistered");
+		id = i->elsewhere
+			 ? NULL
+			 : reg_release_send(p->release, i->aor, i->impu, i->impi, "deregistered");
 		if (id != NULL)
 			make_former(p, i, id);
 		identity_free(p, i);
@@ -383,6 +387,7 @@ void reg_pool_unbound(struct cscf_registrar *r, const struct reg_binding *b)
 	if (i == NULL)
 		return;
 	i->bindings--;
+	i->elsewhere = b->elsewhere;
 	x = calloc(1, sizeof(*x));
 	if (x != NULL) { /* else it is told a little early */
 		*x = (struct rest){.assoc = b->assoc->handle,

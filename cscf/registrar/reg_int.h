@@ -156,6 +156,7 @@ struct reg_binding {
 	struct event *expiry;            /* owned */
 	bool pooled;                     /* counted in pool.c */
 	bool evicted;                    /* it ends here, but not at the core */
+	bool elsewhere;                  /* renewed through another eP-CSCF (network.c) */
 	struct reg_binding *prev, *next;
 	char *contact_key;                         /* owned: contact.c; NULL = not in its table */
 	struct reg_binding *same_prev, *same_next; /* of that contact */
@@ -332,6 +333,7 @@ enum reg_metric {
 	REG_M_RELEASE_FAILED,
 	REG_M_NETWORK_ENDED,
 	REG_M_NETWORK_SHORTENED,
+	REG_M_ELSEWHERE,
 	REG_M_ASSOCS, /* gauge */
 	REG_M_COUNT
 };

@@ -81,6 +81,7 @@ static void contact_fini(struct cscf_reginfo_contact *c)
 {
 	free(c->uri);
 	free(c->instance);
+	free(c->call_id);
 }
 
 /* "<urn:uuid:…>" with or without the quotes of the header that it was copied from. */
@@ -122,6 +123,8 @@ static enum gw_err read_contact(struct cscf_reginfo_contact *c, const xmlNode *e
 	c->event = read_event(e);
 	c->has_expires = xml_attr_uint(e, "expires", UINT32_MAX, &c->expires_s);
 	c->has_retry_after = xml_attr_uint(e, "retry-after", UINT32_MAX, &c->retry_after_s);
+	c->has_cseq = xml_attr_uint(e, "cseq", UINT32_MAX, &c->cseq);
+	c->call_id = xml_attr(e, "callid");
 	for (; child != NULL; child = xml_element(child->next, NS)) {
 		if (xml_is(child, "uri") && c->uri == NULL) {
 			c->uri = xml_text(child);
@@ -133,7 +136,9 @@ static enum gw_err read_contact(struct cscf_reginfo_contact *c, const xmlNode *e
 	}
 	if (c->instance == NULL)
 		c->instance = strdup("");
-	if (c->instance == NULL)
+	if (c->call_id == NULL)
+		c->call_id = strdup("");
+	if (c->instance == NULL || c->call_id == NULL)
 		return GW_ERR_NOMEM;
 	return c->uri != NULL && c->uri[0] != '\0' ? GW_OK : GW_ERR_PARSE;
 }

@@ -46,8 +46,9 @@ struct cscf_reginfo_contact {
 	uint32_t reg_id; /* 0 = not told */
 	enum cscf_reginfo_state state;
 	enum cscf_reginfo_event event;
-	bool has_expires, has_retry_after;
-	uint32_t expires_s, retry_after_s;
+	char *call_id; /* owned: of the REGISTER that bound it last; "" = not told */
+	bool has_expires, has_retry_after, has_cseq;
+	uint32_t expires_s, retry_after_s, cseq;
 };
 
 struct cscf_reginfo_registration {

@@ -6,10 +6,10 @@ import { SipMessage, branch, param, parseUri, token, uriOf } from './sip.js';
 
 const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
-/** contact: { uri, state, event, expires, retryAfter, instance }. */
-export function contactXml({ uri, state = 'active', event = 'registered', expires, retryAfter, instance, regId = 1 }) {
+/** contact: { uri, state, event, expires, retryAfter, instance, callId, cseq }. */
+export function contactXml({ uri, state = 'active', event = 'registered', expires, retryAfter, instance, regId = 1, callId, cseq }) {
 	const attrs = [['id', token(4)], ['state', state], ['event', event], ['expires', expires],
-		['retry-after', retryAfter]].filter(([, v]) => v !== undefined).map(([n, v]) => ` ${n}="${v}"`).join('');
+		['retry-after', retryAfter], ['callid', callId && escape(callId)], ['cseq', cseq]].filter(([, v]) => v !== undefined).map(([n, v]) => ` ${n}="${v}"`).join('');
 
 	return `<contact${attrs}><uri>${escape(uri)}</uri>${instance
 		? `<unknown-param name="+sip.instance">"${escape(instance)}"</unknown-param>` +

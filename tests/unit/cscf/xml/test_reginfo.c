@@ -43,7 +43,8 @@ static const char golden[] =
     "    version=\"4294967295\" state=\"partial\">\n"
     "  <!-- a comment -->\n"
     "  <registration aor=\"sip:alice@ims.example.net\" id=\"a7\" state=\"active\">\n"
-    "    <contact id=\"76\" state=\"active\" event=\"shortened\" expires=\"60\" q=\"0.8\">\n"
+    "    <contact id=\"76\" state=\"active\" event=\"shortened\" expires=\"60\" q=\"0.8\"\n"
+    "     callid=\"a84b&amp;x@h\" cseq=\"4294967295\">\n"
     "      <uri> sip:x1@df7jal23ls0d.invalid;transport=ws </uri>\n"
     "      <display-name xml:lang=\"en\">Alice &amp; Co</display-name>\n"
     "      <unknown-param name=\"+sip.instance\">\"&lt;urn:uuid:f81d&gt;\"</unknown-param>\n"
@@ -82,12 +83,17 @@ static void test_golden_document(void **state)
 	assert_true(c->has_expires);
 	assert_int_equal(c->expires_s, 60);
 	assert_false(c->has_retry_after);
+	assert_string_equal(c->call_id, "a84b&x@h");
+	assert_true(c->has_cseq);
+	assert_int_equal(c->cseq, UINT32_MAX);
 	c = &info.registrations[0].contacts[1];
 	assert_string_equal(c->uri, "sip:phone@192.0.2.7?a=1&b=2");
 	assert_int_equal(c->state, CSCF_REGINFO_TERMINATED);
 	assert_int_equal(c->event, CSCF_REGINFO_PROBATION);
 	assert_int_equal(c->retry_after_s, 30);
 	assert_string_equal(c->instance, "");
+	assert_string_equal(c->call_id, "");
+	assert_false(c->has_cseq);
 	assert_int_equal(info.registrations[1].state, CSCF_REGINFO_TERMINATED);
 	assert_int_equal(info.registrations[1].n_contacts, 0);
 	assert_int_equal(info.registrations[2].state, CSCF_REGINFO_INIT);

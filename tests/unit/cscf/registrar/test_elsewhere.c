@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A binding that the WIC has renewed through another eP-CSCF, known by the core's reg-event: it is
+ * neither deregistered here after a lost flow nor called free to the WAF.
+ */
+#include "cscf/registrar/network.h"
+#include "cscf/registrar/pool.h"
+#include "reg_fixture.h"
+
+#include "cscf/registrar/tna.h"
+#include "tests/lib/req.h"
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fx_teardown)
+
+#define HOME    "sip:ims.example.net"
+#define ALICE   "sip:alice@ims.example.net"
+#define IMPI    "alice.wic@ims.example.net"
+#define BEARER  "Bearer abc.def"
+#define GONE    "<" CONTACT_URI ">;reg-id=1;" INSTANCE ";expires=0"
+
+static int setup(void **state)
+{
+	fx_setup(state);
+	fx.parts.authz = FA_AUTHZ;
+	fx.cfg.lifetime_policy = CSCF_REGISTRAR_LIFETIME_INDEPENDENT;
+	fx_start();
+	fa_grant(IMPI, ALICE);
+	return 0;
+}
+
+static void registered(uint64_t conn)
+{
+	fx_register(conn, BEARER);
+	fk_answer("200 OK", OK_200);
+	assert_int_equal(fk.status, 200);
+}
+
+static void turn_loop(long ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	assert_int_equal(event_base_loopexit(fx.base, &tv), 0);
+	assert_int_equal(event_base_dispatch(fx.base), 0);
+}
+
+/* As if nothing had been before: connections open, CSeqs from 1. */
+static void afresh(void)
+{
+	fx_start();
+	memset(fk.dead, 0, sizeof(fk.dead));
+	fx.cseq = 0;
+	fx.n_events = 0;
+}
+
+/* What the core's reg-event tells of alice's contact. */
+static struct cscf_registrar_fact active(const char *contact, const char *call_id, uint32_t cseq)
+{
+	return (struct cscf_registrar_fact){.kind = CSCF_REGISTRAR_FACT_ACTIVE,
+					    .aor = ALICE,
+					    .contact = contact,
+					    .instance =
+						"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>",
+					    .reg_id = 1,
+					    .call_id = call_id,
+					    .cseq = cseq,
+					    .why = "test"};
+}
+
+static void test_what_was_renewed_elsewhere_is_left_alone(void **state)
+{
+	REQ("DEREG-41");
+	static const char other[] = "<urn:uuid:0>";
+	struct {
+		struct cscf_registrar_fact fact;
+		bool elsewhere;
+	} cases[] = {
+	    {active(CONTACT_URI, "c1", 1), false}, /* ours, the NOTIFY came late */
+	    {active(CONTACT_URI, "c1", 2), true},  /* the same page by another way */
+	    {active(CONTACT_URI, "new", 1), true}, /* loaded again */
+	    {active("sip:new@c.invalid;transport=ws", "new", 1), true},
+	    {active("sip:new@c.invalid;transport=ws", "new", 1), false}, /* another device: below */
+	    {active(CONTACT_URI, "", 0), false},
+	    {active(CONTACT_URI, NULL, 0), false},
+	    {active(CONTACT_URI, "", 0), false},    /* for 3600 s, as ours was: below */
+	    {active(CONTACT_URI, "", 0), true},     /* for longer: below */
+	    {active(CONTACT_URI, "new", 1), false}, /* ended: below */
+	};
+
+	(void)state;
+	cases[4].fact.instance = other;
+	cases[7].fact.expires_s = 3600;
+	cases[8].fact.expires_s = 3700;
+	cases[9].fact.kind = CSCF_REGISTRAR_FACT_SHORTENED;
+	cases[9].fact.aor = "sip:bob@ims.example.net";
+	fx.cfg.lost_dereg = 10;
+	fx.cfg.flow_grace = 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int early = 0; early < 2; early++) { /* heard before, after the flow is lost */
+			unsigned before;
+
+			afresh();
+			registered(1);
+			before = fk.n_requests;
+			if (early)
+				(void)cscf_registrar_apply(fx.r, IMPI, &cases[i].fact, 1, false);
+			fx_close(1);
+			if (!early)
+				(void)cscf_registrar_apply(fx.r, IMPI, &cases[i].fact, 1, false);
+			turn_loop(25);
+			if (fk.n_requests - before != (cases[i].elsewhere ? 0U : 1U))
+				fail_msg("case %zu early %d: %u sent", i, early,
+					 fk.n_requests - before);
+			assert_int_equal(cscf_registrar_counts(fx.r).flows_lost, 1);
+			if (!cases[i].elsewhere)
+				fk_answer("481 Call/Transaction Does Not Exist", "");
+		}
+	}
+	/* back through us, it is ours again */
+	afresh();
+	fx.cfg.flow_grace = 200;
+	registered(1);
+	fx_close(1);
+	(void)cscf_registrar_apply(fx.r, IMPI, &cases[2].fact, 1, false);
+	registered(2);
+	fx_close(2);
+	FX_WAIT(strstr(fk.mw, GONE) != NULL);
+	assert_non_null(strstr(fk.mw, "Call-ID: c2\r\n"));
+	fk_answer("200 OK", "");
+	fx_assert_nothing_left();
+}
+
+static void test_a_pool_identity_that_lives_on_elsewhere_is_not_called_free(void **state)
+{
+	REQ("TOK-31", "DEREG-31");
+	static const char aor[] = ALICE;
+	struct cscf_registrar_fact fact = active(CONTACT_URI, "new", 1);
+	struct cscf_registrar_fact end = fact;
+
+	(void)state;
+	end.kind = CSCF_REGISTRAR_FACT_ENDED;
+	for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+		struct cscf_authz_grant *g = fa_grant(IMPI, ALICE);
+
+		g->pool = true;
+		g->subject = "v1";
+		fx.cfg.pool_release_url = "http://127.0.0.1:1/";
+		fx.cfg.pool_exclusive = true;
+		afresh();
+		registered(1);
+		fx_close(1);
+		if (elsewhere)
+			(void)cscf_registrar_apply(fx.r, IMPI, &fact, 1, false);
+		(void)cscf_registrar_apply(fx.r, IMPI, &end, 1, false);
+		turn_loop(600);
+		assert_false(reg_pool_lasts(fx.r->pool, aor));
+		/* who gave it back may not come again; who only went elsewhere may */
+		fx_register(2, BEARER);
+		assert_int_equal(fk.status, elsewhere ? 0 : 403);
+		if (elsewhere)
+			fk_answer("500 Server Internal Error", "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_what_was_renewed_elsewhere_is_left_alone),
+	    T(test_a_pool_identity_that_lives_on_elsewhere_is_not_called_free),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
