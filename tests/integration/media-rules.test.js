@@ -3,11 +3,7 @@
 // The operator's rules for packets, by configuration of the eP-CSCF alone, as they are on the wire:
 // DSCP of every packet by side, one SSRC towards the WIC over a change of sender, policing.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { once } from 'node:events';
+import { captured, isIn, kind } from '../lib/capture.js';
 import { suite, ORIGIN } from '../lib/suite.js';
 import { NativeWic } from '../lib/nativewic.js';
 import { ACCESS_RANGE, CORE_RANGE } from '../lib/ports.js';
@@ -17,56 +13,6 @@ const test = suite({ gateway: { cscf: {
 	rtp: { ssrc_mode: 'rewrite' },
 	media: { policing: 'as', dscp: { audio: 46, core_audio: 26 } },
 } } });
-
-const GLOBAL = 24, RECORD = 16, ETHER = 14;
-
-/** IPv4 and UDP of each packet of a capture of the loopback. */
-function packets(file) {
-	const buf = readFileSync(file);
-	const out = [];
-
-	for (let at = GLOBAL; at + RECORD <= buf.length;) {
-		const len = buf.readUInt32LE(at + 8);
-		const ip = buf.subarray(at + RECORD + ETHER, at + RECORD + len);
-		const udp = ip.subarray((ip[0] & 15) * 4);
-
-		out.push({ tos: ip[1], from: udp.readUInt16BE(0), to: udp.readUInt16BE(2), data: udp.subarray(8) });
-		at += RECORD + len;
-	}
-	return out;
-}
-
-const isIn = (p, [low, high]) => p >= low && p <= high;
-
-function kind(data) {
-	if (data[0] < 4)
-		return 'stun';
-	if (data[0] >= 20 && data[0] < 64)
-		return 'dtls';
-	return data[1] >= 192 && data[1] <= 223 ? 'rtcp' : 'rtp';
-}
-
-/** Everything UDP of the gateway while `during` runs. */
-async function captured(during) {
-	const dir = mkdtempSync(join(tmpdir(), 'wicgate-capture-'));
-	const file = join(dir, 'lo.pcap');
-	const dump = spawn('tcpdump', ['-i', 'lo', '-n', '-U', '-B', '16384', '-s', '200', '-w', file,
-		`udp and portrange ${CORE_RANGE[0]}-${ACCESS_RANGE[1]}`], { stdio: ['ignore', 'ignore', 'pipe'] });
-	let said = '';
-
-	dump.stderr.on('data', (d) => { said += d; });
-	try {
-		await until(() => said.includes('listening on'), { what: () => `a capture: ${said}` });
-		await during();
-		const exit = once(dump, 'exit');
-		dump.kill('SIGINT');
-		await exit;
-		return packets(file);
-	} finally {
-		dump.kill('SIGKILL');
-		rmSync(dir, { recursive: true });
-	}
-}
 
 test('DSCP of each side on media, RTCP, DTLS and STUN, and never an ECN bit; the WIC hears one SSRC [RTP-15, RTP-16, RTP-09]',
 	async (env) => {
