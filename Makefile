@@ -38,8 +38,10 @@ CFLAGS_debug   := $(HARDEN) -DGW_DEBUG=1
 CFLAGS_release := $(HARDEN) -DNDEBUG
 CFLAGS_asan    := $(SAN) -fsanitize=address,undefined -DGW_DEBUG=1
 CFLAGS_tsan    := $(SAN) -fsanitize=thread -DGW_DEBUG=1
-LDFLAGS_asan   := -fsanitize=address,undefined
-LDFLAGS_tsan   := -fsanitize=thread
+# Each unit test is a program of its own: lld, where it is there, links one in a quarter of the time.
+LLD := $(if $(shell command -v ld.lld),-fuse-ld=lld)
+LDFLAGS_asan   := -fsanitize=address,undefined $(LLD)
+LDFLAGS_tsan   := -fsanitize=thread $(LLD)
 
 BASE := -std=c17 -D_GNU_SOURCE -I. -I$(B)/gen -fno-common -fPIE $(call isystem,$(PKGS))
 CFLAGS_ALL = $(BASE) $(CFLAGS_$(MODE)) $(CFLAGS)
@@ -72,11 +74,14 @@ TEST_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(TEST_SRC))
 JOBS ?= $(shell nproc)
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
+# One make at a time builds in a mode: tiers run side by side.
+locked = mkdir -p build && flock build/.$(1).lock
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all $(MODES) programs
 $(MODES): ## build the programs in that mode into build/<mode>/bin (default: debug)
-	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$@ programs
+	@$(call locked,$@) $(MAKE) --no-print-directory $(PARALLEL) MODE=$@ programs
 all: $(MODES) ## build every mode
 programs: $(BIN_CSCF) $(BIN_AGW) $(BIN_MORE)
 
@@ -128,7 +133,7 @@ $(foreach t,$(TEST_SRC),$(eval $(call unit_rule,$(t))))
 .PHONY: unit unit-build unit-one
 unit-build: $(TEST_BIN)
 unit: ## run the unit tests of MODE (default debug)
-	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$(MODE) TEST_SRC="$(TEST_SRC)" unit-build
+	@$(call locked,$(MODE)) $(MAKE) --no-print-directory $(PARALLEL) MODE=$(MODE) TEST_SRC="$(TEST_SRC)" unit-build
 	@tests/lib/run-unit.sh $(TEST_BIN)
 unit-one: ## run one unit test: make unit-one T=tests/unit/cscf/sdp/test_x
 	@$(MAKE) --no-print-directory $(PARALLEL) MODE=$(MODE) $(patsubst tests/unit/%,$(B)/unit/%,$(T:.c=))

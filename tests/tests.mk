@@ -30,7 +30,7 @@ unit-tsan: ## unit tests of what has threads (the media workers, the ring) under
 # For churn.test.js: the media workers under the thread sanitizer.
 .PHONY: tsan-agw
 tsan-agw:
-	@$(MAKE) --no-print-directory $(PARALLEL) MODE=tsan build/tsan/bin/wicgate-agw
+	@$(call locked,tsan) $(MAKE) --no-print-directory $(PARALLEL) MODE=tsan build/tsan/bin/wicgate-agw
 integration: deps-npm asan tsan-agw ## both processes on this machine against real peers
 	@tests/lib/run-node.sh integration tests/integration $(LANES)
 e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
@@ -103,7 +103,7 @@ build/fuzz/obj/iq.pb-c.o: build/debug/gen/iq.pb-c.c
 define fuzz_rule
 $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(1)): $(patsubst %.c,build/fuzz/obj/%.o,$(1) $(call fuzz_src,$(1))) \
 		build/fuzz/obj/iq.pb-c.o
-	@mkdir -p $$(@D) && echo "  LINK  $$@" && clang -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(LIBS)
+	@mkdir -p $$(@D) && echo "  LINK  $$@" && clang $(LLD) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(LIBS)
 endef
 $(foreach f,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(f))))
 -include $(foreach d,* */* */*/*,$(wildcard build/fuzz/obj/$d/*.d))
