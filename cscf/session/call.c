@@ -233,6 +233,7 @@ void call_free(struct call *c)
 		gw_metric_dec(&session_metrics[SM_CALLS]);
 	}
 	repair_stop(c);
+	repair_wait_fini(c);
 	own_free_all(c);
 	job_flush(c);
 	while (c->xacts != NULL)

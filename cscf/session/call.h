@@ -176,6 +176,7 @@ struct xact {
 	bool client_live;  /* callbacks may still come */
 	bool client_final;
 	bool cancelled;
+	bool taken_back;     /* by us, since the call has to move: 491 instead of 487 */
 	uint32_t timeout_ms; /* of the client transaction; 0 = 64*T1 */
 	uint32_t session_s;  /* Session-Expires as it went out; 0 = none */
 	bool is_own;         /* made by own.c */
@@ -264,26 +265,31 @@ struct session_timer {
 /* Its AGW is gone: on the way to another one (repair.c). */
 enum repair_state {
 	REPAIR_NONE,
-	REPAIR_WAITS,     /* for its turn, an AGW, or the WIC; in session->repairs */
+	REPAIR_WAITS,     /* for its turn, an AGW, or the WIC */
 	REPAIR_RESERVING, /* at another AGW */
 	REPAIR_WIC,       /* the WIC is asked … */
-	REPAIR_YIELD, /* the core's end is moving, too: its offer will do; in session->repairs */
-	REPAIR_CORE   /* … and the core */
+	REPAIR_TELL,      /* … and told what the core, asked after it, refused */
+	REPAIR_YIELD,     /* the core's end is moving, too: its offer will do */
+	REPAIR_CORE       /* … and the core */
 };
 
 struct repair {
-	struct call *prev, *next; /* in session->repairs */
+	struct call *prev, *next; /* in a line of session->repairs … */
+	bool in_line;             /* … if that is true */
+	uint64_t in_line_ms;      /* since then */
+	struct event *timer;      /* owned: WAITS or YIELD, not in line: to be looked at again */
 	enum repair_state state;
 	uint32_t tag;
-	bool core_knows;       /* it has offered, and was answered with the new addresses */
-	bool adrift;           /* there is no context: the AGW is asked nothing */
-	uint64_t lost_ms;      /* when the context was lost */
-	uint64_t patient_ms;   /* what it waits for must be there by then; 0 = no hurry */
-	uint64_t again_ms;     /* not before */
-	const char *waits_for; /* what patient_ms is for; a literal */
-	unsigned tries;        /* contexts that it had */
-	unsigned refused;      /* by AGWs since the last of them */
-	bool glare;            /* the core said 491 too often: it waits for something itself */
+	bool core_knows;     /* it has offered, and was answered with the new addresses */
+	bool adrift;         /* there is no context: the AGW is asked nothing */
+	uint64_t lost_ms;    /* when the context was lost */
+	uint64_t patient_ms; /* an AGW must take it by then; 0 = none has refused it */
+	uint64_t offer_ms;   /* since then a party's own offer is in the way; 0 = none is */
+	uint64_t again_ms;   /* not before */
+	unsigned n_live;     /* streams, as the end asked last took them */
+	unsigned tries;      /* contexts that it had */
+	unsigned refused;    /* by AGWs since the last of them */
+	bool glare;          /* the core said 491 too often: it waits for something itself */
 };
 
 struct call {

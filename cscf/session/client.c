@@ -175,7 +175,7 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 		     const struct cscf_sip_response_info *info)
 {
 	struct call *c = x->call;
-	int status = cscf_sip_msg_status(rsp);
+	int status = cscf_sip_msg_status(rsp), as = 0;
 	bool refreshes = x->method == CSCF_SIP_INVITE || x->method == CSCF_SIP_UPDATE;
 	struct cscf_sip_msg *copy = NULL;
 
@@ -194,9 +194,12 @@ static void on_later(struct xact *x, const struct cscf_sip_msg *rsp,
 	}
 	if (refreshes && status / 100 == 2 && x->dialog != NULL)
 		refresh_targets(x, rsp);
-	if (status == 503 && x->from == SIDE_WIC &&
-	    cscf_sip_msg_clone(&copy, rsp) == GW_OK && /* as in invite_failed (CALL-36) */
-	    cscf_sip_msg_set_status(copy, 500, NULL) == GW_OK)
+	if (status == 503 && x->from == SIDE_WIC)
+		as = 500; /* as in invite_failed (CALL-36) */
+	else if (status == 487 && x->taken_back)
+		as = 491; /* it comes again when the call has moved */
+	if (as != 0 && cscf_sip_msg_clone(&copy, rsp) == GW_OK &&
+	    cscf_sip_msg_set_status(copy, as, NULL) == GW_OK)
 		rsp = copy;
 	relay(x, rsp);
 	cscf_sip_msg_free(copy);

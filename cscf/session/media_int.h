@@ -89,12 +89,11 @@ bool repair_refuses(const struct call *c, enum side from);
 void repair_note_commit(struct call *c);
 /** … and there is no AGW behind the call now. */
 bool repair_is_adrift(const struct call *c);
-/** Its other end is a WIC of ours that moves as well: is that end's offer to be waited for? */
-bool repair_must_yield(const struct call *c);
-/** Waiting for that: may our own offer be made now? */
-bool repair_may_ask(const struct call *c, uint64_t now);
-/** The call ends. */
+/** Something of the call ended that its move may have waited for. */
+void repair_kick(struct call *c);
+/** The call ends; is freed. */
 void repair_stop(struct call *c);
+void repair_wait_fini(struct call *c);
 enum gw_err repair_init(struct cscf_session *s) GW_MUST_CHECK;
 void repair_fini(struct cscf_session *s);
 

@@ -332,6 +332,7 @@ void own_kick(struct call *c)
 {
 	struct own *o, *tmp;
 
+	repair_kick(c);
 	if (c->own_busy)
 		return;
 	take_turns(c);

@@ -4,7 +4,7 @@
  * each other's offers with 491. The caller's side waits for the callee's offer (REPAIR_YIELD).
  * Thread: the cscf loop. Spec: calls-and-media 2.10; CALL-28.
  */
-#include "cscf/session/session_int.h"
+#include "cscf/session/repair_int.h"
 
 /* The other end is a WIC of ours, and its call moves as well (both have the same Call-ID): NULL
  * when there is none. */
@@ -34,4 +34,13 @@ bool repair_may_ask(const struct call *c, uint64_t now)
 	if (now >= c->repair.again_ms)
 		return twin == NULL || twin->repair.state >= REPAIR_YIELD;
 	return !c->repair.glare && !repair_must_yield(c);
+}
+
+void repair_kick_twin(const struct call *c)
+{
+	struct call *other = call_find_id(c->s, gw_slice_str(c->call_id));
+
+	for (; other != NULL; other = other->same_id)
+		if (other != c && other->repair.state == REPAIR_YIELD)
+			repair_kick(other);
 }

@@ -83,6 +83,8 @@ struct gw_metric session_metrics[SM_COUNT] = {
 			    .help = "Calls whose AGW was lost"},
     M(SM_REPAIR_MS, "cscf_call_move_milliseconds_total", GW_METRIC_COUNTER,
       "Time from the loss of an AGW to the last answer, of all calls moved"),
+    M(SM_REPAIR_LOOKS, "cscf_call_move_looks_total", GW_METRIC_COUNTER,
+      "Times that a call waiting to be moved was looked at"),
     M(SM_PRACKED, "cscf_session_pracked_total", GW_METRIC_COUNTER,
       "Reliable provisional responses acknowledged for WICs"),
     M(SM_TRICKLE, "cscf_session_trickle_ignored_total", GW_METRIC_COUNTER,

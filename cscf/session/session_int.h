@@ -45,10 +45,11 @@ struct cscf_session {
 	struct token_wait *token_waits; /* utlist DL; owned */
 	size_t n_token_waits;
 	uint64_t cps_at_ms, cps_tokens; /* limits.cps: tokens in thousandths of a call */
-	struct call *repairs;           /* those that wait to be repaired, emergencies first */
+	struct call *repairs[2];        /* in line to be repaired: emergencies, others */
 	struct event *repair_timer;
 	uint64_t repair_at_ms;  /* when tokens were counted last */
 	uint64_t repair_tokens; /* in thousandths of a call */
+	uint64_t no_agw_ms;     /* since then nobody could move; 0 = there is an AGW, or nobody to */
 	struct call *dead;      /* freed at the end of the loop turn */
 	struct event *reaper;
 	struct look looks[SESSION_LOOKS];
@@ -112,6 +113,7 @@ enum session_metric {
 	SM_REPAIR_FAILED,
 	SM_REPAIR_RELEASED,
 	SM_REPAIR_MS,
+	SM_REPAIR_LOOKS,
 	SM_CAUSE_FIRST,
 	SM_REFUSED_FIRST = SM_CAUSE_FIRST + CAUSE_COUNT,
 	SM_COUNT = SM_REFUSED_FIRST + REFUSAL_COUNT

@@ -1,117 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong on the way of a call to another AGW, and must not end it: test_repair.c is the
  * way itself. */
-#include "cscf/session/own.h"
-#include "cscf/session/session_int.h"
-#include "tests/unit/cscf/session/play.h"
-
-#define VIDEO_LINE                                                                                 \
-	"m=video 40002 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 198.51.100.7\r\na=rtpmap:96 VP8/90000\r\n" \
-	"a=ice-ufrag:wicV\r\na=ice-pwd:wicwicwicwicwicwicwicw\r\na=setup:%s\r\na=mid:1\r\n"        \
-	"a=fingerprint:sha-256 "                                                                   \
-	"00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:"                                         \
-	"00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F\r\na=rtcp-mux\r\na=%s\r\n"
-#define CORE_VIDEO "m=video 6002 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n"
-
-static int setup(void **state)
-{
-	int rc = w_setup(state);
-
-	w.cfg.reanchor = true;
-	w.cfg.repair_rate = 1000;
-	w.cfg.repair_timeout = 10000;
-	return rc;
-}
-
-static void lose(void)
-{
-	w.iq_cbs.on_context_lost(w.iq_arg, w.iq[0].call, "AGW lost");
-}
-
-static void done(size_t i)
-{
-	if (!w.clients[i].live)
-		return;
-	w.clients[i].cbs->on_done(w.clients[i].arg, i + 1);
-	w.clients[i].live = false;
-}
-
-static void reserved_again(unsigned n)
-{
-	for (unsigned i = 0; i < 200 && w.reserved < n; i++)
-		event_base_loop(w.base, EVLOOP_ONCE);
-	assert_int_equal(w.reserved, n);
-}
-
-static const char *sdp2(const char *a, const char *was, const char *ver, const char *line)
-{
-	static char buf[4][3000];
-	static unsigned k;
-	char *b = buf[k++ % 4];
-
-	snprintf(b, 3000, "%s%s", a, line);
-	memcpy(strstr(b, was), ver, strlen(ver));
-	return b;
-}
-
-static const char *vline(const char *setup_word, const char *dir)
-{
-	static char b[1024];
-
-	snprintf(b, sizeof(b), VIDEO_LINE, setup_word, dir);
-	return b;
-}
-
-/* both streams, with ports of their own: base, base + 2 */
-static void agw2(unsigned access, unsigned core, const char *core_ip)
-{
-	static IqStreamResult r[2];
-	static IqAccessLocal a[2];
-	static IqCoreLocal cl[2];
-	static IqCandidate cand[2], *cands[2][1];
-	static IqAddress addr[2], rtp[2];
-	static char ip[20];
-	struct w_iq q = w.iq[w.n_iq - 1];
-	IqStreamResult *list[2];
-	struct cscf_iq_outcome o = {
-	    .err = GW_OK, .detail = "", .streams = list, .n_streams = q.n_ids};
-
-	assert_int_equal(q.op, W_RESERVE);
-	snprintf(ip, sizeof(ip), "%s", core_ip);
-	for (unsigned i = 0; i < q.n_ids; i++) {
-		r[i] = *w_result(q.ids[i]);
-		a[i] = *r[i].access;
-		cl[i] = *r[i].core;
-		cand[i] = *a[i].candidates[0];
-		addr[i] = *cand[i].address;
-		rtp[i] = *cl[i].rtp;
-		rtp[i].ip = ip;
-		addr[i].port = access + 2 * i;
-		rtp[i].port = core + 2 * i;
-		cand[i].address = &addr[i];
-		cands[i][0] = &cand[i];
-		a[i].candidates = cands[i];
-		cl[i].rtp = &rtp[i];
-		r[i].access = &a[i];
-		r[i].core = &cl[i];
-		list[i] = &r[i];
-	}
-	w.iq[w.n_iq - 1].done = NULL;
-	q.done(w.iq_arg, q.call, q.tag, &o);
-}
-
-static void video_call(void)
-{
-	w_mo_call();
-	(void)w_request(&w_wic, "INVITE", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "",
-			sdp2(w_wic_sdp(false), "o=- 1 2", "o=- 1 3", vline("actpass", "sendrecv")));
-	w_agw(GW_OK);
-	w_response(1, 200, NULL, sdp2(W_CORE_SDP, "o=- 5 6", "o=- 5 7", CORE_VIDEO),
-		   CSCF_SIP_CAUSE_NONE);
-	w_agw(GW_OK);
-	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 2, "", NULL);
-	done(1);
-}
+#include "tests/unit/cscf/session/moving.h"
 
 /* The WIC drops the video in its answer: the core is not offered it at a port of the lost AGW. */
 static void test_a_stream_refused_by_the_wic(void **state)
@@ -121,24 +11,111 @@ static void test_a_stream_refused_by_the_wic(void **state)
 	size_t i;
 
 	(void)state;
-	video_call();
-	lose();
-	reserved_again(2);
-	agw2(31000, 21000, "10.0.0.2");
+	mv_video_call();
+	mv_lose();
+	mv_reserved_again(2);
+	mv_agw(MV_AGW2);
 	i = w.n_clients - 1;
 	assert_true(w.clients[i].to_wic);
 	snprintf(gone, sizeof(gone), "%s",
-		 sdp2(w_wic_sdp(true), "o=- 1 2", "o=- 1 4", vline("active", "sendrecv")));
+		 mv_sdp(w_wic_sdp(true), "o=- 1 2", "o=- 1 4", mv_video("active", "sendrecv")));
 	at = strstr(gone, "m=video 40002");
 	memcpy(at, "m=video 0    ", 13);
 	w_response(i, 200, NULL, gone, CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
-	done(i);
+	mv_done(i);
 	i = w.n_clients - 1;
 	assert_false(w.clients[i].to_wic);
 	assert_true(w_has(w.clients[i].msg, "m=audio 21000 "));
 	assert_true(w_has(w.clients[i].msg, "m=video 0 "));
 	cscf_session_release_all(w.s);
+}
+
+/* The call has video on both sides but the core refuses it now. @return the offer to the WIC */
+static size_t refused_by_the_core(void)
+{
+	size_t i;
+
+	mv_video_call();
+	i = mv_moving();
+	i = mv_moving_core_with(
+	    i, mv_sdp(w_wic_sdp(true), "o=- 1 2", "o=- 1 4", mv_video("active", "sendrecv")));
+	assert_true(mv_says(i, "m=video 21002 "));
+	w_response(i, 200, NULL, mv_sdp(W_CORE_SDP, "o=- 5 6", "o=- 5 8", MV_CORE_NO_VIDEO),
+		   CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	mv_done(i);
+	i = w.n_clients - 1;
+	assert_true(w.clients[i].to_wic);
+	assert_true(mv_says(i, "m=audio 31000 "));
+	assert_true(mv_says(i, "m=video 0 "));
+	assert_true(mv_says(i, "a=ice-ufrag:ag31000")); /* as before: its path goes on */
+	mv_assert_left(i);
+	assert_true(repair_is_on(mv_call()));
+	return i;
+}
+
+/* Else it would send to ports that are nobody's, and check its path to them in vain. */
+static void test_the_wic_is_told_what_the_core_refuses(void **state)
+{
+	REQ("REL-12", "SDP-13");
+	char gone[3000];
+	gw_handle h;
+	size_t i;
+
+	(void)state;
+	i = refused_by_the_core();
+	h = w_request(&w_core, "INVITE", W_WIC_URI, W_BOB_TAG, W_ALICE, 7, "", W_CORE_SDP);
+	assert_int_equal(w_status(h), 491);
+	snprintf(gone, sizeof(gone), "%s",
+		 mv_sdp(w_wic_sdp(true), "o=- 1 2", "o=- 1 5", mv_video("active", "sendrecv")));
+	memcpy(strstr(gone, "m=video 40002"), "m=video 0    ", 13);
+	w_response(i, 200, NULL, gone, CSCF_SIP_CAUSE_NONE);
+	w_agw(GW_OK);
+	mv_done(i);
+	assert_int_equal(w.n_clients, i + 1); /* the core knows: nobody is asked any more */
+	assert_false(repair_is_on(mv_call()));
+	mv_hang_up();
+}
+
+/* It will not have the offer: what is left is agreed on both sides all the same. */
+static void test_a_wic_that_will_not_hear_of_it(void **state)
+{
+	REQ("REL-12");
+	size_t i;
+
+	(void)state;
+	i = refused_by_the_core();
+	w_response(i, 488, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+	mv_done(i);
+	assert_int_equal(w.n_clients, i + 1);
+	assert_false(repair_is_on(mv_call()));
+	mv_hang_up();
+}
+
+/* The AGW goes while the WIC is told: all of it once more. */
+static void test_lost_again_while_the_wic_is_told(void **state)
+{
+	REQ("REL-12");
+	char gone[3000];
+	size_t i;
+
+	(void)state;
+	i = refused_by_the_core();
+	mv_lose();
+	snprintf(gone, sizeof(gone), "%s",
+		 mv_sdp(w_wic_sdp(true), "o=- 1 2", "o=- 1 5", mv_video("active", "sendrecv")));
+	memcpy(strstr(gone, "m=video 40002"), "m=video 0    ", 13);
+	w_response(i, 200, NULL, gone, CSCF_SIP_CAUSE_NONE);
+	mv_done(i);
+	mv_reserved_again(3);
+	mv_agw(MV_AGW3);
+	i = w.n_clients - 1;
+	assert_true(mv_says(i, "m=audio 32000 ") && mv_says(i, "m=video 0 "));
+	i = mv_moving_core_with(i, gone);
+	assert_true(mv_says(i, "m=audio 22000 ") && mv_says(i, "m=video 0 "));
+	mv_moved_with(i, mv_sdp(W_CORE_SDP, "o=- 5 6", "o=- 5 9", MV_CORE_NO_VIDEO));
+	mv_hang_up();
 }
 
 /* The AGWs refuse for a while, as when all are full of the calls of the lost one. */
@@ -147,11 +124,12 @@ static void test_refusals_are_waited_out(void **state)
 	REQ("REL-12");
 	(void)state;
 	w_mo_call();
-	lose();
+	mv_lose();
 	for (unsigned n = 2; n <= 7; n++) {
-		reserved_again(n);
+		mv_reserved_again(n);
 		w_agw(n < 7 ? GW_ERR_REJECTED : GW_OK);
-		call_find_id(w.s, gw_slice_str("c1"))->repair.again_ms = 0; /* now */
+		mv_call()->repair.again_ms = 0; /* now */
+		repair_kick(mv_call());
 	}
 	assert_int_equal(w_method(w.n_clients - 1), CSCF_SIP_INVITE);
 	cscf_session_release_all(w.s);
@@ -165,12 +143,12 @@ static void test_no_offer_of_what_is_lost(void **state)
 
 	(void)state;
 	w_mo_call();
-	lose();
-	reserved_again(2);
+	mv_lose();
+	mv_reserved_again(2);
 	lose_flow();
-	w_agw(GW_OK);
+	mv_agw(MV_AGW2);
 	n = w.n_clients;
-	lose(); /* the second as well */
+	mv_lose(); /* the second as well */
 	w.reg_conn = W_OTHER;
 	cscf_session_on_reg_event(w.s, CSCF_REGISTRAR_EV_REATTACHED, 5, W_CONN, W_OTHER);
 	assert_int_equal(w.n_clients, n); /* not yet: first an AGW */
@@ -185,20 +163,20 @@ static void test_a_twin_that_is_away(void **state)
 
 	(void)state;
 	w_mt_call();
-	lose();
-	reserved_again(2);
-	w_agw(GW_OK);
+	mv_lose();
+	mv_reserved_again(2);
+	mv_agw(MV_AGW2);
 	i = w.n_clients - 1;
-	w_response(i, 200, NULL, sdp2(w_wic_sdp(true), "o=- 1 2", "o=- 1 3", ""),
+	w_response(i, 200, NULL, mv_sdp(w_wic_sdp(true), "o=- 1 2", "o=- 1 3", ""),
 		   CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
-	done(i);
+	mv_done(i);
 	for (unsigned k = 0; k < 7; k++) {
 		size_t n = w.n_clients;
 
 		assert_int_equal(w_method(n - 1), CSCF_SIP_INVITE);
 		w_response(n - 1, 491, NULL, NULL, CSCF_SIP_CAUSE_NONE);
-		done(n - 1);
+		mv_done(n - 1);
 		w_until(&w.n_clients, n);
 	}
 	cscf_session_release_all(w.s);
@@ -213,7 +191,7 @@ static void test_two_short_flaps(void **state)
 	w.cfg.repair_rate = 1; /* a long queue */
 	w_mo_call();
 	w.no_agw = true;
-	lose();
+	mv_lose();
 	w.s->repair_at_ms = session_now_ms(); /* the tokens are others' */
 	w.s->repair_tokens = 0;
 	event_base_loop(w.base, EVLOOP_ONCE);
@@ -233,8 +211,11 @@ static void test_two_short_flaps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, w_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, mv_setup, w_teardown)
 	    T(test_a_stream_refused_by_the_wic),
+	    T(test_the_wic_is_told_what_the_core_refuses),
+	    T(test_a_wic_that_will_not_hear_of_it),
+	    T(test_lost_again_while_the_wic_is_told),
 	    T(test_refusals_are_waited_out),
 	    T(test_no_offer_of_what_is_lost),
 	    T(test_a_twin_that_is_away),
