@@ -24,7 +24,7 @@ uint32_t sdp_core_b_as(const struct sdp_stream *st, bool offer)
 	return !offer && theirs > 0 && theirs < kbps ? theirs : kbps;
 }
 
-static void put_rtcp(struct sdp_out *o, const struct cscf_sdp_stream *pub)
+void sdp_put_core_rtcp(struct sdp_out *o, const struct cscf_sdp_stream *pub)
 {
 	uint16_t port = pub->core_local.rtcp_port;
 
@@ -86,7 +86,7 @@ static void put_line(struct cscf_sdp_session *s, struct sdp_out *o, struct sdp_s
 	sdp_out_fb(o, st, true);
 	if (!offer && st->acfg[0] != '\0')
 		sdp_out_put(o, "a=acfg:%s\r\n", st->acfg);
-	put_rtcp(o, &st->pub);
+	sdp_put_core_rtcp(o, &st->pub);
 	sdp_out_put(o, "a=%s\r\n", sdp_direction_name(offer ? st->dir : st->pub.access_remote.dir));
 }
 

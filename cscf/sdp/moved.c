@@ -3,10 +3,11 @@
  * The media of a call goes on at another eIMS-AGW: an offer of the gateway itself to either leg,
  * of what is agreed already, at the new addresses. The text is the one that stands on the leg,
  * line for line, but for what names the old gateway: ports, c=, a=rtcp, and towards the WIC ICE
- * credentials, candidates, fingerprints, tls-id, with a=setup:actpass again (ICE-18, DTLS-20).
- * Formats that the other end did not agree to are left out: nobody can pick one now that its
- * counterpart does not have. A stream that is no more, as the end asked first has just refused it,
- * is offered with port 0: the port in the text is one of the old gateway.
+ * credentials, candidates, fingerprints, tls-id, with a=setup:actpass again (ICE-18, DTLS-20). The
+ * direction is what the other end said last, perhaps just now.
+ * Formats, feedback and extensions that the other end did not agree to are left out: nobody can
+ * pick one now that its counterpart does not have. A stream that is no more, as the end asked first
+ * has just refused it, is offered with port 0: the port in the text is one of the old gateway.
  *
  * Not here: the answers (answer.c), which are read like those of any offer of ours.
  * Thread: the cscf loop. Spec: calls-and-media 2.10; RFC 3264 s8, RFC 8839 s4.4, RFC 8842 s5.
@@ -22,6 +23,7 @@ struct walk {
 	struct sdp_stream *st; /* of that m-line when it is live, else NULL */
 	bool dead;             /* that line is refused: see stays_when_dead */
 	bool c_due;            /* its c= has not been written yet */
+	bool fb_done;          /* its a=rtcp-fb have */
 };
 
 static bool begins(struct gw_slice line, const char *with)
@@ -54,13 +56,15 @@ static void flush(struct walk *w)
 		put_c_of_line(w);
 }
 
-/* "m=audio 30000 UDP/TLS/RTP/SAVPF 0 8": kind and profile stay. */
+/* "m=audio 30000 UDP/TLS/RTP/SAVPF 0 8": the kind stays; an answer may have had an older profile.
+ */
 static void put_m(struct walk *w, struct gw_slice line)
 {
 	struct gw_slice word[4];
 	size_t cursor = 2, n = 0;
 
 	flush(w);
+	w->fb_done = false;
 	w->line++;
 	w->st = w->to_core ? sdp_state_by_core(&w->s->work, (size_t)w->line)
 			   : sdp_state_by_wic(&w->s->work, (size_t)w->line);
@@ -77,42 +81,93 @@ static void put_m(struct walk *w, struct gw_slice line)
 			    GW_SLICE_FMT(word[2]), GW_SLICE_FMT(word[3]));
 		return;
 	}
-	sdp_out_put(w->o, "m=%.*s %u %.*s", GW_SLICE_FMT(word[0]),
+	sdp_out_put(w->o, "m=%.*s %u %s", GW_SLICE_FMT(word[0]),
 		    w->to_core ? w->st->pub.core_local.port : w->st->pub.access_local.port,
-		    GW_SLICE_FMT(word[2]));
+		    !w->to_core            ? "UDP/TLS/RTP/SAVPF"
+		    : w->st->pub.core_avpf ? "RTP/AVPF"
+					   : "RTP/AVP");
 	sdp_out_pts(w->o, w->st);
 	sdp_out_put(w->o, "\r\n");
 	w->c_due = true;
 }
 
+/* The number behind the colon; 0 when there is none. @param end  behind it */
+static unsigned number_at(struct gw_slice line, size_t n, size_t *end)
+{
+	unsigned v = 0;
+
+	for (; n < line.n && line.p[n] >= '0' && line.p[n] <= '9' && v < 1000; n++)
+		v = v * 10 + (unsigned)(line.p[n] - '0');
+	*end = n;
+	return v;
+}
+
+/* A header extension that an answer has switched off since. */
+static bool is_off(const struct walk *w, struct gw_slice line)
+{
+	const struct cscf_sdp_stream *pub = &w->st->pub;
+	size_t end;
+	unsigned id;
+
+	if (!begins(line, "a=extmap:"))
+		return false;
+	id = number_at(line, strlen("a=extmap:"), &end);
+	for (size_t i = 0; i < pub->n_exts; i++)
+		if (pub->exts[i].on &&
+		    (w->to_core ? pub->exts[i].core_id : pub->exts[i].wic_id) == id)
+			return false;
+	return true;
+}
+
 /* A line about one payload type that is not agreed. */
 static bool is_of_other_format(const struct walk *w, struct gw_slice line)
 {
-	static const char *const names[] = {"a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"};
+	static const char *const names[] = {"a=rtpmap:", "a=fmtp:"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t n = strlen(names[i]);
-		unsigned pt = 0;
-		size_t k = n;
+		size_t n = strlen(names[i]), end;
+		unsigned pt;
 
 		if (!begins(line, names[i]))
 			continue;
-		while (k < line.n && line.p[k] >= '0' && line.p[k] <= '9' && pt < 1000)
-			pt = pt * 10 + (unsigned)(line.p[k++] - '0');
-		return k > n && sdp_fmts_find(&w->st->fmts, pt) == NULL;
+		pt = number_at(line, n, &end);
+		return end > n && sdp_fmts_find(&w->st->fmts, pt) == NULL;
 	}
 	return false;
 }
 
-static void put_rtcp(const struct walk *w)
+/* What the other end does with the stream, as it said last: perhaps in its answer just now. */
+static bool put_direction(const struct walk *w, struct gw_slice line)
+{
+	static const enum cscf_sdp_dir dirs[] = {CSCF_SDP_SENDRECV, CSCF_SDP_SENDONLY,
+						 CSCF_SDP_RECVONLY, CSCF_SDP_INACTIVE};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (begins(line, "a=") && gw_slice_eq_str((struct gw_slice){line.p + 2, line.n - 2},
+							  sdp_direction_name(dirs[i]))) {
+			if (w->to_core) /* as sdp_emit_core has it, behind all other lines */
+				sdp_put_core_rtcp(w->o, &w->st->pub);
+			sdp_out_put(w->o, "a=%s\r\n", sdp_direction_name(w->st->dir));
+			return true;
+		}
+	return false;
+}
+
+/* Of RTCP, where it is not multiplexed, or off. */
+static bool put_rtcp(const struct walk *w, struct gw_slice line)
 {
 	const struct cscf_sdp_stream *pub = &w->st->pub;
-	unsigned port = w->to_core ? pub->core_local.rtcp_port : pub->access_local.rtcp_port;
-	unsigned rtp = w->to_core ? pub->core_local.port : pub->access_local.port;
+	const struct cscf_sdp_access_local *l = &pub->access_local;
 
-	if (!w->to_core && pub->access_rtcp == CSCF_SDP_RTCP_MUX)
-		return; /* agreed: there is no second component any more */
-	sdp_out_put(w->o, "a=rtcp:%u\r\n", port != 0 ? port : rtp + 1U);
+	if (gw_slice_eq_str(line, "b=RS:0") || gw_slice_eq_str(line, "b=RR:0"))
+		return w->to_core && pub->core_rtcp != CSCF_SDP_RTCP_OFF;
+	if (w->to_core)
+		return begins(line, "a=rtcp:") || gw_slice_eq_str(line, "a=rtcp-mux");
+	if (!begins(line, "a=rtcp:"))
+		return false;
+	if (pub->access_rtcp != CSCF_SDP_RTCP_MUX) /* else there is no second component any more */
+		sdp_out_put(w->o, "a=rtcp:%u\r\n", l->rtcp_port != 0 ? l->rtcp_port : l->port + 1U);
+	return true;
 }
 
 /* Written at once where the first of them stood. */
@@ -127,20 +182,25 @@ static bool put_of_stream(struct walk *w, struct gw_slice line, bool *fp_done)
 		return true;
 	if (!begins(line, "i="))
 		flush(w);
-	if (is_of_other_format(w, line))
+	if (is_of_other_format(w, line) || is_off(w, line) || put_direction(w, line))
 		return true;
-	if (begins(line, "a=rtcp:")) {
-		put_rtcp(w);
+	if (begins(line, "a=rtcp-fb:")) { /* what is agreed of it, once */
+		if (!w->fb_done)
+			sdp_out_fb(w->o, w->st, w->to_core);
+		w->fb_done = true;
 		return true;
 	}
+	if (put_rtcp(w, line))
+		return true;
 	for (size_t i = 0; i < sizeof(of_transport) / sizeof(of_transport[0]); i++)
 		if (begins(line, of_transport[i]))
 			return true;
 	if (!w->to_core && gw_slice_eq_str(line, "a=rtcp-mux")) {
-		sdp_out_put(w->o, "a=rtcp-mux\r\n%s",
-			    w->s->policy->access_rtcp_mux == CSCF_SDP_MUX_REQUIRE
-				? "a=rtcp-mux-only\r\n"
-				: "");
+		if (w->st->pub.access_rtcp == CSCF_SDP_RTCP_MUX) /* else it was offered in vain */
+			sdp_out_put(w->o, "a=rtcp-mux\r\n%s",
+				    w->s->policy->access_rtcp_mux == CSCF_SDP_MUX_REQUIRE
+					? "a=rtcp-mux-only\r\n"
+					: "");
 		return true;
 	}
 	if (begins(line, "a=ice-ufrag:")) {

@@ -259,6 +259,8 @@ void sdp_put_wic_ice(struct sdp_out *o, const struct cscf_sdp_stream *pub);
 void sdp_put_wic_dtls(const struct cscf_sdp_session *s, struct sdp_out *o,
 		      const struct sdp_stream *st, bool offer);
 void sdp_emit_wic(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);
+/** Where the core sends RTCP, if it is to. */
+void sdp_put_core_rtcp(struct sdp_out *o, const struct cscf_sdp_stream *pub);
 /** b=AS of a line towards the core. */
 uint32_t sdp_core_b_as(const struct sdp_stream *st, bool offer);
 void sdp_emit_core(struct cscf_sdp_session *s, struct sdp_out *o, bool offer);

@@ -49,8 +49,8 @@ struct cscf_session {
 	struct event *repair_timer;
 	uint64_t repair_at_ms;  /* when tokens were counted last */
 	uint64_t repair_tokens; /* in thousandths of a call */
-	uint64_t no_agw_ms;     /* since then nobody could move; 0 = there is an AGW, or nobody to */
-	struct call *dead;      /* freed at the end of the loop turn */
+	uint64_t no_agw_ms; /* since then nobody could move; 0 = there is an AGW, or nobody to */
+	struct call *dead;  /* freed at the end of the loop turn */
 	struct event *reaper;
 	struct look looks[SESSION_LOOKS];
 	uint32_t look_tag;

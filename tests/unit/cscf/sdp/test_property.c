@@ -5,6 +5,7 @@
  * seed: PROPERTY_SEED=n runs that call alone and prints it. PROPERTY_CALLS=n runs more.
  */
 #include "check.h"
+#include "cscf/sdp/sdp_int.h"
 #include "fixture.h"
 #include "peer_core.h"
 #include "tests/lib/req.h"
@@ -19,7 +20,7 @@ struct call {
 	struct core core;
 	struct ck_leg wic_leg, core_leg;
 	struct text offer, answer;
-	unsigned rounds, refused, done;
+	unsigned rounds, refused, done, moves;
 	bool talk;
 };
 
@@ -259,8 +260,107 @@ static bool any_live(const struct cscf_sdp_session *s)
 	return false;
 }
 
+/* ---- another eIMS-AGW (moved.c) ---------------------------------------------------------------
+ */
+
+/* What the old gateway gave: in no text of the new one. */
+struct old {
+	char word[CSCF_SDP_MAX_MEDIA * 2][5][80];
+	size_t n;
+};
+
+static void note_old(struct old *o, const struct cscf_sdp_session *s)
+{
+	o->n = 0;
+	for (size_t i = 0; i < cscf_sdp_stream_count(s); i++) {
+		const struct cscf_sdp_stream *st = cscf_sdp_stream(s, i);
+		const struct cscf_sdp_access_local *a = &st->access_local;
+		char(*w)[80] = o->word[o->n];
+
+		if (!st->live)
+			continue;
+		snprintf(w[0], 80, " %u ", a->port);
+		snprintf(w[1], 80, " %u ", st->core_local.port);
+		snprintf(w[2], 80, "%.70s", a->pwd);
+		snprintf(w[3], 80, "%02X:%02X:%02X:%02X:%02X", a->fps[0].value[0],
+			 a->fps[0].value[1], a->fps[0].value[2], a->fps[0].value[3],
+			 a->fps[0].value[4]);
+		snprintf(w[4], 80, "a=rtcp:%u\r",
+			 st->core_local.rtcp_port != 0 ? st->core_local.rtcp_port
+						       : st->core_local.port + 1U);
+		o->n++;
+	}
+}
+
+static void give_new(struct call *c)
+{
+	bool v6 = once_in(&c->r, 3), full = once_in(&c->r, 2), rtcp = once_in(&c->r, 2);
+	unsigned k = ++c->moves;
+
+	for (size_t i = 0; i < cscf_sdp_stream_count(c->s); i++) {
+		struct cscf_sdp_access_local a = {.n_fps = 1, .ice_full = full};
+		struct cscf_sdp_core_local l = {0};
+
+		cscf_sdp_clear_local(c->s, i);
+		if (!cscf_sdp_stream(c->s, i)->live)
+			continue;
+		snprintf(a.addr, sizeof(a.addr), v6 ? "2001:db8:10::%u" : "203.0.113.%u", 70 + k);
+		snprintf(l.addr, sizeof(l.addr), v6 ? "2001:db8:20::%u" : "10.20.0.%u", 70 + k);
+		a.port = (uint16_t)(41000 + 100 * k + 4 * i);
+		a.rtcp_port = (uint16_t)(a.port + 1);
+		l.port = (uint16_t)(31000 + 100 * k + 4 * i);
+		l.rtcp_port = (uint16_t)(rtcp ? l.port + 2 : 0);
+		snprintf(a.ufrag, sizeof(a.ufrag), "m%uv%zu", k, i);
+		snprintf(a.pwd, sizeof(a.pwd), "%u5kX0uH8dQmB2wPz7sYt1Lr%02zu", k, i);
+		snprintf(a.fps[0].hash, sizeof(a.fps[0].hash), "sha-256");
+		a.fps[0].len = 32;
+		memset(a.fps[0].value, (int)(0xa0 + k), 32);
+		assert_int_equal(cscf_sdp_move_local(c->s, i, &a, &l), GW_OK);
+	}
+}
+
+/* One leg is asked, and takes it, perhaps without some of the streams. @return false: it will not
+ */
+static bool move_leg(struct call *c, const struct old *old, bool to_core)
+{
+	const struct ck_leg *leg = to_core ? &c->core_leg : &c->wic_leg;
+	uint64_t version = leg->version;
+	struct cscf_sdp_text t;
+
+	assert_int_equal(cscf_sdp_reoffer_moved(c->s, to_core, &t), CSCF_SDP_OK);
+	check(c, &t, !to_core, true, -1);
+	if (leg->version != version + 1 || t.unchanged)
+		stop(c, "the version of a moved offer", t.p);
+	if (ck_has_line(t.p, "a=ice-lite") == (to_core || sdp_has_full_agent(&c->s->work)))
+		stop(c, "ice-lite is not the new agent's", t.p);
+	for (size_t i = 0; i < old->n; i++)
+		for (size_t k = 0; k < 5; k++)
+			if (strstr(t.p, old->word[i][k]) != NULL)
+				stop(c, old->word[i][k], t.p);
+	make_answer(c, to_core, &t);
+	if (read_answer(c, to_core) != CSCF_SDP_OK) {
+		cscf_sdp_rollback(c->s);
+		return false;
+	}
+	check_peer(c, &c->answer, !to_core, false);
+	cscf_sdp_commit(c->s);
+	take_back(c);
+	return true;
+}
+
+/* Both legs, the WIC first (session/repair.c). @return false: an end will not, the call is over */
+static bool move(struct call *c)
+{
+	struct old old;
+
+	note_old(&old, c->s);
+	give_new(c);
+	return move_leg(c, &old, false) && any_live(c->s) && move_leg(c, &old, true) &&
+	       any_live(c->s);
+}
+
 /* A peer that had its offer refused goes back to what it was (RFC 3264 s8). */
-static void one_offer(struct call *c, bool from_wic)
+static bool one_offer(struct call *c, bool from_wic)
 {
 	struct wic wic = c->wic;
 	struct core core = c->core;
@@ -274,7 +374,7 @@ static void one_offer(struct call *c, bool from_wic)
 	if (run_round(c, from_wic)) {
 		if (once_in(&c->r, 3) && any_live(c->s))
 			repeat(c, from_wic);
-		return;
+		return !once_in(&c->r, 4) || !any_live(c->s) || move(c);
 	}
 	version = c->wic.version;
 	c->wic = wic;
@@ -282,6 +382,7 @@ static void one_offer(struct call *c, bool from_wic)
 	version = c->core.version;
 	c->core = core;
 	c->core.version = version;
+	return true;
 }
 
 static void run_call(struct call *c, unsigned long seed, const struct cscf_sdp_policy *policy)
@@ -300,7 +401,8 @@ static void run_call(struct call *c, unsigned long seed, const struct cscf_sdp_p
 	n = 1 + rnd(&c->r, 7);
 	first = once_in(&c->r, 2);
 	for (unsigned i = 0; i < n; i++)
-		one_offer(c, i == 0 ? first : once_in(&c->r, 2));
+		if (!one_offer(c, i == 0 ? first : once_in(&c->r, 2)))
+			break;
 	cscf_sdp_session_free(c->s);
 	ck_leg_free(&c->wic_leg);
 	ck_leg_free(&c->core_leg);
@@ -309,13 +411,13 @@ static void run_call(struct call *c, unsigned long seed, const struct cscf_sdp_p
 static void test_properties_hold_over_random_calls(void **state)
 {
 	REQ("SDP-01", "SDP-02", "SDP-10", "SDP-11", "SDP-12", "SDP-13", "SDP-25", "SDP-35",
-	    "SDP-36", "BUN-02", "BUN-05", "BUN-11", "BUN-12", "DTLS-19");
+	    "SDP-36", "BUN-02", "BUN-05", "BUN-11", "BUN-12", "DTLS-19", "DTLS-20", "ICE-18");
 	static const char *const one = "PROPERTY_SEED", *const many = "PROPERTY_CALLS";
 	unsigned long first = getenv(one) != NULL ? strtoul(getenv(one), NULL, 10) : 1;
 	unsigned long n = getenv(one) != NULL    ? 1
 			  : getenv(many) != NULL ? strtoul(getenv(many), NULL, 10)
 						 : CALLS;
-	unsigned long rounds = 0, done = 0, refused = 0;
+	unsigned long rounds = 0, done = 0, refused = 0, moves = 0;
 	char ext1[] = "urn:ietf:params:x", ext2[] = "urn:3gpp:video-orientation";
 	char ext3[] = "urn:ietf:params:rtp-hdrext:sdes:mid", *uris[] = {ext1, ext2, ext3};
 	const struct gw_conf_list exts = {.item = uris, .n = 3};
@@ -340,13 +442,16 @@ static void test_properties_hold_over_random_calls(void **state)
 		rounds += c->rounds;
 		done += c->done;
 		refused += c->refused;
+		moves += c->moves;
 	}
-	print_message("%lu calls, %lu rounds: %lu committed, %lu refused or rolled back\n", n,
-		      rounds, done, refused);
+	print_message("calls %lu to %lu: %lu rounds, %lu committed, %lu refused or rolled back, "
+		      "%lu moves\n",
+		      first, first + n - 1, rounds, done, refused, moves);
 	/* the generator still makes calls of both kinds */
 	if (n >= CALLS) {
 		assert_true(done > n);
 		assert_true(refused > n / 10);
+		assert_true(moves > n / 4);
 	}
 	free(c);
 }
