@@ -59,7 +59,7 @@ void iq_pool_reap(struct cscf_iq *iq)
 	struct cscf_iq_link *link, *tmp;
 
 	DL_FOREACH_SAFE (iq->links, link, tmp) {
-		if (link->wanted || link->n_ctx > 0)
+		if (link->wanted || link->n_ctx > 0 || link->txns != NULL)
 			continue;
 		GW_LOG(GW_LOG_INFO, "iq.agw_removed", "peer=%s agw=%s", link->addr_text,
 		       link->agw_id);

@@ -229,6 +229,7 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	       "peer=%s agw=%s boot=%016" PRIx64 " new_boot=%d contexts=%zu max_contexts=%u",
 	       link->addr_text, link->agw_id, link->boot_id, new_boot, link->n_ctx,
 	       link->max_contexts);
+	iq_link_settle_others(link);
 	iq_on_link_up(link, new_boot);
 }
 
@@ -248,9 +249,7 @@ static bool on_envelope(struct cscf_iq_link *link, const IqEnvelope *env)
 			iq_ctx_lose_link(link, "AGW out of service");
 		break;
 	case IQ_BODY(GOODBYE):
-		link->ended = true;
-		iq_link_fail(link,
-			     env->goodbye->error != NULL ? env->goodbye->error->detail : "goodbye");
+		iq_link_on_goodbye(link, env->goodbye->error);
 		break;
 	case IQ_BODY(HELLO):
 	case IQ_BODY(RESERVE):
@@ -320,16 +319,19 @@ static void on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
-static void on_dead(evutil_socket_t fd, short what, void *arg)
+void iq_link_is_dead(struct cscf_iq_link *link)
 {
-	struct cscf_iq_link *link = arg;
-
-	(void)fd;
-	(void)what;
 	link->dead = true;
 	GW_LOG(GW_LOG_ERROR, "iq.agw_lost", "peer=%s agw=%s contexts=%zu", link->addr_text,
 	       link->agw_id, link->n_ctx);
 	iq_on_link_dead(link);
+}
+
+static void on_dead(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	iq_link_is_dead(arg);
 }
 
 /* The connection ended, or did not come about: what that says about the AGW. */
@@ -344,17 +346,29 @@ static void lost(struct cscf_iq_link *link, int error, const char *why)
 	iq_link_fail(link, why);
 	if (refused && link->ended && event_pending(link->dead_timer, EV_TIMEOUT, NULL)) {
 		event_del(link->dead_timer);
-		on_dead(-1, 0, link);
+		iq_link_is_dead(link);
 	}
+}
+
+/* With TLS a refused connection comes as an end of file (bufferevent_openssl). */
+static bool never_connected(const struct cscf_iq_link *link)
+{
+	struct sockaddr_storage peer;
+	socklen_t n = sizeof(peer);
+
+	return link->state == IQ_LINK_CONNECTING && link->bev != NULL &&
+	       getpeername(bufferevent_getfd(link->bev), (struct sockaddr *)&peer, &n) != 0;
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct cscf_iq_link *link = arg;
-	int error = (what & BEV_EVENT_ERROR) != 0 ? EVUTIL_SOCKET_ERROR() : 0;
+	int error = EVUTIL_SOCKET_ERROR();
 	char buf[160];
 	int one = 1;
 
+	if ((what & BEV_EVENT_ERROR) == 0 && !never_connected(link))
+		error = 0;
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
 		evutil_socket_t fd = bufferevent_getfd(bev);
 

@@ -11,8 +11,8 @@
 #ifndef CSCF_IQ_INT_H
 #define CSCF_IQ_INT_H
 
-#include "common/log.h"
 #include "common/histogram.h"
+#include "common/log.h"
 #include "common/metric.h"
 #include "common/outbox.h"
 #include "common/sockaddr.h"
@@ -33,6 +33,7 @@
 #define IQ_BACKOFF_MAX      5000U
 #define IQ_CONNECT_TIMEOUT  3000U
 #define IQ_LOOK_AGAIN_MS    50U
+#define IQ_DISPLACED_MS     30000U /* another process has our name: not again before that */
 #define IQ_HEARTBEAT_MAX_MS 60000U
 #define IQ_LINK_QUEUE_MAX   (4U * 1024U * 1024U)
 #define IQ_AUDIT_GRACE_S    10U
@@ -61,6 +62,7 @@ enum iq_metric {
 	IQ_M_CTX_LOST,
 	IQ_M_AUDIT_RELEASED,
 	IQ_M_AUDIT_DIFFERS,
+	IQ_M_DISPLACED,
 	IQ_M_COUNT
 };
 extern struct gw_metric cscf_iq_metrics[IQ_M_COUNT];
@@ -100,6 +102,7 @@ struct cscf_iq_link {
 	bool ended;       /* the AGW's end said so, by FIN, RST or Goodbye: not mere silence */
 	uint32_t beat_ms; /* between heartbeats, the slower of both ends */
 	unsigned timeouts_in_a_row;
+	uint64_t displaced_ms; /* when a newer connection of our name took its place; 0 = never */
 	/* what the AGW said */
 	char agw_id[IQ_MAX_ID + 1];
 	uint64_t boot_id; /* 0 = never up */
@@ -198,6 +201,14 @@ enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame,
 			       size_t n) GW_MUST_CHECK;
 /** Pack, trace and send; the envelope stays the caller's. */
 enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MUST_CHECK;
+/** Its contexts are given up. */
+void iq_link_is_dead(struct cscf_iq_link *link);
+/** It is up: what other links to its AGW know goes over to it, or has ended (same_agw.c). */
+void iq_link_settle_others(struct cscf_iq_link *link);
+/** The AGW said that this is the end of the connection. */
+void iq_link_on_goodbye(struct cscf_iq_link *link, const IqError *error);
+/** Do both lead to the same process? */
+bool iq_same_agw(const struct cscf_iq_link *a, const struct cscf_iq_link *b);
 const char *iq_link_state_name(enum iq_link_state state);
 /** May it take new contexts? */
 bool iq_link_in_service(const struct cscf_iq_link *link);
@@ -239,6 +250,8 @@ void iq_txn_on_link_down(struct cscf_iq_link *link);
 void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx);
 /** End every transaction of a link that will not come back. */
 void iq_txn_end_link(struct cscf_iq_link *link, const char *why);
+/** Requests under way go on at another link to the same process. */
+void iq_txn_move(struct cscf_iq_link *from, struct cscf_iq_link *to);
 void iq_txn_free_all(struct cscf_iq *iq);
 
 /* procedures.c */

@@ -61,6 +61,8 @@ struct gw_metric cscf_iq_metrics[IQ_M_COUNT] = {
 			     .help = "Unknown contexts released after an audit"},
     [IQ_M_AUDIT_DIFFERS] = {.name = "cscf_iq_audit_differs_total",
 			    .help = "Contexts whose revision an audit found to be another"},
+    [IQ_M_DISPLACED] = {.name = "cscf_iq_displaced_total",
+			.help = "Links ended since a newer connection had our controller id"},
 };
 
 struct iq_ctx *iq_ctx_find_id(const struct cscf_iq *iq, const char *ctx_id)

@@ -375,6 +375,17 @@ void iq_txn_end_link(struct cscf_iq_link *link, const char *why)
 			fail(link->txns, GW_ERR_GONE, why);
 }
 
+void iq_txn_move(struct cscf_iq_link *from, struct cscf_iq_link *to)
+{
+	while (from->txns != NULL) {
+		struct iq_txn *t = from->txns;
+
+		DL_DELETE(from->txns, t);
+		t->link = to;
+		DL_APPEND(to->txns, t);
+	}
+}
+
 void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx)
 {
 	const struct iq_ctx *owner = gw_handle_find(iq->ctx_table, ctx);

@@ -32,12 +32,13 @@ struct fake_agw {
 	unsigned drop_requests;    /* leave that many requests unanswered */
 	IqErrorCode reserve_error; /* OK = serve */
 	IqErrorCode hello_error;
-	uint32_t load_contexts;
-	const char *audit_ctx; /* a context to list in an audit … */
-	uint64_t audit_rev;    /* … and its revision */
-	bool hold_audits;      /* answered by fake_audit_reply */
-	uint64_t rev;          /* of every context; 0 = not told */
-	bool stub;             /* never answers anything */
+	uint32_t load_contexts, load_level;
+	const char *audit_page2; /* another, on a page of its own */
+	const char *audit_ctx;   /* a context to list in an audit … */
+	uint64_t audit_rev;      /* … and its revision */
+	bool hold_audits;        /* answered by fake_audit_reply */
+	uint64_t rev;            /* of every context; 0 = not told */
+	bool stub;               /* never answers anything */
 	/* what it saw */
 	unsigned hellos, reserves, configures, releases, audits, acks, heartbeats;
 	uint64_t txn_seen[FAKE_SEEN_MAX];
@@ -96,6 +97,7 @@ static IqStreamResult *fake_result(uint32_t stream_id, uint16_t port)
 
 static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 {
+	const char *listed;
 	struct iq_fault fault;
 	IqEnvelope *rep;
 
@@ -128,13 +130,17 @@ static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 		break;
 	}
 	case IQ_BODY(AUDIT):
-		if (a->audit_ctx != NULL) {
+		if (a->audit_page2 != NULL && req->audit->cursor[0] == '\0' &&
+		    iq_str_set(&rep->audit_reply->next_cursor, "2") != GW_OK)
+			abort();
+		listed = req->audit->cursor[0] != '\0' ? a->audit_page2 : a->audit_ctx;
+		if (listed != NULL) {
 			IqContextInfo *info =
 			    iq_message_new(&wicgate__iq__v1__context_info__descriptor);
 
 			info->age_s = 3600;
 			info->rev = a->audit_rev;
-			if (iq_str_set(&info->ctx_id, a->audit_ctx) != GW_OK ||
+			if (iq_str_set(&info->ctx_id, listed) != GW_OK ||
 			    iq_list_add(&rep->audit_reply->n_contexts, &rep->audit_reply->contexts,
 					info) != GW_OK)
 				abort();
@@ -171,6 +177,7 @@ static void fake_hello(struct fake_agw *a, const IqHello *hello)
 	ack->hello_ack->state->state = IQ_V(AGW_STATE__STATE__IN_SERVICE);
 	ack->hello_ack->state->load = iq_message_new(&wicgate__iq__v1__load__descriptor);
 	ack->hello_ack->state->load->contexts = a->load_contexts;
+	ack->hello_ack->state->load->overload_level = a->load_level;
 	ack->hello_ack->capabilities = iq_message_new(&wicgate__iq__v1__capabilities__descriptor);
 	ack->hello_ack->capabilities->max_contexts = 1000;
 	if (a->hello_error != IQ_V(ERROR_CODE__OK)) {
@@ -195,6 +202,7 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 		a->heartbeats++;
 		beat->heartbeat->load = iq_message_new(&wicgate__iq__v1__load__descriptor);
 		beat->heartbeat->load->contexts = a->load_contexts;
+		beat->heartbeat->load->overload_level = a->load_level;
 		fake_send(a, beat);
 		return;
 	}

@@ -322,6 +322,59 @@ static void test_overtaken_audit_is_not_believed(void **state)
 	assert_string_equal(cscf_iq_ctx_id(f->iq, ctx), "");
 }
 
+/* A list of several pages is believed when its last one is there. */
+static void test_an_audit_of_two_pages(void **state)
+{
+	REQ("IQ-15");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	char first[64], second[64];
+	unsigned audits;
+
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	snprintf(first, sizeof(first), "%s", a->last_ctx);
+	(void)reserved(f, 4);
+	snprintf(second, sizeof(second), "%s", a->last_ctx);
+	iq_ctx_find_id(f->iq, first)->since_ms = 0; /* long ago: no grace */
+	iq_ctx_find_id(f->iq, second)->since_ms = 0;
+	a->audit_ctx = first;
+	a->audit_page2 = second;
+	audits = a->audits;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->audits == audits + 2 && cscf_iq_txn_count(f->iq) == 0);
+	assert_int_equal(f->lost, 0);
+	assert_int_equal(a->releases, 0);
+	a->audit_page2 = "of-nobody"; /* the second of ours is not there any more */
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->releases == 1);
+	assert_string_equal(a->last_release, "of-nobody");
+	assert_int_equal(f->lost, 1);
+	assert_int_equal(f->call, 4);
+}
+
+/* The AGW could not keep all it had to tell: it is asked what it has. */
+static void test_lost_events_are_followed_by_an_audit(void **state)
+{
+	REQ("IQ-20");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(NOTIFICATION), 0);
+	unsigned audits;
+
+	start_up(f, 1);
+	(void)reserved(f, 3);
+	audits = a->audits;
+	env->notification->event_seq = 1;
+	env->notification->event = IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED);
+	env->notification->lost_events = true;
+	a->audit_ctx = a->last_ctx;
+	assert_int_equal(iq_str_set(&env->notification->ctx_id, a->last_ctx), GW_OK);
+	fake_send(a, env);
+	UNTIL(f, a->audits == audits + 1);
+	assert_int_equal(f->lost, 0);
+}
+
 static void test_agw_that_answers_nothing_is_suspect(void **state)
 {
 	REQ("IQ-22", "IQ-24");
@@ -370,6 +423,8 @@ int main(void)
 	    T(test_unknown_context_is_released_when_asked_for),
 	    T(test_audit_releases_what_we_do_not_know),
 	    T(test_overtaken_audit_is_not_believed),
+	    T(test_an_audit_of_two_pages),
+	    T(test_lost_events_are_followed_by_an_audit),
 	    T(test_agw_that_answers_nothing_is_suspect),
 	    T(test_garbage_ends_the_connection),
 	};
