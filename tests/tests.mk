@@ -33,8 +33,8 @@ tsan-agw:
 	@$(call locked,tsan) $(MAKE) --no-print-directory $(PARALLEL) MODE=tsan build/tsan/bin/wicgate-agw
 integration: deps-npm asan tsan-agw ## both processes on this machine against real peers
 	@tests/lib/run-node.sh integration tests/integration $(LANES)
-e2e: deps-npm asan ## Chromium and JsSIP through both processes to the core
-	@tests/lib/run-node.sh e2e tests/e2e
+e2e: deps-npm asan softphone ## Chromium and JsSIP through both processes to the core
+	@tests/lib/run-node.sh e2e tests/e2e $(LANES)
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
 

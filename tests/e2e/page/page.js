@@ -139,6 +139,17 @@ function watchRequests() {
 	});
 }
 
+/** JsSIP does nothing while the call's last offer has no answer yet: when it has. */
+async function when(what, options) {
+	const end = Date.now() + 10000;
+
+	while (!session[what](options)) {
+		if (Date.now() > end)
+			throw new Error(`the call is not ready for ${what}`);
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+}
+
 const rtcOptions = async (o) => ({
 	mediaStream: local = await microphone(o),
 	pcConfig: { iceServers: [], ...(o.bundlePolicy && { bundlePolicy: o.bundlePolicy }) },
@@ -191,8 +202,8 @@ window.wic = {
 		session.terminate();
 	},
 
-	hold: (o) => session.hold(o),
-	unhold: (o) => session.unhold(o),
+	hold: (o) => when('hold', o),
+	unhold: (o) => when('unhold', o),
 	dtmf: (tones, transportType = 'RFC2833') => session.sendDTMF(tones, { transportType }),
 
 	/** The call that hold, hangup, stats … are about, by number in the order they began. */
