@@ -17,20 +17,12 @@
  * its GLib context as well.
  */
 #include "agw/ice/full_int.h"
+#include "agw/ice/leave.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SOON_MS 1200 /* before the next slow tick */
-
-static void full_free(struct agw_ice *ice)
-{
-	struct full *f = full_of(ice);
-
-	agw_full_agent_free(f);
-	explicit_bzero(f, sizeof(*f));
-	free(f);
-}
 
 static void full_set_peer(struct agw_ice *ice, const struct agw_ice_peer *peer)
 {
@@ -108,12 +100,34 @@ static bool full_send(struct agw_ice *ice, const uint8_t *data, size_t len)
 	return nice_agent_send(f->agent, f->stream, COMPONENT, (guint)len, p) == (gint)len;
 }
 
+/* The socket goes with libnice's stream where that has no allocation yet, so it is copied before.
+ */
 static void full_stop(struct agw_ice *ice)
 {
 	struct full *f = full_of(ice);
+	int fd = f->socks[gw_addr_is_v6(&f->turn)].fd;
 
-	if (f->turn.len != 0) /* the Refresh with lifetime 0 leaves at once */
-		nice_agent_remove_stream(f->agent, f->stream);
+	if (f->turn.len == 0 || f->agent == NULL || f->stopped)
+		return;
+	f->stopped = true;
+	if (f->leave != NULL && fd >= 0 && (f->asking || f->has_relay))
+		agw_ice_leave_add(f->leave, fd);
+	nice_agent_remove_stream(f->agent,
+				 f->stream); /* a Refresh with lifetime 0 leaves at once */
+}
+
+/* An agent that never got to work, or the second port of a WIC that muxes after all, was not
+ * stopped before. */
+static void full_free(struct agw_ice *ice)
+{
+	struct full *f = full_of(ice);
+
+	if (f->agent != NULL) /* who listened is not told any more */
+		(void)g_signal_handlers_disconnect_by_data(f->agent, f);
+	full_stop(ice);
+	agw_full_agent_free(f);
+	explicit_bzero(f, sizeof(*f));
+	free(f);
 }
 
 static const struct agw_ice_provider full_provider = {

@@ -262,8 +262,10 @@ void agw_full_gathered(struct full *f)
 		const NiceCandidate *c = i->data;
 		struct gw_addr at;
 
-		if (c->type == NICE_CANDIDATE_TYPE_RELAYED && from_nice(&at, &c->addr))
-			relay[gw_addr_is_v6(&at)] = at;
+		if (c->type != NICE_CANDIDATE_TYPE_RELAYED || !from_nice(&at, &c->addr))
+			continue;
+		relay[gw_addr_is_v6(&at)] = at;
+		f->has_relay = true;
 	}
 	g_slist_free_full(all, (GDestroyNotify)nice_candidate_free);
 	for (unsigned i = 0; i < SOCKETS; i++)
@@ -276,6 +278,7 @@ static bool ask_for_relay(struct full *f, const struct agw_ice_turn *turn)
 	char ip[GW_ADDR_STRLEN];
 
 	f->turn = turn->server;
+	f->leave = turn->leave;
 	return nice_agent_set_relay_info(
 	    f->agent, f->stream, COMPONENT, gw_addr_ip_str(&turn->server, ip, sizeof(ip)),
 	    gw_addr_port(&turn->server), turn->username, turn->password, NICE_RELAY_TYPE_TURN_UDP);
@@ -299,12 +302,11 @@ enum gw_err agw_full_agent_new(struct full *f, const struct agw_ice_full_cfg *cf
 		return GW_ERR_INVAL;
 	if (!nice_agent_gather_candidates(f->agent, f->stream))
 		return GW_ERR_EXISTS;
+	f->asking = turn;
 	if (!find_sockets(f))
 		return GW_ERR_IO;
-	if (turn) {
-		f->asking = true;
+	if (turn)
 		f->next_ms = 0;
-	}
 	return GW_OK;
 }
 

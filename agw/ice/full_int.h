@@ -33,11 +33,14 @@ struct full {
 	guint stream;
 	uint8_t component;
 	struct full_sock socks[SOCKETS];
-	struct gw_addr turn; /* the server; len 0: none */
-	uint64_t now_ms;     /* as of the last call that told it */
-	uint64_t next_ms;    /* libnice has something to do then */
+	struct gw_addr turn;         /* the server; len 0: none */
+	struct agw_ice_leave *leave; /* borrowed, or NULL */
+	uint64_t now_ms;             /* as of the last call that told it */
+	uint64_t next_ms;            /* libnice has something to do then */
 	unsigned n_prflx;
 	bool asking;     /* the TURN server; nobody has been told yet what came of it */
+	bool has_relay;  /* it gave us one */
+	bool stopped;    /* its stream is removed */
 	bool gathered;   /* libnice waits for it no longer */
 	bool relay_lost; /* libnice has given up on the relayed pair that is selected */
 };

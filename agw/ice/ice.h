@@ -36,6 +36,7 @@
 
 struct agw_ice;
 struct agw_ice_env;
+struct agw_ice_leave; /* leave.h */
 
 enum agw_ice_event {
 	AGW_ICE_EV_CONNECTED,    /* first nomination of a generation */
@@ -130,6 +131,7 @@ struct agw_ice_turn {
 	struct gw_addr server; /* len 0: none */
 	const char *username;
 	const char *password;
+	struct agw_ice_leave *leave; /* borrowed; gives back what an agent had; NULL: nobody does */
 };
 
 struct agw_ice_full_cfg {
@@ -166,6 +168,8 @@ enum gw_err agw_ice_lite_new(struct agw_ice **out, const struct agw_ice_cfg *cfg
 enum gw_err agw_ice_full_new(struct agw_ice **out, const struct agw_ice_full_cfg *cfg,
 			     const struct agw_ice_cbs *cbs, void *arg) GW_MUST_CHECK;
 
+/** May be NULL. Nobody is called back. Never blocks: what it had at a TURN server is leave.h's
+ * business. */
 void agw_ice_free(struct agw_ice *ice);
 
 /** A socket of the agent's own, to be polled; -1: none (lite). Stays the agent's. */
@@ -175,7 +179,8 @@ void agw_ice_readable(struct agw_ice *ice, struct agw_ice_env *env, unsigned loc
 		      uint64_t now_ms);
 /** Send by the selected pair, when that is a relayed one. @return false: it could not */
 bool agw_ice_send(struct agw_ice *ice, const uint8_t *data, size_t len);
-/** The last thing its thread does with it: gives a relay back. */
+/** The last thing its thread does with it: gives a relay back (leave.h), as agw_ice_free does where
+ * this was not said. */
 void agw_ice_stop(struct agw_ice *ice);
 
 /** Its candidates and its mode, as the SDP with its credentials says; before agw_ice_set_remote. */

@@ -121,8 +121,13 @@ void agw_stream_close_beside(struct agw_stream *s)
 
 void agw_stream_forget_ice_socks(struct agw_stream *s, enum agw_leg_index leg)
 {
-	for (unsigned f = 0; s->ice_socks != NULL && f < AGW_FAMILY_COUNT; f++)
-		s->ice_socks[(unsigned)leg * AGW_FAMILY_COUNT + f].stream = NULL;
+	for (unsigned f = 0; s->ice_socks != NULL && f < AGW_FAMILY_COUNT; f++) {
+		struct agw_sock *k = &s->ice_socks[(unsigned)leg * AGW_FAMILY_COUNT + f];
+
+		if (k->stream != NULL)
+			s->env->on_unpoll(s->env->arg, k->fd);
+		k->stream = NULL;
+	}
 }
 
 struct agw_sock *agw_stream_ice_sock(struct agw_stream *s, unsigned i)

@@ -256,8 +256,8 @@ static void leave_rtcp_leg(struct agw_stream *s)
 	if (l->ice == NULL || s->p.access.rtcp_separate)
 		return;
 	agw_leg_slot_free(l);
-	agw_leg_free(l);
 	agw_stream_forget_ice_socks(s, l->index);
+	agw_leg_free(l);
 }
 
 static void follow_leg(struct agw_leg *l, const struct agw_stream_params *old,

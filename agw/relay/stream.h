@@ -133,6 +133,9 @@ struct agw_relay_env {
 			     uint32_t n);
 	/** The stream wants agw_stream_tick every 20 ms for a while. */
 	void (*on_setup)(void *arg, struct agw_stream *s);
+	/** A socket of agw_stream_ice_sock's goes before its stream does: poll it no more. Its
+	 * being closed is not enough, for it may have a twin (agw/ice/leave). */
+	void (*on_unpoll)(void *arg, int fd);
 	void *arg;
 };
 
@@ -183,6 +186,8 @@ struct agw_sock *agw_stream_sock(struct agw_stream *s, enum agw_sock_kind kind);
 /** Sockets of full agents, to poll too; i from 0. @return NULL: not this one */
 struct agw_sock *agw_stream_ice_sock(struct agw_stream *s, unsigned i);
 #define AGW_ICE_SOCKS (AGW_LEG_COUNT * AGW_FAMILY_COUNT)
+/** Put a patch in force, between two packets; cannot fail. What it owned and was used is taken out
+ * of it; the rest stays the caller's. On the worker. */
 void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch);
 /** Say close_notify, wipe keys, send nothing any more. */
 void agw_stream_detach(struct agw_stream *s);
@@ -203,6 +208,8 @@ bool agw_stream_tick(struct agw_stream *s);
 /** Consent, inactivity, connecting of sockets; once a second. */
 void agw_stream_sweep(struct agw_stream *s);
 
+/** A copy of its counters as they are; of those still counting each is whole, all together are of
+ * no one moment. Any thread that knows the stream to be there. */
 void agw_stream_read_stats(const struct agw_stream *s, struct agw_stream_stats *out);
 
 #endif

@@ -4,6 +4,7 @@
  * each scrape) and events by kind, failed associations by cause (counted as they pass to the
  * control thread).
  */
+#include "agw/ice/leave.h"
 #include "agw/relay/stats.h"
 #include "agw/worker/worker_int.h"
 #include "common/metric.h"
@@ -140,6 +141,41 @@ static struct gw_metric delayed[AGW_DELAY_COUNT] = {
     [AGW_DELAY_SOURCE] = DELAYED("source"),
 };
 
+static int64_t read_returned(void *arg)
+{
+	struct agw_ice_leave_load load = {0};
+
+	(void)arg;
+	if (shown != NULL && shown->leave != NULL)
+		agw_ice_leave_load(shown->leave, &load);
+	return (int64_t)load.returned;
+}
+
+static int64_t read_kept(void *arg)
+{
+	struct agw_ice_leave_load load = {0};
+
+	(void)arg;
+	if (shown != NULL && shown->leave != NULL)
+		agw_ice_leave_load(shown->leave, &load);
+	return (int64_t)load.kept;
+}
+
+static struct gw_metric relays[] = {
+    {.name = "agw_turn_allocations_total",
+     .labels = "end=\"returned\"",
+     .type = GW_METRIC_COUNTER,
+     .help = "Allocations of streams that went: given back, or the server's until they end by "
+	     "themselves",
+     .read = read_returned},
+    {.name = "agw_turn_allocations_total",
+     .labels = "end=\"kept\"",
+     .type = GW_METRIC_COUNTER,
+     .help = "Allocations of streams that went: given back, or the server's until they end by "
+	     "themselves",
+     .read = read_kept},
+};
+
 #define EVENT(word)                                                                                \
 	{                                                                                          \
 		.name = "agw_media_event_total", .labels = "event=\"" word "\"",                   \
@@ -201,6 +237,7 @@ void agw_metrics_start(const struct agw_pool *p)
 	gw_metric_register(delayed, AGW_DELAY_COUNT);
 	gw_metric_register(oversize, 2);
 	gw_metric_register(resends, sizeof(resends) / sizeof(resends[0]));
+	gw_metric_register(relays, sizeof(relays) / sizeof(relays[0]));
 	gw_metric_register(events, AGW_EV_COUNT);
 	gw_metric_register(causes, AGW_CAUSE_COUNT);
 }
@@ -214,6 +251,7 @@ void agw_metrics_stop(const struct agw_pool *p)
 	gw_metric_unregister(delayed);
 	gw_metric_unregister(oversize);
 	gw_metric_unregister(resends);
+	gw_metric_unregister(relays);
 	gw_metric_unregister(events);
 	gw_metric_unregister(causes);
 }

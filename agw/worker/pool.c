@@ -2,6 +2,7 @@
 /*
  * The pool of media workers: start, stop, delivery of reports, load. See worker.h.
  */
+#include "agw/ice/leave.h"
 #include "agw/srtp/srtp.h"
 #include "agw/worker/worker_int.h"
 
@@ -77,11 +78,28 @@ static enum gw_err make_realms(struct agw_pool *p, const struct agw_pool_cfg *cf
 	return GW_OK;
 }
 
-static enum gw_err start_workers(struct agw_pool *p)
+static enum gw_err start_leave(struct agw_pool *p)
 {
+	struct epoll_event ev = {.events = EPOLLIN};
+	enum gw_err err;
+
 	p->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epfd < 0)
 		return gw_err_from_errno(errno);
+	if (p->cfg.ice_turn.server.len == 0)
+		return GW_OK;
+	err = agw_ice_leave_new(&p->leave, &p->cfg.ice_turn);
+	if (err != GW_OK)
+		return err;
+	p->relay.turn.leave = p->leave;
+	ev.data.ptr = p->leave;
+	return epoll_ctl(p->epfd, EPOLL_CTL_ADD, agw_ice_leave_fd(p->leave), &ev) == 0
+		   ? GW_OK
+		   : gw_err_from_errno(errno);
+}
+
+static enum gw_err start_workers(struct agw_pool *p)
+{
 	p->workers = calloc(p->cfg.n_workers, sizeof(*p->workers));
 	if (p->workers == NULL)
 		return GW_ERR_NOMEM;
@@ -136,6 +154,9 @@ enum gw_err agw_pool_new(struct agw_pool **out, const struct agw_pool_cfg *cfg,
 	if (p->resend.packets != 0)
 		p->relay.resend = &p->resend;
 	err = make_realms(p, cfg);
+	if (err != GW_OK)
+		goto fail;
+	err = start_leave(p);
 	if (err != GW_OK)
 		goto fail;
 	err = agw_srtp_init_with(p->cfg.srtp_lib);
@@ -200,6 +221,7 @@ void agw_pool_free(struct agw_pool *p)
 		agw_tcp_port_close(&p->workers[i]);
 	}
 	free(p->workers);
+	agw_ice_leave_free(p->leave);
 	if (p->epfd >= 0)
 		(void)close(p->epfd);
 	agw_identity_free(p);
@@ -256,6 +278,8 @@ void agw_pool_dispatch(struct agw_pool *p)
 			w->lost_told = lost;
 		}
 	}
+	if (p->leave != NULL)
+		agw_ice_leave_step(p->leave);
 }
 
 void agw_pool_fingerprint(const struct agw_pool *p, struct agw_fingerprint *out)

@@ -73,6 +73,13 @@ static void on_setup(void *arg, struct agw_stream *s)
 	DL_APPEND2(w->setup, slot, s_prev, s_next);
 }
 
+static void on_unpoll(void *arg, int fd)
+{
+	const struct agw_worker *w = arg;
+
+	(void)epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* --- commands -----------------------------------------------------------------------------------
  */
 
@@ -293,6 +300,7 @@ static enum gw_err make_env(struct agw_worker *w, struct agw_pool *pool)
 	e->on_event = on_event;
 	e->on_bad_input = on_bad_input;
 	e->on_setup = on_setup;
+	e->on_unpoll = on_unpoll;
 	e->arg = w;
 	e->max_handshakes = pool->cfg.dtls_max_handshakes / pool->n_workers;
 	if (e->max_handshakes == 0)

@@ -175,7 +175,8 @@ struct agw_pool {
 	struct agw_dtls_ctx *dtls_before[AGW_CERTS_BEFORE];
 	struct agw_pool_cbs cbs;
 	void *arg;
-	int epfd; /* over all report rings */
+	int epfd;                    /* over all report rings, and `leave` */
+	struct agw_ice_leave *leave; /* TURN allocations on their way back; NULL: no TURN server */
 	bool srtp_up;
 	unsigned n_workers;
 	struct agw_worker *workers;
