@@ -53,7 +53,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_SECRET("ice.turn.password", ice_turn_password, "", "full: and its secret"),
 	K_TIME("ice.turn.timeout", ice_turn_timeout, "500ms", 20, 10000, "full: a Reserve waits as long for the TURN server, then it is answered without a relay candidate"),
 	K_TIME("ice.timeout", ice_timeout, "20s", 1000, HOUR, "from the answer to a nominated pair"),
-	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "send to the first valid pair before nomination"),
+	K_BOOL("ice.first_valid_pair", ice_first_valid_pair, "false", "lite: send to the first valid pair before nomination"),
 	K_ENUM("consent.mode", consent_mode, "passive", consent_modes, "passive = watch the WIC's checks, active = ask it every 5 s"),
 	K_TIME("consent.timeout", consent_timeout, "30s", 1000, HOUR, "without a valid check, or answer (active): consent is lost"),
 
@@ -92,7 +92,7 @@ const struct gw_conf_key agw_config_keys[] = {
 	K_STR("ops.listen", ops_listen, "127.0.0.1:9181", "metrics and health; empty = off"),
 	K_STR("ops.ctl_socket", ops_ctl_socket, "/run/wicgate/agw.sock", "operator's UNIX socket; empty = off"),
 	K_BOOL("ops.dump_memory", ops_dump_memory, "false", "core dumps with memory in them: keys, passwords, tokens"),
-	K_BOOL("ops.lock_memory", ops_lock_memory, "false", "never swapped out; needs RLIMIT_MEMLOCK"),
+	K_BOOL("ops.lock_memory", ops_lock_memory, "false", "never swapped out; needs an unlimited RLIMIT_MEMLOCK, else it starts without, and warns"),
 	K_ENUM("log.level", log_level, "info", log_levels, "error, warn, info, debug, trace"),
 	K_TIME("shutdown.grace", shutdown_grace, "120s", 0, DAY, "SIGTERM waits for calls to end"),
 };

@@ -253,7 +253,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_STR("ops.listen", ops_listen, "127.0.0.1:9180", "metrics and health; empty = off"),
 	K_STR("ops.ctl_socket", ops_ctl_socket, "/run/wicgate/cscf.sock", "operator's UNIX socket; empty = off"),
 	K_BOOL("ops.dump_memory", ops_dump_memory, "false", "core dumps with memory in them: keys, passwords, tokens"),
-	K_BOOL("ops.lock_memory", ops_lock_memory, "false", "never swapped out; needs RLIMIT_MEMLOCK"),
+	K_BOOL("ops.lock_memory", ops_lock_memory, "false", "never swapped out; needs an unlimited RLIMIT_MEMLOCK, else it starts without, and warns"),
 	K_INT("explain.ended_calls", explain.ended_calls, "1000", 0, 1000000, "ended calls that call explain still knows, and a quarter as many refused ones"),
 	K_SIZE("explain.memory", explain.memory, "64MiB", 65536, 1024 * MIB, "for all stories; then the oldest ended ones go"),
 	K_INT("explain.messages_per_call", explain.messages_per_call, "400", 0, 10000, "messages and events kept of one call; 0 = call explain is off"),

@@ -123,6 +123,7 @@ void agw_dtls_give_up(struct agw_dtls_sess *s, enum agw_cause cause);
 /** Say close_notify, best effort (DTLS-23). */
 void agw_dtls_close(struct agw_dtls_sess *s);
 
+/** Where it stands; no effect, no cost. */
 enum agw_dtls_state agw_dtls_state(const struct agw_dtls_sess *s);
 /** 0xfefd = DTLS 1.2; 0 before the handshake is done. */
 uint16_t agw_dtls_version(const struct agw_dtls_sess *s);

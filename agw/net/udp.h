@@ -49,6 +49,7 @@ struct agw_udp_pkt {
 	bool truncated; /* was larger than AGW_UDP_MTU: drop it */
 };
 
+/** @return GW_OK; GW_ERR_NOMEM */
 enum gw_err agw_udp_in_new(struct agw_udp_in **out) GW_MUST_CHECK;
 void agw_udp_in_free(struct agw_udp_in *in);
 /** How many datagrams there is room for. */
@@ -84,6 +85,7 @@ struct agw_udp_out;
 /** The kernel refused a datagram queued with that tag. */
 typedef void agw_udp_failed_fn(void *arg, void *tag);
 
+/** @param failed told of datagrams that were queued, from a flush. @return GW_OK; GW_ERR_NOMEM */
 enum gw_err agw_udp_out_new(struct agw_udp_out **out, agw_udp_failed_fn *failed,
 			    void *arg) GW_MUST_CHECK;
 void agw_udp_out_free(struct agw_udp_out *out);
