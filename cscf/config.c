@@ -179,6 +179,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("agw.failure_action", agw_failure_action, "reanchor", failure_actions, "an AGW is lost: its calls move to another (reanchor), or end (release)"),
 	K_INT("agw.repair_rate", agw_repair_rate, "200", 1, 100000, "calls moved a second at most"),
 	K_TIME("agw.repair_timeout", agw_repair_timeout, "10s", 100, HOUR, "no AGW to move to for that long: the call ends"),
+	K_TIME("agw.move_before", agw_move_before, "10s", 0, HOUR, "calls leave an AGW that long before its drain is over; 0 = then"),
 	K_STR("agw.tls.ca", agw_tls_ca, "", "PEM certificates that sign the AGWs'; empty = plain TCP"),
 	K_STR("agw.tls.cert", agw_tls_cert, "", "our PEM certificate chain"),
 	K_STR("agw.tls.key", agw_tls_key, "", "our PEM private key"),

@@ -57,7 +57,7 @@ struct cscf_config {
 	int64_t flow_lost_dereg, flow_lost_dereg_pool;
 
 	struct gw_conf_list agw_list;
-	int64_t agw_resolve_interval, agw_repair_rate, agw_repair_timeout;
+	int64_t agw_resolve_interval, agw_repair_rate, agw_repair_timeout, agw_move_before;
 	int agw_failure_action;
 	char *agw_tls_ca, *agw_tls_cert, *agw_tls_key, *agw_tls_name;
 	char *iq_controller_id, *iq_token;

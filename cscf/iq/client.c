@@ -95,6 +95,7 @@ void iq_link_fail(struct cscf_iq_link *link, const char *why)
 	link->timeouts_in_a_row = 0;
 	arm(link->dead_timer, dead_after_ms(link));
 	iq_audit_stop(link);
+	iq_leaving_stop(link);
 	iq_on_link_down(link);
 }
 
@@ -181,6 +182,7 @@ static void take_state(struct cscf_iq_link *link, const IqAgwState *state)
 		       (int)state->state, state->reason);
 	link->agw_state = (int)state->state;
 	take_load(link, state->load);
+	iq_leaving_note(link, state);
 }
 
 /* The AGW's answer to our Hello: who it is, and whether it still knows our contexts. */
@@ -483,6 +485,7 @@ void iq_link_free(struct cscf_iq_link *link)
 {
 	if (link == NULL)
 		return;
+	iq_leaving_stop(link);
 	if (link->state == IQ_LINK_UP)
 		gw_metric_dec(&cscf_iq_metrics[IQ_M_LINKS_UP]);
 	if (link->timer != NULL) {

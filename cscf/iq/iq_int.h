@@ -91,6 +91,7 @@ struct cscf_iq_link {
 	struct iq_frame_reader *reader; /* owned */
 	struct event *timer;            /* owned: connect, hello, back-off, heartbeat */
 	struct event *dead_timer;       /* owned: T_agwdead */
+	struct event *leave_timer; /* owned: it drains, its calls are asked to leave; or NULL */
 	uint32_t backoff_ms;
 	uint64_t last_rx_ms;
 	uint64_t heartbeat_seq;
@@ -201,6 +202,9 @@ enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame,
 			       size_t n) GW_MUST_CHECK;
 /** Pack, trace and send; the envelope stays the caller's. */
 enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MUST_CHECK;
+/** It drains, or does no more (leaving.c). */
+void iq_leaving_note(struct cscf_iq_link *link, const IqAgwState *state);
+void iq_leaving_stop(struct cscf_iq_link *link);
 /** Its contexts are given up. */
 void iq_link_is_dead(struct cscf_iq_link *link);
 /** It is up: what other links to its AGW know goes over to it, or has ended (same_agw.c). */

@@ -33,6 +33,7 @@ struct cscf_iq_config {
 	int64_t request_timeout;
 	int64_t heartbeat;
 	int64_t agw_dead;       /* T_agwdead */
+	int64_t move_before;    /* calls leave an AGW that long before its drain is over; 0 = no */
 	int64_t audit_interval; /* 0 = only after a reconnect */
 	int64_t max_contexts;   /* of this controller, over all AGWs */
 	const char *controller_id;
@@ -91,6 +92,9 @@ struct cscf_iq_cbs {
 	/* An audit shows another revision than ours: nobody knows what holds there (5.3). Tell the
 	 * AGW everything again; may be NULL. */
 	void (*on_differs)(void *arg, gw_handle call);
+	/* Its AGW ends soon: go to another one, if that can be now. @return false: ask no others
+	 * just now. May be NULL. */
+	bool (*on_leaving)(void *arg, gw_handle call, const char *why);
 	/* Requests of contexts, for a record; may be NULL. */
 	void (*on_trace)(void *arg, gw_handle call, const struct cscf_iq_trace *t);
 };

@@ -346,8 +346,11 @@ struct call {
 	int status;
 	uint64_t started_ms, answered_ms, ended_ms;
 	time_t started_at;
-	char ident[768]; /* identity keys of every log line */
-	char stats[768]; /* media statistics of the Release reply */
+	char ident[768];        /* identity keys of every log line */
+	char stats[1536];       /* media statistics, of each context that it had */
+	size_t stats_kept;      /* octets of them that are of earlier ones */
+	unsigned moves;         /* to another AGW */
+	const char *incomplete; /* why some are missing; a literal, NULL = none is */
 	struct call *next_dead;
 	struct cscf_story_call *story; /* borrowed, until call_free; NULL = none is kept */
 };

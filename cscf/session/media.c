@@ -169,4 +169,6 @@ void media_release(struct call *c, const char *reason)
 	c->media.ctx = GW_HANDLE_NONE;
 	c->stats_pending =
 	    cscf_iq_release(c->s->p.iq, ctx, ++c->media.tag, reason, media_on_released);
+	if (ctx != GW_HANDLE_NONE && !c->stats_pending)
+		record_incomplete(c, "agw-lost");
 }

@@ -89,6 +89,9 @@ bool repair_refuses(const struct call *c, enum side from);
 void repair_note_commit(struct call *c);
 /** … and there is no AGW behind the call now. */
 bool repair_is_adrift(const struct call *c);
+/** Its AGW ends soon: move it now, if nothing is in the way and its turn would have come.
+ * @return false: nobody's turn comes now */
+bool repair_on_leaving(void *arg, gw_handle call, const char *why);
 /** Something of the call ended that its move may have waited for. */
 void repair_kick(struct call *c);
 /** The call ends; is freed. */

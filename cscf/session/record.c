@@ -3,7 +3,8 @@
  * The call record: one line at the end of every call, failed ones included (REL-18), with the
  * media statistics that came back with the Release: packets, loss, jitter (RTP units), the round
  * trip to the receiver of each direction and its score (RTP-26). At debug: both sides of each
- * rewrite (SDP-43). Thread: the cscf loop.
+ * rewrite (SDP-43). A call that moved has the statistics of each AGW, one after the other; what
+ * went with a lost one is said (media_incomplete). Thread: the cscf loop.
  */
 #include "cscf/session/session_int.h"
 
@@ -53,15 +54,28 @@ static int say_stream(char *out, size_t n, const IqStreamStats *s)
 			down->rtp_packets, down->lost, dropped(down), down_is, s->srtp_profile);
 }
 
+void record_incomplete(struct call *c, const char *why)
+{
+	if (c->incomplete == NULL)
+		c->incomplete = why;
+}
+
+void record_keep_stats(struct call *c)
+{
+	c->stats_kept = strlen(c->stats);
+}
+
 void record_stats(struct call *c, const struct cscf_iq_outcome *o)
 {
-	size_t at = 0;
+	size_t at = c->stats_kept;
 
-	if (o->err != GW_OK) {
-		snprintf(c->stats, sizeof(c->stats), "media_stats=%s", gw_err_name(o->err));
+	if (o->err != GW_OK) { /* what was known before stays */
+		record_incomplete(c, "agw-silent");
+		snprintf(c->stats + at, sizeof(c->stats) - at, "%smedia_stats=%s",
+			 at > 0 ? " " : "", gw_err_name(o->err));
 		return;
 	}
-	c->stats[0] = 0;
+	c->stats[at] = 0;
 	for (size_t i = 0; i < o->n_stats; i++) {
 		const IqStreamStats *s = o->stats[i];
 		char text[512];
@@ -84,12 +98,13 @@ void record_write(const struct call *c)
 
 	CALL_LOG(GW_LOG_INFO, "call.record", c, "-",
 		 "from_wic=%d start=%lld setup_ms=%lld duration_ms=%lld status=%d cause=%s "
-		 "uri=\"%.200s\" caller=\"%.200s\" %s",
+		 "uri=\"%.200s\" caller=\"%.200s\" moves=%u%s%s %s",
 		 (int)c->from_wic, (long long)c->started_at,
 		 c->answered_ms != 0 ? (long long)(c->answered_ms - c->started_ms) : -1LL,
 		 c->answered_ms != 0 ? (long long)(end - c->answered_ms) : 0LL, c->status,
 		 cause_name(c->cause), cscf_sip_mask(c->request_uri), cscf_sip_mask(c->from),
-		 c->stats);
+		 c->moves, c->incomplete != NULL ? " media_incomplete=" : "",
+		 c->incomplete != NULL ? c->incomplete : "", c->stats);
 }
 
 static void write_sdp(const struct call *c, enum side side, const char *way, const char *text,

@@ -77,13 +77,31 @@ void repair_fail(struct call *c, const char *why)
 
 static void offer_to(struct call *c, enum side to);
 
-/* Nothing of a context remains in the call. */
-static void forget_context(struct call *c)
+/* What the context that it leaves has counted. */
+static void on_left(void *arg, gw_handle call, uint32_t tag, const struct cscf_iq_outcome *o)
+{
+	struct cscf_session *s = arg;
+	struct call *c = gw_handle_find(s->calls, call);
+
+	(void)tag;
+	if (c == NULL)
+		return;
+	record_stats(c, o);
+	record_keep_stats(c);
+}
+
+/* Nothing of a context remains in the call. @param on_released  NULL: it never had media */
+static void forget_context(struct call *c, cscf_iq_done_fn *on_released)
 {
 	struct media *m = &c->media;
 	struct dialog *d;
+	bool told =
+	    cscf_iq_release(c->s->p.iq, m->ctx, 0, "call moves to another AGW", on_released);
 
-	(void)cscf_iq_release(c->s->p.iq, m->ctx, 0, "call moves to another AGW", NULL);
+	if (m->ctx != GW_HANDLE_NONE && on_released != NULL && !told) {
+		record_incomplete(c, "agw-lost");
+		record_keep_stats(c);
+	}
 	m->ctx = GW_HANDLE_NONE;
 	media_same_done(c, false);
 	m->prepared = false;
@@ -97,7 +115,7 @@ static void once_more(struct call *c, const char *why)
 {
 	CALL_LOG(GW_LOG_WARN, "call.move_again", c, "-", "reason=\"%s\" tries=%u", why,
 		 c->repair.tries);
-	forget_context(c);
+	forget_context(c, on_left);
 	c->repair.adrift = true;
 	if (c->repair.tries >= MAX_TRIES) {
 		repair_fail(c, why);
@@ -116,7 +134,7 @@ static void refused(struct call *c, const char *why)
 
 	CALL_LOG(GW_LOG_WARN, "call.move_refused", c, "-", "reason=\"%s\" times=%u", why,
 		 r->refused + 1);
-	forget_context(c);
+	forget_context(c, NULL);
 	r->adrift = true;
 	r->refused++;
 	r->again_ms = now + ms / 2 + gw_rand_u64() % ms; /* who came together part here */
@@ -199,6 +217,7 @@ static void finish(struct call *c)
 
 	repair_go(c, REPAIR_NONE);
 	c->repair.adrift = false;
+	c->moves++;
 	gw_metric_inc(&session_metrics[SM_REPAIR_MOVED]);
 	gw_metric_add(&session_metrics[SM_REPAIR_MS], (int64_t)ms);
 	CALL_LOG(GW_LOG_INFO, "call.moved", c, "-", "ms=%llu tries=%u", (unsigned long long)ms,
@@ -359,7 +378,7 @@ bool repair_begin(struct call *c, const char *why)
 		gw_metric_inc(&session_metrics[SM_REPAIR_RELEASED]);
 		return false;
 	}
-	forget_context(c);
+	forget_context(c, r->state == REPAIR_RESERVING ? NULL : on_left);
 	r->adrift = true;
 	if (r->state == REPAIR_NONE) {
 		r->lost_ms = session_now_ms();

@@ -12,6 +12,8 @@
  *             not before again_ms    its timer
  *             the twin's offer       repair_kick_twin, the commit of that offer, its timer
  *
+ * Calls that are to leave an AGW in time (repair_on_leaving) have the same rate.
+ *
  * Thread: the cscf loop. Spec: calls-and-media 2.10; REL-12, CALL-30.
  */
 #include "cscf/session/own.h"
@@ -198,6 +200,24 @@ static void refill(struct cscf_session *s, uint64_t now)
 	s->repair_tokens += (gone < 1000 ? gone : 1000) * rate;
 	if (s->repair_tokens > most)
 		s->repair_tokens = most;
+}
+
+bool repair_on_leaving(void *arg, gw_handle call, const char *why)
+{
+	struct cscf_session *s = arg;
+	struct call *c = gw_handle_find(s->calls, call);
+
+	refill(s, session_now_ms());
+	if (s->repair_tokens < 1000 || s->repairs[0] != NULL || s->repairs[1] != NULL ||
+	    !cscf_iq_takes_priority(s->p.iq))
+		return false; /* those whose AGW is gone already come first */
+	if (c == NULL || c->released || c->answered_ms == 0 || repair_is_on(c) || !is_back(c) ||
+	    !own_may_offer(c))
+		return true;
+	s->repair_tokens -= 1000;
+	if (repair_begin(c, why))
+		repair_start(c);
+	return true;
 }
 
 static void take_turns(struct cscf_session *s, struct call **line, uint64_t now)

@@ -133,6 +133,7 @@ enum gw_err cscf_session_new(struct cscf_session **out, const struct cscf_sessio
 	static const struct cscf_iq_cbs iq_cbs = {.on_event = media_on_event,
 						  .on_context_lost = media_on_context_lost,
 						  .on_differs = media_on_differs,
+						  .on_leaving = repair_on_leaving,
 						  .on_trace = story_feed_iq};
 	struct cscf_session *s = calloc(1, sizeof(*s));
 	struct gw_addr addr;

@@ -9,8 +9,8 @@
 #define CSCF_SESSION_INT_H
 
 #include "common/fsm.h"
-#include "common/log.h"
 #include "common/histogram.h"
+#include "common/log.h"
 #include "common/metric.h"
 #include "cscf/session/call.h"
 #include "cscf/session/media_int.h"
@@ -269,7 +269,8 @@ bool session_timer_answered(struct call *c, gw_handle server, const struct cscf_
 /** What ends at the gateway and cannot be had. @return true when the request was answered */
 bool screen_refused(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		    enum side from);
-/** An INFO of a call with candidates that come late: 200, and they go no further (ICE-08). @return true then */
+/** An INFO of a call with candidates that come late: 200, and they go no further (ICE-08). @return
+ * true then */
 bool screen_ignored(struct call *c, gw_handle server, const struct cscf_sip_msg *msg);
 
 /* ---- precondition.c: interwork.precondition=local */
@@ -424,7 +425,12 @@ void proxy_from_wic(struct cscf_session *s, gw_handle server, const struct cscf_
 void proxy_from_core(struct cscf_session *s, gw_handle server, const struct cscf_sip_msg *msg,
 		     bool in_dialog);
 void proxy_free_all(struct cscf_session *s);
+/** What the context has counted, so far or at its end; said again, it is written over. */
 void record_stats(struct call *c, const struct cscf_iq_outcome *o);
+/** That context is over: what is known of it stays. */
+void record_keep_stats(struct call *c);
+/** Some of it is missing. @param why  a literal */
+void record_incomplete(struct call *c, const char *why);
 void record_write(const struct call *c);
 /** What came in and what goes out for it (media.text), masked. Ask for the level before. */
 void record_rewrite(const struct call *c, enum side from, struct gw_slice in);

@@ -137,8 +137,11 @@ static void on_looked(void *arg, gw_handle call, uint32_t tag, const struct cscf
 	struct cscf_session *s = arg;
 	struct call *c = gw_handle_find(s->calls, call);
 
-	if (c != NULL && o->err == GW_OK)
+	if (c != NULL && o->err == GW_OK) {
 		cscf_story_stats(c->story, o->stats, o->n_stats, false);
+		if (!c->released)
+			record_stats(c, o); /* the last that is known, should the AGW go */
+	}
 	for (size_t i = 0; i < SESSION_LOOKS; i++) {
 		struct look look = s->looks[i];
 

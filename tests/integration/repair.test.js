@@ -82,6 +82,8 @@ test('kill -9 of one of two AGWs under 30 calls: every call goes on at the other
 	console.log(`# ${spread[serving]} of 30 calls moved, ${Math.round(ms / spread[serving])} ms each; longest silence p50 ${
 		gap.p50} p99 ${gap.p99} ms`);
 	assert.ok(gap.max < 5 * SECOND, JSON.stringify(gap));
+	await until(() => gw.cscf.log('call.record').length === 30, { what: 'the records' });
+	assert.equal(gw.cscf.log('call.record').filter((r) => r.moves === '1' && r.media_incomplete === 'agw-lost').length, spread[serving]);
 	await nothingOn(gw);
 });
 
@@ -98,6 +100,31 @@ test('the only AGW is killed and started again: its calls go on there [REL-12]',
 	console.log(`# an AGW that is back: longest silence p50 ${gap.p50} p99 ${gap.p99} ms`);
 	await nothingOn(gw);
 });
+
+test('SIGTERM of an AGW whose calls outlast its grace: they leave before that is over, and their records are whole [REL-12, IQ-14, REL-16, REL-18]',
+	async (env) => {
+		const gw = await gateway(env, { agw: { ...FEW, shutdown: { grace: '4s' } } });
+		const wic = await echoed(env, gw, 10, { duration: 9 });
+		const spread = await contexts(gw);
+		const serving = spread[0] > 0 ? 0 : 1;
+		const at = Date.now();
+
+		process.kill(gw.agws[serving].process.pid, 'SIGTERM');
+		const { code } = await within(gw.agws[serving].process.ended, 10 * SECOND, 'it to end');
+		const took = Date.now() - at;
+		assert.equal(code, 0);
+		assert.ok(took >= 2900, `three quarters of the drain are the calls': ${took} ms`);
+		await until(async () => (await moved(gw)).moved === spread[serving], { what: 'every call of it moved' });
+		assert.equal(gw.cscf.log('iq.context_lost').length, 0); /* they left, nothing was taken from them */
+		const { released, gap_ms: gap } = await ok(wic);
+		assert.deepEqual(released, { local: 10, remote: 0, error: 0 });
+		console.log(`# ${spread[serving]} calls left a draining AGW, it ended after ${took} ms; longest silence p50 ${gap.p50} p99 ${gap.p99} ms`);
+		await until(() => gw.cscf.log('call.record').length === 10, { what: 'the records' });
+		for (const record of gw.cscf.log('call.record'))
+			assert.equal(record.media_incomplete, undefined);
+		assert.equal(gw.cscf.log('call.record').filter((r) => r.moves === '1').length, spread[serving]);
+		await nothingOn(gw);
+	});
 
 test('WIC to WIC, both ends lose their AGW at once: both calls move, without 491 to each other [REL-12, CALL-28]', async (env) => {
 	const pairs = 6;

@@ -141,6 +141,8 @@ bool cscf_iq_release(struct cscf_iq *iq, gw_handle ctx, uint32_t tag, const char
 	if (ctx == GW_HANDLE_NONE)
 		return false;
 	w.released++;
+	if (w.ctx_gone)
+		return w.ctx_gone = false;
 	if (done != NULL)
 		w_iq_add(ctx, tag, done, W_RELEASE);
 	return done != NULL;

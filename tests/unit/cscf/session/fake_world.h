@@ -86,6 +86,7 @@ static struct world {
 	uint32_t rseq; /* provisional responses are reliable and have this one; 0 = plain */
 	/* iq */
 	bool no_agw, priority; /* of the context reserved last */
+	bool ctx_gone;         /* with its AGW: the next Release finds nothing */
 	struct w_iq iq[W_MAX];
 	size_t n_iq;
 	unsigned reserved, released, streams_released, rollbacks;

@@ -44,6 +44,7 @@ static inline struct call *mv_call(void)
 /* The context is gone with its AGW. */
 static inline void mv_lose(void)
 {
+	w.ctx_gone = mv_call()->media.ctx != GW_HANDLE_NONE;
 	w.iq_cbs.on_context_lost(w.iq_arg, w.iq[0].call, "AGW lost");
 }
 
