@@ -29,6 +29,7 @@ limits: { handshakes: 5000, cpu_percent: 0 }
 `);
 	const table = {
 		wicgate: agw(join(bin, 'wicgate-agw')),
+		shared: agw(join(bin, 'wicgate-agw'), ['access.shared_ports=1', 'media.max_batch_wait_us=1000']),
 		'two workers': { ...agw(join(bin, 'wicgate-agw'), ['media.workers=2']), cpus: '0,1' },
 		rtpengine: { where: `${IP}:${PORT.ng}`, ready: 'call', cpus: '0', command: () => ['rtpengine', '--foreground',
 			'--table=-1', `--interface=${IP}`, `--listen-ng=${IP}:${PORT.ng}`, '--port-min=50000', '--port-max=59999',

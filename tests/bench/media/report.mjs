@@ -58,6 +58,11 @@ export function ratios(rows, traffic, others) {
 
 		return `${String(us.calls).padStart(5)} calls: ${parts.join(', ')}`;
 	});
+	const find = (name, calls) => rows.find((r) => r.name === name && r.traffic === traffic && r.calls === calls);
+
+	for (const s of rows.filter((r) => r.name === 'shared' && r.traffic === traffic && find('rtpengine', r.calls)))
+		lines.push(`${String(s.calls).padStart(5)} calls: wicgate with one shared port and a longer wait / rtpengine ${
+			(s.pps.mid / find('rtpengine', s.calls).pps.mid).toFixed(2)}, p50 ${Math.round(s.p50.mid)} us, p99 ${Math.round(s.p99.mid)} us`);
 	const [a, b] = [mine.find((r) => r.calls === 100), mine.at(-1)];
 
 	if (a && b && b !== a)
@@ -76,7 +81,9 @@ export function scaling(one, two) {
 }
 
 /** Three panels over the number of calls. @return path, or nothing without gnuplot */
-export function draw(rows, names, title, out) {
+export function draw(rows, all, title, out) {
+	const names = all.filter((n) => rows.some((r) => r.name === n));
+
 	if (spawnSync('gnuplot', ['--version']).status !== 0)
 		return undefined;
 	const data = join(out, 'media.dat'), png = join(out, 'media.png');

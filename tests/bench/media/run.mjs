@@ -6,7 +6,7 @@
 //
 //   run.mjs [--traffic g711,g711-cm,opus,video] [--calls 10,100,300,500,900] [--rounds 3] [--window 5] [--warm 1]
 //           [--payload 160] [--interval 20] [--profile aes128-gcm]    traffic of one's own, alone
-//           [--relays wicgate,rtpengine,relay] [--workers 250]        0: without the comparison of two workers
+//           [--relays wicgate,shared,rtpengine,relay] [--workers 250] 0: without the comparison of two workers
 //           [--also NAME=PROGRAM[,key=value…]]   another wicgate-agw beside, say of an older build
 //           [--out build/bench]
 //
@@ -25,7 +25,7 @@ const { values: opt } = parseArgs({ options: {
 	window: { type: 'string', default: '5' }, warm: { type: 'string', default: '1' }, payload: { type: 'string' },
 	interval: { type: 'string' }, profile: { type: 'string' }, workers: { type: 'string' },
 	out: { type: 'string', default: 'build/bench' }, bin: { type: 'string', default: 'build/release/bin' },
-	relays: { type: 'string', default: 'wicgate,rtpengine,relay' }, also: { type: 'string', multiple: true, default: [] },
+	relays: { type: 'string', default: 'wicgate,shared,rtpengine,relay' }, also: { type: 'string', multiple: true, default: [] },
 } });
 
 ownNetwork();
@@ -61,7 +61,9 @@ async function once(round, relay, traffic, calls) {
 }
 
 const of = (traffic, name, calls) => row(name, traffic.name, calls, runs.get(`${traffic.name} ${name} ${calls}`));
-const namesOf = (traffic) => shown.filter((n) => traffic.bare !== false || n !== 'relay');
+// One port for all WICs, and the longest wait, where figures are asked for: G.711, 500 calls.
+const namesOf = (traffic, calls) => shown.filter((n) => (n !== 'relay' || traffic.bare !== false) &&
+	(n !== 'shared' || (traffic.name === 'g711' && calls === 500)));
 const scale = { ...chosen[0], name: 'workers' };
 
 mkdirSync(opt.out, { recursive: true });
@@ -74,7 +76,7 @@ try {
 	for (let round = 0; round < Number(opt.rounds); round++) {
 		for (const traffic of chosen)
 			for (const calls of traffic.calls)
-				for (const name of namesOf(traffic))
+				for (const name of namesOf(traffic, calls))
 					await once(round, relays[name], traffic, calls);
 		if (perWorker > 0) {
 			await once(round, relays.wicgate, scale, perWorker);
@@ -85,7 +87,7 @@ try {
 	rmSync(dir, { recursive: true, force: true });
 }
 
-const rows = chosen.flatMap((t) => t.calls.flatMap((calls) => namesOf(t).map((name) => of(t, name, calls))));
+const rows = chosen.flatMap((t) => t.calls.flatMap((calls) => namesOf(t, calls).map((name) => of(t, name, calls))));
 const pair = perWorker > 0 ? [of(scale, 'wicgate', perWorker), of(scale, 'two workers', 2 * perWorker)] : [];
 writeFileSync(join(opt.out, 'media.json'), JSON.stringify({ machine: here, options: opt, traffic: chosen, rows, workers: pair,
 	runs: Object.fromEntries(runs) }, null, '\t'));
