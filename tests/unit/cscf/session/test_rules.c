@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operator's rules for packets, as the AGW is told: rtp.ssrc_mode, media.policing, DSCP. */
+#include "cscf/session/media_int.h"
 #include "tests/unit/cscf/session/play.h"
 
 #define CORE_SDP_64                                                                                \
@@ -65,6 +66,39 @@ static void test_each_side_may_send_what_the_other_asked_for_and_a_third(void **
 	finish();
 }
 
+/* media.policing_access_video: a WIC's video is its encoder's affair unless the operator says
+ * otherwise; what the core sends is policed either way, and so is audio. */
+static void test_video_of_a_wic_is_policed_where_that_is_wanted(void **state)
+{
+	static const struct {
+		enum cscf_sdp_media media;
+		bool wanted;
+		uint64_t up;
+	} rows[] = {
+	    {CSCF_SDP_VIDEO, false, 0},
+	    {CSCF_SDP_VIDEO, true, 500 * 1300},
+	    {CSCF_SDP_AUDIO, false, 500 * 1300},
+	    {CSCF_SDP_AUDIO, true, 500 * 1300},
+	};
+
+	REQ("RTP-23");
+	(void)state;
+	w.cfg.police = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cscf_sdp_stream st = {.media = rows[i].media, .core_remote.b_as_kbps = 500};
+		IqStreamRequest req;
+		IqPolicing policing;
+
+		wicgate__iq__v1__stream_request__init(&req);
+		w.cfg.police_access_video = rows[i].wanted;
+		media_rules_fill(&req, &policing, &w.cfg, &st, 700);
+		assert_ptr_equal(req.policing, &policing);
+		assert_int_equal(policing.bits_per_second, rows[i].up);
+		assert_int_equal(policing.burst_octets, rows[i].up / 8);
+		assert_int_equal(policing.downlink_bits_per_second, 700 * 1300);
+	}
+}
+
 static void test_marking_is_of_the_medium_and_of_the_side(void **state)
 {
 	static const struct {
@@ -98,6 +132,7 @@ int main(void)
 	    T(test_by_default_ssrcs_pass_and_nothing_is_policed),
 	    T(test_one_ssrc_is_asked_for_from_the_reservation_on),
 	    T(test_each_side_may_send_what_the_other_asked_for_and_a_third),
+	    T(test_video_of_a_wic_is_policed_where_that_is_wanted),
 	    T(test_marking_is_of_the_medium_and_of_the_side),
 	};
 
