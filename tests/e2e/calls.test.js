@@ -45,7 +45,7 @@ test('browser calls a tel number, the UE hangs up [CALL-09, REL-01]', async (env
 	assert.equal(end.originator, 'remote');
 });
 
-test('UE calls browser, both hear each other, the UE hangs up [CALL-02, SDP-07, DTLS-01]', async (env) => {
+test('UE calls browser, which is the DTLS client: both hear each other, the UE hangs up [CALL-02, SDP-07, DTLS-01, DTLS-04, DTLS-12]', async (env) => {
 	const [wic, bob] = [await page(env, 'alice'), await env.ue('bob')];
 	const call = await bob.call('sip:alice@ims.test');
 	const offered = await wic.event('incoming');
@@ -55,6 +55,7 @@ test('UE calls browser, both hear each other, the UE hangs up [CALL-02, SDP-07, 
 	await wic.do('answer');
 	assert.equal((await call.answered).status, 200);
 	await wic.event('confirmed');
+	assert.match(await wic.do('localDescription'), /^a=setup:active\r?$/m);
 	await talk(wic, call);
 	assert.equal((await call.bye()).status, 200);
 	await wic.event('ended');
