@@ -7,7 +7,7 @@
  *   3 core RTP          4 core RTCP                    5 a second passes
  */
 #include "agw/net/demux.h"
-#include "agw/relay/forward.h"
+#include "tests/fuzz/agw/relay_env.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct agw_relay_env env;
-static const struct agw_relay_cfg cfg = {.ice_timeout_ms = 20000,
-					 .consent_timeout_ms = 30000,
-					 .dtls_timeout_ms = 20000,
-					 .dtls_fp_wait_ms = 32000,
-					 .srtp_replay_window = 128};
+static const struct agw_relay_cfg cfg = RELAY_CFG;
 static struct agw_dtls_ctx *dtls;
 static struct agw_srtp_keys keys = {.profile = AGW_SRTP_AEAD_AES_128_GCM};
 static struct agw_srtp_keys peer_keys = {.profile = AGW_SRTP_AEAD_AES_128_GCM};
@@ -29,29 +25,6 @@ static uint8_t check[600];
 static size_t check_len;
 static struct gw_addr wic;
 static struct gw_addr core;
-
-static void on_event(void *arg, struct agw_stream *s, const struct agw_stream_event *ev)
-{
-	(void)arg;
-	(void)s;
-	(void)ev;
-}
-
-static void on_bad_input(void *arg, struct agw_stream *s, enum agw_side from, enum agw_drop why,
-			 uint32_t n)
-{
-	(void)arg;
-	(void)s;
-	(void)from;
-	(void)why;
-	(void)n;
-}
-
-static void on_setup(void *arg, struct agw_stream *s)
-{
-	(void)arg;
-	(void)s;
-}
 
 static void make_check(void)
 {
@@ -69,26 +42,12 @@ static void make_check(void)
 
 static void start(void)
 {
-	const struct agw_dtls_cfg dcfg = {.timer_initial_ms = 100,
-					  .mtu = 1200,
-					  .cert_lifetime_s = 3600,
-					  .fp_hashes = 1U << AGW_HASH_SHA256};
-
-	env.cfg = &cfg;
-	env.max_handshakes = 1;
-	env.on_event = on_event;
-	env.on_bad_input = on_bad_input;
-	env.on_setup = on_setup;
-	env.scratch = aligned_alloc(8, AGW_UDP_BUF);
+	relay_env_start(&env, &cfg, &dtls);
 	for (unsigned i = 0; i < AGW_SRTP_MASTER_MAX; i++) {
 		keys.send[i] = peer_keys.recv[i] = (uint8_t)i;
 		keys.recv[i] = peer_keys.send[i] = (uint8_t)(i + 100);
 	}
-	if (env.scratch == NULL || agw_ice_env_new(&env.ice) != GW_OK ||
-	    agw_udp_in_new(&env.in) != GW_OK ||
-	    agw_udp_out_new(&env.out, agw_relay_failed, &env) != GW_OK ||
-	    agw_srtp_init() != GW_OK || agw_dtls_ctx_new(&dtls, &dcfg) != GW_OK ||
-	    gw_addr_parse_ip(&wic, "192.0.2.1", 5000) != GW_OK ||
+	if (gw_addr_parse_ip(&wic, "192.0.2.1", 5000) != GW_OK ||
 	    gw_addr_parse_ip(&core, "192.0.2.2", 6000) != GW_OK)
 		abort();
 	make_check();

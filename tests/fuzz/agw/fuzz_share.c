@@ -10,10 +10,10 @@
  * was read  else: what has come is read
  */
 #include "agw/net/demux.h"
-#include "agw/relay/forward.h"
 #include "agw/relay/names.h"
 #include "agw/relay/share.h"
 #include "agw/relay/stream_int.h"
+#include "tests/fuzz/agw/relay_env.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +33,7 @@ struct one {
 };
 
 static struct agw_relay_env env;
-static struct agw_relay_cfg cfg = {.ice_timeout_ms = 20000,
-				   .consent_timeout_ms = 30000,
-				   .dtls_timeout_ms = 20000,
-				   .dtls_fp_wait_ms = 32000,
-				   .srtp_replay_window = 128};
+static struct agw_relay_cfg cfg = RELAY_CFG;
 static struct agw_dtls_ctx *dtls;
 static struct one ones[STREAMS];
 static int senders[SENDERS];
@@ -45,29 +41,6 @@ static struct gw_addr sender_addr[SENDERS];
 static int port_fd;
 static struct gw_addr port_addr, core;
 static StunAgent maker;
-
-static void on_event(void *arg, struct agw_stream *s, const struct agw_stream_event *ev)
-{
-	(void)arg;
-	(void)s;
-	(void)ev;
-}
-
-static void on_bad_input(void *arg, struct agw_stream *s, enum agw_side from, enum agw_drop why,
-			 uint32_t n)
-{
-	(void)arg;
-	(void)s;
-	(void)from;
-	(void)why;
-	(void)n;
-}
-
-static void on_setup(void *arg, struct agw_stream *s)
-{
-	(void)arg;
-	(void)s;
-}
 
 static void must(bool ok)
 {
@@ -84,22 +57,9 @@ static void open_at(int *fd, struct gw_addr *at)
 static void start(void)
 {
 	static const uint16_t known[] = {0};
-	const struct agw_dtls_cfg dcfg = {.timer_initial_ms = 100,
-					  .mtu = 1200,
-					  .cert_lifetime_s = 3600,
-					  .fp_hashes = 1U << AGW_HASH_SHA256};
 
-	env.cfg = &cfg;
-	env.max_handshakes = 1;
-	env.on_event = on_event;
-	env.on_bad_input = on_bad_input;
-	env.on_setup = on_setup;
-	env.scratch = aligned_alloc(8, AGW_UDP_BUF);
-	must(env.scratch != NULL && agw_ice_env_new(&env.ice) == GW_OK &&
-	     agw_udp_in_new(&env.in) == GW_OK &&
-	     agw_udp_out_new(&env.out, agw_relay_failed, &env) == GW_OK &&
-	     agw_srtp_init() == GW_OK && agw_dtls_ctx_new(&dtls, &dcfg) == GW_OK &&
-	     gw_addr_parse_ip(&core, "192.0.2.2", 6000) == GW_OK);
+	relay_env_start(&env, &cfg, &dtls);
+	must(gw_addr_parse_ip(&core, "192.0.2.2", 6000) == GW_OK);
 	open_at(&port_fd, &port_addr);
 	for (unsigned i = 0; i < SENDERS; i++)
 		open_at(&senders[i], &sender_addr[i]);

@@ -8,6 +8,7 @@
 
 #include "agw/ice/ice_int.h"
 #include "tests/lib/req.h"
+#include "tests/unit/agw/ice/make_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,38 +92,11 @@ static inline struct gw_addr from(uint16_t port)
 	return a;
 }
 
-enum { USE = 1, CONTROLLED = 2, NO_PRIORITY = 4, NO_AUTH = 8, UNKNOWN_ATTR = 16 };
-
 /* A request, with the given peculiarities. */
 static inline size_t request(struct bench *b, uint8_t *buf, size_t n, const char *ufrag,
 			     const char *remote, const char *pwd, unsigned how)
 {
-	StunMessage m;
-	char user[600];
-	int len = snprintf(user, sizeof(user), "%s:%s", ufrag, remote);
-	size_t size;
-	StunTransactionId id;
-
-	assert_true(stun_agent_init_request(&b->peer, &m, buf, n, STUN_BINDING));
-	if ((how & USE) != 0)
-		(void)stun_message_append_flag(&m, STUN_ATTRIBUTE_USE_CANDIDATE);
-	if ((how & NO_PRIORITY) == 0)
-		(void)stun_message_append32(&m, STUN_ATTRIBUTE_PRIORITY, 1845501695);
-	(void)stun_message_append64(&m,
-				    (how & CONTROLLED) != 0 ? STUN_ATTRIBUTE_ICE_CONTROLLED
-							    : STUN_ATTRIBUTE_ICE_CONTROLLING,
-				    42);
-	if ((how & UNKNOWN_ATTR) != 0)
-		(void)stun_message_append32(&m, (StunAttribute)0x7777, 1);
-	if ((how & NO_AUTH) == 0)
-		(void)stun_message_append_bytes(&m, STUN_ATTRIBUTE_USERNAME, user, (size_t)len);
-	size = stun_agent_finish_message(&b->peer, &m,
-					 (how & NO_AUTH) == 0 ? (const uint8_t *)pwd : NULL,
-					 (how & NO_AUTH) == 0 ? strlen(pwd) : 0);
-	assert_true(size > 0);
-	stun_message_id(&m, id);
-	(void)stun_agent_forget_transaction(&b->peer, id);
-	return size;
+	return make_check(&b->peer, buf, n, ufrag, remote, pwd, how);
 }
 
 static inline enum agw_ice_verdict give(struct bench *b, uint16_t port, const uint8_t *data,

@@ -11,6 +11,7 @@
 #include "agw/net/steer.h"
 #include "agw/net/udp.h"
 #include "tests/lib/req.h"
+#include "tests/unit/agw/ice/make_check.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -32,8 +33,6 @@
 #define PORT_LAST  41199
 
 enum mode { LITE, FULL };
-
-enum { USE = 1, CONTROLLED = 2, NO_PRIORITY = 4, NO_AUTH = 8, UNKNOWN_ATTR = 16 };
 
 struct rig_peer {
 	int fd;
@@ -370,36 +369,10 @@ static inline void rig_run(struct rig *r, uint64_t ms)
 		rig_turn(r, 2, &none);
 }
 
-/* A request, with the given peculiarities. */
 static inline size_t rig_request(struct rig *r, uint8_t *buf, size_t n, const char *ufrag,
 				 const char *remote, const char *pwd, unsigned how)
 {
-	StunMessage m;
-	char user[600];
-	int len = snprintf(user, sizeof(user), "%s:%s", ufrag, remote);
-	StunTransactionId id;
-	size_t size;
-
-	assert_true(stun_agent_init_request(&r->stun, &m, buf, n, STUN_BINDING));
-	if ((how & USE) != 0)
-		(void)stun_message_append_flag(&m, STUN_ATTRIBUTE_USE_CANDIDATE);
-	if ((how & NO_PRIORITY) == 0)
-		(void)stun_message_append32(&m, STUN_ATTRIBUTE_PRIORITY, 1845501695);
-	(void)stun_message_append64(&m,
-				    (how & CONTROLLED) != 0 ? STUN_ATTRIBUTE_ICE_CONTROLLED
-							    : STUN_ATTRIBUTE_ICE_CONTROLLING,
-				    42);
-	if ((how & UNKNOWN_ATTR) != 0)
-		(void)stun_message_append32(&m, (StunAttribute)0x7777, 1);
-	if ((how & NO_AUTH) == 0)
-		(void)stun_message_append_bytes(&m, STUN_ATTRIBUTE_USERNAME, user, (size_t)len);
-	size = stun_agent_finish_message(&r->stun, &m,
-					 (how & NO_AUTH) == 0 ? (const uint8_t *)pwd : NULL,
-					 (how & NO_AUTH) == 0 ? strlen(pwd) : 0);
-	assert_true(size > 0);
-	stun_message_id(&m, id);
-	(void)stun_agent_forget_transaction(&r->stun, id);
-	return size;
+	return make_check(&r->stun, buf, n, ufrag, remote, pwd, how);
 }
 
 /* Send it from that socket. @return the code of the answer, 0: success, -1: silence */

@@ -7,6 +7,7 @@
 #include "agw/relay/rtcp_int.h"
 #include "agw/relay/stream_params.h"
 #include "tests/lib/req.h"
+#include "tests/unit/agw/relay/rtcp_msg.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,24 +36,6 @@ struct bench {
 	size_t n;
 	uint8_t out[600];
 };
-
-struct msg {
-	size_t n;
-	uint8_t data[560];
-};
-
-static void add(struct msg *m, unsigned count, unsigned pt, unsigned words, const uint32_t *v)
-{
-	uint8_t *p = m->data + m->n;
-
-	p[0] = (uint8_t)(0x80 | count);
-	p[1] = (uint8_t)pt;
-	p[2] = 0;
-	p[3] = (uint8_t)words;
-	for (unsigned i = 0; i < words; i++)
-		agw_put32(p + 4 + 4U * i, v[i]);
-	m->n += 4U + 4U * words;
-}
 
 #define ADD(m, count, pt, ...)                                                                     \
 	do {                                                                                       \

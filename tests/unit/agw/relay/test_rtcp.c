@@ -6,6 +6,7 @@
 #include "agw/relay/rtp.h"
 #include "agw/relay/stream_params.h"
 #include "tests/lib/req.h"
+#include "tests/unit/agw/relay/rtcp_msg.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,25 +17,6 @@
 
 #define WIC  0x11111111U
 #define CORE 0x22222222U
-
-struct msg {
-	size_t n;
-	uint8_t data[560];
-};
-
-/* Append one sub-packet of `words` 32-bit words behind the header, filled with 32-bit values. */
-static void add(struct msg *m, unsigned count, unsigned pt, unsigned words, const uint32_t *v)
-{
-	uint8_t *p = m->data + m->n;
-
-	p[0] = (uint8_t)(0x80 | count);
-	p[1] = (uint8_t)pt;
-	p[2] = 0;
-	p[3] = (uint8_t)words;
-	for (unsigned i = 0; i < words; i++)
-		agw_put32(p + 4 + 4U * i, v != NULL ? v[i] : 0);
-	m->n += 4U + 4U * words;
-}
 
 static void add_rr(struct msg *m, uint32_t sender, uint32_t about)
 {

@@ -5,40 +5,7 @@
  */
 #include "common/metric.h"
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
-
-static void connect_call(struct bench *b)
-{
-	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AES128_CM_SHA1_80");
-	reserve(b);
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
-}
-
-static size_t rtp(uint8_t *buf, uint8_t pt, uint16_t seq, uint32_t ssrc)
-{
-	static const uint8_t payload[] = "payload of a test packet";
-
-	return wic_make_rtp(buf, pt, seq, ssrc, payload, sizeof(payload));
-}
-
-static void from_core(struct bench *b, int fd, const uint8_t *pkt, size_t n)
-{
-	assert_true(agw_udp_send(fd, &b->local.core_rtp, pkt, n));
-}
-
-static int other_socket(const char *ip, struct gw_addr *addr)
-{
-	int fd;
-
-	assert_int_equal(gw_addr_parse_ip(addr, ip, 0), GW_OK);
-	assert_int_equal(agw_udp_open(&fd, addr), GW_OK);
-	assert_int_equal(agw_udp_local(fd, addr), GW_OK);
-	return fd;
-}
+#include "tests/unit/agw/lib/call.h"
 
 static void test_core_source_filter_by_address(void **state)
 {
@@ -53,14 +20,14 @@ static void test_core_source_filter_by_address(void **state)
 
 	REQ("RTP-07");
 	connect_call(b);
-	from_core(b, stranger, pkt, n);
+	core_sends(b, stranger, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_SOURCE], 1);
-	from_core(b, same_host, pkt, n);
+	core_sends(b, same_host, pkt, n);
 	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
 	b->params.core.filter = AGW_FILTER_ADDR_PORT;
 	apply(b);
 	n = rtp(pkt, 8, 2, 7);
-	from_core(b, same_host, pkt, n);
+	core_sends(b, same_host, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_SOURCE], 2);
 	exchange_rtp(b, 1);
 	/* Several early dialogs: all their sources are good, the gate is the active one's. */
@@ -68,14 +35,14 @@ static void test_core_source_filter_by_address(void **state)
 	b->params.core.branches[1].rtp = addr;
 	apply(b);
 	n = rtp(pkt, 8, 3, 7);
-	from_core(b, same_host, pkt, n);
+	core_sends(b, same_host, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 1);
 	exchange_rtp(b, 1);
 	b->params.core.active = 1;
 	apply(b);
-	from_core(b, same_host, pkt, n);
+	core_sends(b, same_host, pkt, n);
 	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
-	from_core(b, b->peer.rtp, pkt, rtp(pkt, 8, 60, 9));
+	core_sends(b, b->peer.rtp, pkt, rtp(pkt, 8, 60, 9));
 	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 2);
 	AWAIT_STAT(b, down.drops[AGW_DROP_SOURCE], 2);
 	n = rtp(pkt, 8, 9, 0x77);
@@ -84,7 +51,7 @@ static void test_core_source_filter_by_address(void **state)
 	b->params.core.filter = AGW_FILTER_ANY;
 	apply(b);
 	n = rtp(pkt, 8, 4, 7);
-	from_core(b, stranger, pkt, n);
+	core_sends(b, stranger, pkt, n);
 	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
 	(void)close(stranger);
 	(void)close(same_host);
@@ -104,13 +71,13 @@ static void test_a_reused_ssrc_going_back_gets_another_towards_the_wic(void **st
 	for (uint16_t seq = 5000; seq < 5005; seq++) {
 		size_t n = rtp(pkt, 8, seq, 7);
 
-		from_core(b, b->peer.rtp, pkt, n);
+		core_sends(b, b->peer.rtp, pkt, n);
 		assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
 		assert_memory_equal(buf, pkt, n);
 	}
 	/* A new endpoint behind the same address and SSRC starts lower. */
 	for (uint16_t seq = 100; seq < 105; seq++)
-		from_core(b, b->peer.rtp, pkt, rtp(pkt, 8, seq, 7));
+		core_sends(b, b->peer.rtp, pkt, rtp(pkt, 8, seq, 7));
 	for (uint16_t seq = 101; seq < 105; seq++) { /* the first one was held back */
 		size_t n = rtp(pkt, 8, seq, 7);
 
@@ -199,7 +166,7 @@ static void test_rtcp_on_the_cores_rtp_port_is_understood(void **state)
 
 	REQ("RTCP-04");
 	connect_call(b);
-	from_core(b, b->peer.rtp, pkt, n);
+	core_sends(b, b->peer.rtp, pkt, n);
 	assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS), n);
 	assert_true(rtcp);
 	wic_close(&b->wic);
@@ -218,7 +185,7 @@ static void test_latching_moves_the_port_once_and_only_when_asked(void **state)
 
 	REQ("RTP-08");
 	connect_call(b); /* latching is off */
-	from_core(b, moved, pkt, rtp(pkt, 8, 1, 7));
+	core_sends(b, moved, pkt, rtp(pkt, 8, 1, 7));
 	assert_true(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS) > 0);
 	exchange_rtp(b, 1);
 	b->params.core.latch = AGW_LATCH_ONCE;
@@ -226,11 +193,11 @@ static void test_latching_moves_the_port_once_and_only_when_asked(void **state)
 	apply(b);
 	b->params.gate_down = true;
 	apply(b);
-	from_core(b, moved, pkt, rtp(pkt, 8, 2, 7));
+	core_sends(b, moved, pkt, rtp(pkt, 8, 2, 7));
 	assert_true(await(b, &b->seen[AGW_EV_CORE_LATCHED], 1));
 	assert_true(gw_addr_eq(&b->last[AGW_EV_CORE_LATCHED].addr, &nat));
 	assert_true(gw_addr_eq(&b->last[AGW_EV_CORE_LATCHED].addr2, &b->peer.addr));
-	from_core(b, hijacker, pkt, rtp(pkt, 8, 3, 7));
+	core_sends(b, hijacker, pkt, rtp(pkt, 8, 3, 7));
 	wic_send_rtp(&b->wic, pkt, rtp(pkt, 8, 1, 0x99));
 	assert_true(wic_recv_raw(moved, buf, sizeof(buf), WIC_LIMIT_MS) > 0);
 	assert_int_equal(wic_recv_raw(hijacker, buf, sizeof(buf), 20), -1);

@@ -5,7 +5,7 @@
  */
 #include "agw/srtp/srtp.h"
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
+#include "tests/unit/agw/lib/call.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -33,17 +33,6 @@ srtp_err_status_t srtp_protect_rtcp(srtp_t ctx, void *pkt, int *len)
 {
 	return atomic_load(&used_up) ? srtp_err_status_key_expired
 				     : real("srtp_protect_rtcp", ctx, pkt, len);
-}
-
-static void connect_call(struct bench *b)
-{
-	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AES128_CM_SHA1_80");
-	reserve(b);
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
 }
 
 static void test_a_used_up_key_is_an_error_of_its_own(void **state)

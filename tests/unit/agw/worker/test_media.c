@@ -5,40 +5,7 @@
  */
 #include "common/metric.h"
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
-
-static void connect_call(struct bench *b)
-{
-	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AES128_CM_SHA1_80");
-	reserve(b);
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
-}
-
-static size_t rtp(uint8_t *buf, uint8_t pt, uint16_t seq, uint32_t ssrc)
-{
-	static const uint8_t payload[] = "payload of a test packet";
-
-	return wic_make_rtp(buf, pt, seq, ssrc, payload, sizeof(payload));
-}
-
-static void from_core(struct bench *b, int fd, const uint8_t *pkt, size_t n)
-{
-	assert_true(agw_udp_send(fd, &b->local.core_rtp, pkt, n));
-}
-
-static int other_socket(const char *ip, struct gw_addr *addr)
-{
-	int fd;
-
-	assert_int_equal(gw_addr_parse_ip(addr, ip, 0), GW_OK);
-	assert_int_equal(agw_udp_open(&fd, addr), GW_OK);
-	assert_int_equal(agw_udp_local(fd, addr), GW_OK);
-	return fd;
-}
+#include "tests/unit/agw/lib/call.h"
 
 static void test_closed_gates_drop_rtp_and_let_rtcp_through(void **state)
 {
@@ -53,7 +20,7 @@ static void test_closed_gates_drop_rtp_and_let_rtcp_through(void **state)
 	apply(b);
 	wic_send_rtp(&b->wic, pkt, n);
 	AWAIT_STAT(b, up.drops[AGW_DROP_GATE], 1);
-	from_core(b, b->peer.rtp, pkt, n);
+	core_sends(b, b->peer.rtp, pkt, n);
 	AWAIT_STAT(b, down.drops[AGW_DROP_GATE], 1);
 	exchange_rtcp(b);
 	text = gw_metric_text();
@@ -99,7 +66,7 @@ static void test_payload_types_nobody_negotiated_are_dropped_and_told_once(void 
 	connect_call(b);
 	for (uint16_t i = 1; i <= 3; i++) {
 		wic_send_rtp(&b->wic, pkt, rtp(pkt, 111, i, 7));
-		from_core(b, b->peer.rtp, pkt, rtp(pkt, 0, i, 8));
+		core_sends(b, b->peer.rtp, pkt, rtp(pkt, 0, i, 8));
 	}
 	AWAIT_STAT(b, up.drops[AGW_DROP_PT], 3);
 	AWAIT_STAT(b, down.drops[AGW_DROP_PT], 3);
@@ -143,20 +110,20 @@ static void test_malformed_packets_are_counted_on_both_sides(void **state)
 	connect_call(b);
 	memset(pkt, 0, sizeof(pkt));
 	pkt[0] = 0x8f; /* CSRCs that are not there */
-	from_core(b, b->peer.rtp, pkt, 20);
+	core_sends(b, b->peer.rtp, pkt, 20);
 	AWAIT_STAT(b, down.drops[AGW_DROP_MALFORMED], 1);
 	pkt[0] = 0x80;
 	pkt[1] = 200; /* an SR of one word */
-	from_core(b, b->peer.rtp, pkt, 8);
+	core_sends(b, b->peer.rtp, pkt, 8);
 	AWAIT_STAT(b, down.drops[AGW_DROP_MALFORMED], 2);
 	pkt[0] = 17; /* ZRTP */
-	from_core(b, b->peer.rtp, pkt, 20);
+	core_sends(b, b->peer.rtp, pkt, 20);
 	AWAIT_STAT(b, down.drops[AGW_DROP_DEMUX], 1);
 	assert_true(agw_udp_send(b->wic.fd, NULL, pkt, 20));
 	AWAIT_STAT(b, up.drops[AGW_DROP_DEMUX], 1);
 	pkt[0] = 0x80;
 	pkt[1] = 8;
-	from_core(b, b->peer.rtp, pkt, 2049);
+	core_sends(b, b->peer.rtp, pkt, 2049);
 	AWAIT_STAT(b, down.drops[AGW_DROP_TOO_BIG], 1);
 	assert_true(agw_udp_send(b->wic.fd, NULL, pkt, 8)); /* SRTP of 8 octets */
 	AWAIT_STAT(b, up.drops[AGW_DROP_MALFORMED], 1);
@@ -269,8 +236,8 @@ static void test_a_burst_arrives_whole_and_in_order_both_ways(void **state)
 	connect_call(b);
 	memset(payload, 0x5a, sizeof(payload));
 	for (uint16_t seq = 1; seq <= 100; seq++)
-		from_core(b, b->peer.rtp, pkt,
-			  wic_make_rtp(pkt, 8, seq, 7, payload, sizeof(payload)));
+		core_sends(b, b->peer.rtp, pkt,
+			   wic_make_rtp(pkt, 8, seq, 7, payload, sizeof(payload)));
 	for (uint16_t seq = 1; seq <= 100; seq++) {
 		(void)wic_make_rtp(pkt, 8, seq, 7, payload, sizeof(payload));
 		assert_int_equal(wic_recv(&b->wic, buf, sizeof(buf), &rtcp, WIC_LIMIT_MS),
@@ -353,7 +320,7 @@ static void test_packets_carry_the_dscp_of_their_leg(void **state)
 	n = rtp(pkt, 8, 1, 7);
 	wic_send_rtp(&b->wic, pkt, n);
 	assert_int_equal(recv_tos(b->peer.rtp), 34 << 2);
-	from_core(b, b->peer.rtp, pkt, n);
+	core_sends(b, b->peer.rtp, pkt, n);
 	assert_int_equal(recv_tos(b->wic.fd), 46 << 2);
 	wic_close(&b->wic);
 }

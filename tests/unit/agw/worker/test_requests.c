@@ -3,23 +3,7 @@
  * What the control thread asks of the workers: all or nothing, limits, full rings, the end.
  */
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
-
-static void begin(struct bench *b, bool wic_active)
-{
-	wic_open(&b->wic, "127.0.0.1", wic_active, "SRTP_AES128_CM_SHA1_80");
-	reserve(b);
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-}
-
-static void connect_call(struct bench *b)
-{
-	begin(b, true);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
-}
+#include "tests/unit/agw/lib/call.h"
 
 static void test_a_reservation_that_fails_leaves_nothing(void **state)
 {

@@ -1,42 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One access port for all streams of a worker: streams are told apart, strangers make no state. */
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
+#include "tests/unit/agw/lib/second_call.h"
 
 #include <errno.h>
 
 #define FLOOD 3000U
-
-static struct agw_media *second;
-
-static int one_worker(void **state)
-{
-	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1});
-}
-
-static void connect_call(struct bench *b)
-{
-	reserve(b);
-	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
-}
-
-/* Another call; there is one worker. */
-static void add_second(struct bench *b, struct wic *w, struct agw_stream_local *local)
-{
-	struct agw_stream_params p = b->params;
-
-	wic_open(w, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
-	p.id = 2;
-	p.access.fps[0] = w->fp;
-	assert_int_equal(agw_media_new(&second, b->pool, OTHER_OWNER, "ctx=second"), GW_OK);
-	assert_int_equal(agw_media_add(second, &p, 1, local, NULL, NULL), GW_OK);
-	wic_aim(w, &local->access[AGW_FAMILY_V4]);
-}
 
 static uint64_t drops(struct bench *b)
 {
@@ -68,7 +37,7 @@ static void test_two_streams_of_one_port_never_mix(void **state)
 	int len;
 
 	REQ("RTP-01", "ICE-11", "ICE-16");
-	connect_call(b);
+	connect_first(b);
 	add_second(b, &other, &local);
 	assert_true(gw_addr_eq(&local.access[AGW_FAMILY_V4], &b->local.access[AGW_FAMILY_V4]));
 	assert_string_not_equal(local.ufrag, b->local.ufrag);
@@ -97,7 +66,7 @@ static void test_a_released_stream_is_a_stranger_the_other_goes_on(void **state)
 	uint64_t before;
 
 	REQ("ICE-20", "RTP-20");
-	connect_call(b);
+	connect_first(b);
 	add_second(b, &other, &local);
 	assert_int_equal(wic_check(&other, local.ufrag, local.pwd, true), 0);
 	assert_true(wic_handshake(&other, WIC_LIMIT_MS));
@@ -126,7 +95,7 @@ static void test_a_check_with_a_wrong_key_enters_no_address(void **state)
 	uint64_t before;
 
 	REQ("ICE-16", "ICE-11");
-	connect_call(b);
+	connect_first(b);
 	wic_open(&other, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
 	wic_aim(&other, &b->local.access[AGW_FAMILY_V4]);
 	assert_int_equal(wic_check(&other, b->local.ufrag, "wrongwrongwrongwrongwrong", true), 401);
@@ -149,7 +118,7 @@ static void test_a_flood_of_strangers_is_dropped_whole_and_hardly_answered(void 
 	uint64_t began = wic_now_ms();
 
 	REQ("ICE-29", "ICE-16", "ICE-11");
-	connect_call(b);
+	connect_first(b);
 	wic_open(&other, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
 	wic_aim(&other, &b->local.access[AGW_FAMILY_V4]);
 	n = wic_make_check(&other, check, sizeof(check), "unknown8", "wrongwrongwrongwrongwrong",
@@ -282,7 +251,7 @@ static void test_a_check_at_the_other_shared_port_is_refused(void **state)
 	struct wic other;
 
 	REQ("ICE-11", "ICE-16");
-	connect_call(b);
+	connect_first(b);
 	add_second(b, &other, &local); /* they take turns */
 	assert_false(gw_addr_eq(&local.access[AGW_FAMILY_V4], &b->local.access[AGW_FAMILY_V4]));
 	wic_aim(&other, &b->local.access[AGW_FAMILY_V4]);

@@ -4,47 +4,10 @@
  * and when; one socket of a WIC for several streams; the first check of all.
  */
 #include "tests/lib/req.h"
-#include "tests/unit/agw/lib/worker_bench.h"
+#include "tests/unit/agw/lib/second_call.h"
 
 #define CALLS 20
 #define JUNK  256
-
-static struct agw_media *second;
-
-static int one_worker(void **state)
-{
-	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1});
-}
-
-static void connect_call(struct bench *b)
-{
-	reserve(b);
-	wic_open(&b->wic, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
-	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
-}
-
-static void add(struct bench *b, struct agw_media *m, uint32_t id, const struct wic *w,
-		struct agw_stream_local *local)
-{
-	struct agw_stream_params p = b->params;
-
-	p.id = id;
-	p.access.fps[0] = w->fp;
-	assert_int_equal(agw_media_add(m, &p, 1, local, NULL, NULL), GW_OK);
-}
-
-/* Another call; there is one worker, and so one port for both. */
-static void add_second(struct bench *b, struct wic *w, struct agw_stream_local *local)
-{
-	wic_open(w, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
-	assert_int_equal(agw_media_new(&second, b->pool, OTHER_OWNER, "ctx=second"), GW_OK);
-	add(b, second, 2, w, local);
-	wic_aim(w, &local->access[AGW_FAMILY_V4]);
-}
 
 static void connect_second(struct bench *b, struct wic *w, const struct agw_stream_local *local,
 			   unsigned established)
@@ -89,7 +52,7 @@ static void test_media_is_never_turned_to_the_wic_of_another_stream(void **state
 	size_t n;
 
 	REQ("ICE-15", "ICE-16", "ICE-29");
-	connect_call(b);
+	connect_first(b);
 	add_second(b, &other, &local);
 	connect_second(b, &other, &local, 2);
 	/* A good check for the second stream, its source forged: it is the first one's WIC's. */
@@ -114,9 +77,9 @@ static void test_audio_and_video_of_one_socket_both_work(void **state)
 	struct wic video;
 
 	REQ("BUN-09", "ICE-01", "ICE-16");
-	connect_call(b);
+	connect_first(b);
 	wic_open(&video, "127.0.0.1", true, "SRTP_AEAD_AES_128_GCM");
-	add(b, b->media, 2, &video, &local);
+	add_stream(b, b->media, 2, &video, &local);
 	assert_int_not_equal(gw_addr_port(&local.access[AGW_FAMILY_V4]),
 			     gw_addr_port(&b->local.access[AGW_FAMILY_V4]));
 	assert_int_equal(dup2(b->wic.fd, video.fd), video.fd); /* one socket from now on */
@@ -149,7 +112,7 @@ static void test_a_new_call_has_the_address_when_the_one_before_is_released(void
 	int n = (int)wic_make_rtp(stray, 8, 77, 7, payload, sizeof(payload));
 
 	REQ("RTP-20", "ICE-20", "SRTP-08");
-	connect_call(b);
+	connect_first(b);
 	assert_int_equal(srtp_protect(b->wic.send, stray, &n), srtp_err_status_ok);
 	agw_media_del(b->media, &id, 1);
 	assert_true(await(b, &b->released, 1));
@@ -171,7 +134,7 @@ static void test_a_new_call_has_the_address_when_the_one_before_says_goodbye(voi
 	struct wic again;
 
 	REQ("DTLS-23", "ICE-16");
-	connect_call(b);
+	connect_first(b);
 	reload(b, &again, &local);
 	assert_int_equal(wic_check(&again, b->local.ufrag, b->local.pwd, true), 0);
 	(void)SSL_shutdown(b->wic.ssl);
@@ -200,7 +163,7 @@ static void test_the_first_check_finds_a_stream_the_worker_has_not_seen(void **s
 		assert_int_equal(agw_media_new(&second, b->pool, OTHER_OWNER, "ctx=other"), GW_OK);
 		for (int k = 0; k < JUNK; k++) /* the worker is at its sockets meanwhile */
 			assert_true(agw_udp_send(wics[i].fd, NULL, junk, sizeof(junk)));
-		add(b, second, 2, &wics[i], &local[i]);
+		add_stream(b, second, 2, &wics[i], &local[i]);
 		n = wic_make_check(&wics[i], check, sizeof(check), local[i].ufrag, local[i].pwd,
 				   true);
 		assert_true(agw_udp_send(wics[i].fd, NULL, check, n));
@@ -232,7 +195,7 @@ static void test_each_worker_has_its_port_and_a_call_one_worker(void **state)
 
 		assert_int_equal(agw_media_new(&second, b->pool, OTHER_OWNER, "ctx=other"), GW_OK);
 		for (int k = 0; k < 2; k++) {
-			add(b, second, (uint32_t)k + 1, &w, &local[k]);
+			add_stream(b, second, (uint32_t)k + 1, &w, &local[k]);
 			streams[local[k].worker]++;
 		}
 		assert_int_equal(local[0].worker, local[1].worker);
