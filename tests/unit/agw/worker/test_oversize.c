@@ -108,7 +108,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_over_ipv4, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_over_ipv6, setup, teardown)};
+	    cmocka_unit_test_setup_teardown(test_over_ipv6, setup, teardown),
+	};
 
 	return RUN_BOTH_WAYS(tests);
 }

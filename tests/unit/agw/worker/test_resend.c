@@ -280,7 +280,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_without_memory_all_goes_to_the_core,
 					    without_memory, teardown),
 	    cmocka_unit_test_setup_teardown(test_switched_off_all_goes_to_the_core, setup,
-					    teardown)};
+					    teardown),
+	};
 
 	return RUN_BOTH_WAYS(tests);
 }
