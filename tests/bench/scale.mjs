@@ -20,8 +20,8 @@ const SIZES = [1, 2].flatMap((cscfs) => [1, 2, 3].map((agws) => ({ cscfs, agws }
 const say = (text) => process.stderr.write(`${text}\n`);
 const sum = (list) => list.reduce((a, b) => a + b, 0);
 
-/** CPU seconds a second of each process while no call is made. */
-const idlePerSecond = new Map();
+/** CPU seconds a second of each process while it holds some calls and none is made. */
+const standing = new Map();
 const stop = [];
 const keep = (x) => (stop.push(x), x);
 const work = workDir();
@@ -52,8 +52,9 @@ async function measure(size, command) {
 	const after = cpu();
 
 	const seconds = (performance.now() - begun) / 1000;
-	// Less what they use when nothing happens (heartbeats with the eP-CSCFs of all sizes, timers).
-	const idle = pids.map((list) => sum(list.map((pid) => idlePerSecond.get(pid))) * seconds);
+	// Less what they use however many calls there are: heartbeats with the eP-CSCFs of all sizes, and the timers that an AGW
+	// has once it holds any call. Three AGWs for the same calls have that three times, which is no cost of a call.
+	const idle = pids.map((list) => sum(list.map((pid) => standing.get(pid))) * seconds);
 
 	return { ...r, cpu: after.map((c, i) => 1000 * (c - before[i] - idle[i]) / r.done), rate: r.done / r.seconds };
 }
@@ -83,9 +84,20 @@ try {
 		}
 	}
 	const everybody = [...agws, ...SIZES.flatMap((s) => s.cscf)].map((p) => p.pid);
-	const before = everybody.map(cpuFine);
-	await new Promise((resolve) => setTimeout(resolve, 4000));
-	everybody.forEach((pid, i) => idlePerSecond.set(pid, (cpuFine(pid) - before[i]) / 4));
+	const some = SIZES[AGWS - 1];
+	const used = async () => {
+		const before = everybody.map(cpuFine);
+
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		return everybody.map((pid, i) => (cpuFine(pid) - before[i]) / 4);
+	};
+	const empty = await used();
+
+	await all(some, `raise ${4 * AGWS} 8`);
+	(await used()).forEach((s, i) => standing.set(everybody[i], s));
+	await all(some, 'clear');
+	say(`an AGW uses ${empty.slice(0, AGWS).map((s) => (1000 * s).toFixed(1))} ms of CPU a second with no call, ${
+		agws.map((a) => (1000 * standing.get(a.pid)).toFixed(1))} with four`);
 	for (let round = 0; round < ROUNDS; round++) {
 		for (const k of SIZES.keys()) { // who goes first changes with the round
 			const size = SIZES[(k + round) % SIZES.length];
