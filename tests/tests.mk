@@ -3,13 +3,16 @@
 # a line "TIER: N passed, N failed"; `make test` runs them all and sums.
 
 TIERS ?= unit-asan unit-tsan integration e2e chaos deploy compose fuzz-smoke trace lint
+# Run beside the others (BESIDE= all one after the other); NICE: those that no clock watches.
+BESIDE ?= deploy compose trace fuzz-smoke lint
+NICE := trace fuzz-smoke lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 # What anybody on the net can send first runs longer (SEC-27).
 FUZZ_SECONDS ?= 10
 FUZZ_LONG_SECONDS ?= 60
 FUZZ_LONG := fuzz_ws_upgrade fuzz_ws_frame fuzz_sip_msg fuzz_sdp fuzz_reginfo fuzz_jwt
-# Files of the integration tier that run side by side.
+# Files of the integration and the e2e tier that run side by side.
 LANES ?= 2
 
 .PHONY: deps deps-npm test check tier-% integration e2e compose unit-asan unit-tsan
@@ -20,7 +23,8 @@ deps-npm:
 	@tests/lib/npm-install.sh tests deploy/softphone deploy/waf
 
 test: deps ## everything: all tiers, from a fresh clone on a fresh machine
-	@tests/lib/run-tiers.sh $(TIERS)
+	@-$(if $(filter $(BESIDE),$(TIERS)),$(MAKE) --no-print-directory softphone)
+	@BESIDE="$(BESIDE)" NICE="$(NICE)" tests/lib/run-tiers.sh $(TIERS)
 
 unit-asan: ## unit tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory MODE=asan unit
