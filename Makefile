@@ -30,7 +30,8 @@ WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstric
 	-Wpointer-arith -Wformat=2 -Wundef -Wvla -Walloca -Wswitch-enum -Wimplicit-fallthrough=5 \
 	-Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
 	-Wdouble-promotion -Werror
-SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# A report names functions and lines, no variables: CFLAGS=-g for a debugger.
+SAN := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all
 HARDEN := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
 	-fcf-protection -ftrivial-auto-var-init=zero
 

@@ -93,7 +93,7 @@ build/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(C_FILES)) | build/debug/gen/iq.p
 # libFuzzer harnesses: tests/fuzz/<process>/fuzz_*.c, each LLVMFuzzerTestOneInput.
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*/fuzz_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(FUZZ_SRC))
-FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+FUZZ_FLAGS := -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -DGW_DEBUG=1
 fuzz_src = $(if $(filter tests/fuzz/cscf/%,$(1)),$(CSCF_SRC))$(if \
 	$(filter tests/fuzz/agw/%,$(1)),$(AGW_SRC)) $(PROTO_SRC) $(COMMON_SRC)
