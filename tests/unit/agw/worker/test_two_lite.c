@@ -78,7 +78,9 @@ static void test_no_media_goes_to_an_address_that_shook_no_hand(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_true(agw_udp_send(b->peer.rtp, &b->local.core_rtp, pkt, n));
 	AWAIT_STAT(b, down.drops[AGW_DROP_NOT_READY], 10);
-	assert_int_equal(recv(b->wic.fd, buf, sizeof(buf), MSG_DONTWAIT), -1);
+	/* Checks of ours may come, media not (RFC 7983). */
+	while (recv(b->wic.fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		assert_in_range(buf[0], 0, 3);
 	wic_close(&b->wic);
 }
 
