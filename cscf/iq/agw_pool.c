@@ -60,7 +60,7 @@ void iq_pool_reap(struct cscf_iq *iq)
 
 	DL_FOREACH_SAFE (iq->links, link, tmp) {
 		if (link->wanted || link->n_ctx > 0 || link->txns != NULL)
-			continue;
+			continue; /* a Release may still be under way: its reply has statistics */
 		GW_LOG(GW_LOG_INFO, "iq.agw_removed", "peer=%s agw=%s", link->addr_text,
 		       link->agw_id);
 		iq_txn_end_link(link, "AGW removed");
@@ -243,17 +243,6 @@ struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *con
 	if (b >= a)
 		b++;
 	return load_of(fit[a]) <= load_of(fit[b]) ? fit[a] : fit[b];
-}
-
-struct cscf_iq_link *iq_pool_find_twin(const struct cscf_iq_link *link)
-{
-	struct cscf_iq_link *other;
-
-	DL_FOREACH (link->iq->links, other)
-		if (other != link && other->state == IQ_LINK_UP &&
-		    other->boot_id == link->boot_id && strcmp(other->agw_id, link->agw_id) == 0)
-			return other;
-	return NULL;
 }
 
 bool cscf_iq_available(const struct cscf_iq *iq)

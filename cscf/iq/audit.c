@@ -109,7 +109,7 @@ void iq_audit_on_reply(struct cscf_iq_link *link, const IqAuditReply *reply)
 
 		if (ctx != NULL && ctx->link == link) {
 			compare(ctx, info);
-		} else if (ctx == NULL || !iq_same_agw(ctx->link, link)) {
+		} else {
 			GW_LOG(GW_LOG_WARN, "iq.audit_release", "ctx=%s agw=%s call_id=%s age_s=%u",
 			       info->ctx_id, link->agw_id, info->call_id, info->age_s);
 			gw_metric_inc(&cscf_iq_metrics[IQ_M_AUDIT_RELEASED]);

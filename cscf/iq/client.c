@@ -13,7 +13,10 @@
  *   and no other within three heartbeats     its host has gone with it
  *   silence, even if refused thereafter
  *   (a firewall's REJECT), or a Goodbye      it may live, and its media: T_agwdead
- * Not here: which requests are under way (txn.c), which AGW gets a call (agw_pool.c).
+ *   Goodbye, since another process
+ *   said Hello under our controller id       gone, at once; it is dialled again after 15 s and more
+ * Not here: what is sent (send.c), which requests are under way (txn.c), which AGW gets a call
+ * (agw_pool.c), several addresses of one AGW (addresses.c).
  * Thread: the cscf loop. Spec: calls-and-media 5.3 Hello, Heartbeat; IQ-14, IQ-17.
  */
 #include "cscf/iq/iq_int.h"
@@ -77,6 +80,8 @@ void iq_link_fail(struct cscf_iq_link *link, const char *why)
 	wait_ms = link->backoff_ms / 2 + (uint32_t)(gw_rand_u64() % (link->backoff_ms / 2 + 1));
 	if (link->duplicate)
 		wait_ms = IQ_BACKOFF_MAX;
+	if (link->displaced)
+		wait_ms = IQ_BACKOFF_DISPLACED / 2 + wait_ms;
 	if (was_up && link->closed) /* is anybody there? */
 		wait_ms = (uint32_t)(gw_rand_u64() % IQ_LOOK_AGAIN_MS);
 	link->backoff_ms =
@@ -97,70 +102,6 @@ void iq_link_fail(struct cscf_iq_link *link, const char *why)
 	iq_audit_stop(link);
 	iq_leaving_stop(link);
 	iq_on_link_down(link);
-}
-
-enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame, size_t n)
-{
-	struct evbuffer *out;
-
-	if (link->state != IQ_LINK_UP && link->state != IQ_LINK_HELLO)
-		return GW_ERR_GONE;
-	out = bufferevent_get_output(link->bev);
-	if (evbuffer_get_length(out) > IQ_LINK_QUEUE_MAX ||
-	    (link->out != NULL && gw_outbox_length(link->out) > IQ_LINK_QUEUE_MAX))
-		return GW_ERR_LIMIT; /* the AGW does not read: the heartbeat will notice */
-	if (link->out != NULL)
-		return gw_outbox_write(link->out, frame, n);
-	return evbuffer_add(out, frame, n) == 0 ? GW_OK : GW_ERR_NOMEM;
-}
-
-enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env)
-{
-	uint8_t *frame;
-	size_t n;
-	enum gw_err err = iq_pack_frame(env, &frame, &n);
-
-	if (err != GW_OK)
-		return err;
-	iq_trace(IQ_TX, link->addr_text, env, n);
-	err = iq_link_send_frame(link, frame, n);
-	free(frame);
-	return err;
-}
-
-static enum gw_err send_hello(struct cscf_iq_link *link)
-{
-	const struct cscf_iq_config *cfg = &link->iq->cfg;
-	IqEnvelope *env = iq_envelope_new(IQ_BODY(HELLO), 0);
-	enum gw_err err;
-
-	if (env == NULL)
-		return GW_ERR_NOMEM;
-	err = iq_str_set(&env->hello->controller_id, cfg->controller_id);
-	if (err == GW_OK)
-		err = iq_str_set(&env->hello->software, "wicgate-cscf");
-	if (err == GW_OK)
-		err = iq_str_set(&env->hello->token, cfg->token != NULL ? cfg->token : "");
-	env->hello->epoch = link->iq->epoch;
-	env->hello->version_min = IQ_VERSION;
-	env->hello->version_max = IQ_VERSION;
-	env->hello->resume = link->boot_id != 0;
-	if (err == GW_OK)
-		err = iq_link_send(link, env);
-	iq_envelope_free(env);
-	return err;
-}
-
-static void send_heartbeat(struct cscf_iq_link *link)
-{
-	IqEnvelope *env = iq_envelope_new(IQ_BODY(HEARTBEAT), 0);
-
-	if (env == NULL)
-		return;
-	env->heartbeat->sequence = ++link->heartbeat_seq;
-	if (iq_link_send(link, env) != GW_OK)
-		GW_LOG_LIMITED(GW_LOG_WARN, "iq.heartbeat_not_sent", "peer=%s", link->addr_text);
-	iq_envelope_free(env);
 }
 
 static void take_load(struct cscf_iq_link *link, const IqLoad *load)
@@ -189,7 +130,7 @@ static void take_state(struct cscf_iq_link *link, const IqAgwState *state)
 static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 {
 	struct cscf_iq_link *twin;
-	bool new_boot;
+	enum iq_boot boot;
 
 	if (link->state != IQ_LINK_HELLO) {
 		iq_link_fail(link, "HelloAck out of turn");
@@ -203,13 +144,15 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 		iq_link_fail(link, "HelloAck without version, boot or id");
 		return;
 	}
-	new_boot = link->boot_id != 0 && link->boot_id != ack->boot_id;
-	if (link->boot_id != ack->boot_id)
+	boot = link->boot_id == ack->boot_id ? IQ_BOOT_KNOWN
+	       : link->boot_id == 0          ? IQ_BOOT_FIRST
+					     : IQ_BOOT_NEW;
+	if (boot != IQ_BOOT_KNOWN)
 		link->last_event_seq = 0;
 	snprintf(link->agw_id, sizeof(link->agw_id), "%s", ack->agw_id);
 	link->boot_id = ack->boot_id;
 	link->max_contexts = ack->capabilities != NULL ? ack->capabilities->max_contexts : 0;
-	twin = iq_pool_find_twin(link);
+	twin = iq_link_find_twin(link);
 	link->duplicate = twin != NULL;
 	if (twin != NULL) {
 		iq_link_fail(link, "another address of an AGW that is connected already");
@@ -217,7 +160,7 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	}
 	link->state = IQ_LINK_UP;
 	link->backoff_ms = 0;
-	link->dead = link->closed = link->ended = false;
+	link->dead = link->closed = link->ended = link->displaced = false;
 	link->beat_ms = (uint32_t)link->iq->cfg.heartbeat;
 	if (ack->heartbeat_interval_ms > link->beat_ms &&
 	    ack->heartbeat_interval_ms <= IQ_HEARTBEAT_MAX_MS)
@@ -229,10 +172,32 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINKS_UP]);
 	GW_LOG(GW_LOG_INFO, "iq.link_up",
 	       "peer=%s agw=%s boot=%016" PRIx64 " new_boot=%d contexts=%zu max_contexts=%u",
-	       link->addr_text, link->agw_id, link->boot_id, new_boot, link->n_ctx,
+	       link->addr_text, link->agw_id, link->boot_id, boot == IQ_BOOT_NEW, link->n_ctx,
 	       link->max_contexts);
-	iq_link_settle_others(link);
-	iq_on_link_up(link, new_boot);
+	iq_on_link_up(link, boot);
+}
+
+/*
+ * The AGW ends the connection. When it took another one of our controller id that is not ours, a
+ * second process has our name: its Hello ended our contexts, and ours would end its own in turn.
+ */
+static void on_goodbye(struct cscf_iq_link *link, const IqError *error)
+{
+	link->ended = true;
+	if (error != NULL && error->code == IQ_V(ERROR_CODE__STALE_TXN) &&
+	    link->state == IQ_LINK_UP && !iq_link_is_pushed_out_by_us(link)) {
+		link->displaced = true;
+		gw_metric_inc(&cscf_iq_metrics[IQ_M_DISPLACED]);
+		GW_LOG(GW_LOG_ERROR, "iq.displaced",
+		       "peer=%s agw=%s controller=%s hint=\"another process has this "
+		       "iq.controller_id: each needs its own\"",
+		       link->addr_text, link->agw_id, link->iq->cfg.controller_id);
+	}
+	iq_link_fail(link, error != NULL ? error->detail : "goodbye");
+	if (!link->displaced)
+		return;
+	event_del(link->dead_timer);
+	iq_ctx_lose_link(link, "another process has our controller id");
 }
 
 /* The link's own messages; the rest goes up. @return false when the connection was dropped */
@@ -251,7 +216,7 @@ static bool on_envelope(struct cscf_iq_link *link, const IqEnvelope *env)
 			iq_ctx_lose_link(link, "AGW out of service");
 		break;
 	case IQ_BODY(GOODBYE):
-		iq_link_on_goodbye(link, env->goodbye->error);
+		on_goodbye(link, env->goodbye->error);
 		break;
 	case IQ_BODY(HELLO):
 	case IQ_BODY(RESERVE):
@@ -321,19 +286,16 @@ static void on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
-void iq_link_is_dead(struct cscf_iq_link *link)
+static void on_dead(evutil_socket_t fd, short what, void *arg)
 {
+	struct cscf_iq_link *link = arg;
+
+	(void)fd;
+	(void)what;
 	link->dead = true;
 	GW_LOG(GW_LOG_ERROR, "iq.agw_lost", "peer=%s agw=%s contexts=%zu", link->addr_text,
 	       link->agw_id, link->n_ctx);
 	iq_on_link_dead(link);
-}
-
-static void on_dead(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	iq_link_is_dead(arg);
 }
 
 /* The connection ended, or did not come about: what that says about the AGW. */
@@ -348,29 +310,32 @@ static void lost(struct cscf_iq_link *link, int error, const char *why)
 	iq_link_fail(link, why);
 	if (refused && link->ended && event_pending(link->dead_timer, EV_TIMEOUT, NULL)) {
 		event_del(link->dead_timer);
-		iq_link_is_dead(link);
+		on_dead(-1, 0, link);
 	}
 }
 
-/* With TLS a refused connection comes as an end of file (bufferevent_openssl). */
-static bool never_connected(const struct cscf_iq_link *link)
+/*
+ * Why the connection ended, as errno; 0 when the other end closed it. libevent tells a TCP connect
+ * that failed below TLS as an end of file, with errno still set: such a socket has no peer.
+ */
+static int error_of(struct bufferevent *bev, short what)
 {
+	int error = EVUTIL_SOCKET_ERROR();
 	struct sockaddr_storage peer;
-	socklen_t n = sizeof(peer);
+	socklen_t len = sizeof(peer);
 
-	return link->state == IQ_LINK_CONNECTING && link->bev != NULL &&
-	       getpeername(bufferevent_getfd(link->bev), (struct sockaddr *)&peer, &n) != 0;
+	if ((what & BEV_EVENT_ERROR) != 0)
+		return error;
+	return getpeername(bufferevent_getfd(bev), (struct sockaddr *)&peer, &len) != 0 ? error : 0;
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct cscf_iq_link *link = arg;
-	int error = EVUTIL_SOCKET_ERROR();
+	int error = (what & BEV_EVENT_CONNECTED) == 0 ? error_of(bev, what) : 0;
 	char buf[160];
 	int one = 1;
 
-	if ((what & BEV_EVENT_ERROR) == 0 && !never_connected(link))
-		error = 0;
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
 		evutil_socket_t fd = bufferevent_getfd(bev);
 
@@ -381,7 +346,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		link->state = IQ_LINK_HELLO;
 		link->last_rx_ms = iq_now_ms();
 		arm(link->timer, IQ_HELLO_TIMEOUT_MS);
-		if (send_hello(link) != GW_OK)
+		if (iq_link_send_hello(link) != GW_OK)
 			iq_link_fail(link, "cannot send Hello");
 		return;
 	}
@@ -404,7 +369,7 @@ static void beat(struct cscf_iq_link *link)
 		iq_link_fail(link, "heartbeats missing");
 		return;
 	}
-	send_heartbeat(link);
+	iq_link_send_heartbeat(link);
 	arm(link->timer, most - silent < link->beat_ms ? most - silent : link->beat_ms);
 }
 
@@ -437,11 +402,11 @@ void iq_link_start(struct cscf_iq_link *link)
 	struct cscf_iq *iq = link->iq;
 
 	/* While the AGW is reached by another address, do not push that connection out. */
-	if (link->duplicate && iq_pool_find_twin(link) != NULL) {
+	link->duplicate = iq_link_find_twin(link) != NULL;
+	if (link->duplicate) {
 		arm(link->timer, IQ_BACKOFF_MAX);
 		return;
 	}
-	link->duplicate = false;
 	link->state = IQ_LINK_CONNECTING;
 	arm(link->timer, IQ_CONNECT_TIMEOUT);
 	link->bev = iq->tls != NULL ? iq_tls_bufferevent(iq->tls, iq->base)

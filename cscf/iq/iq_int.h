@@ -25,20 +25,20 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define IQ_MAX_LINKS        64
-#define IQ_SUSPECT_TIMEOUTS 5U
-#define IQ_RESERVE_DEADLINE 3000U /* ms, all AGWs together (IQ-23) */
-#define IQ_RESERVE_AGWS     3U
-#define IQ_BACKOFF_MIN      200U
-#define IQ_BACKOFF_MAX      5000U
-#define IQ_CONNECT_TIMEOUT  3000U
-#define IQ_LOOK_AGAIN_MS    50U
-#define IQ_DISPLACED_MS     30000U /* another process has our name: not again before that */
-#define IQ_HEARTBEAT_MAX_MS 60000U
-#define IQ_LINK_QUEUE_MAX   (4U * 1024U * 1024U)
-#define IQ_AUDIT_GRACE_S    10U
-#define IQ_DEFAULT_PORT     7070
-#define IQ_CTX_ID_LEN       32
+#define IQ_MAX_LINKS         64
+#define IQ_SUSPECT_TIMEOUTS  5U
+#define IQ_RESERVE_DEADLINE  3000U /* ms, all AGWs together (IQ-23) */
+#define IQ_RESERVE_AGWS      3U
+#define IQ_BACKOFF_MIN       200U
+#define IQ_BACKOFF_MAX       5000U
+#define IQ_BACKOFF_DISPLACED 30000U /* another process uses our id: each Hello ends its calls */
+#define IQ_CONNECT_TIMEOUT   3000U
+#define IQ_LOOK_AGAIN_MS     50U
+#define IQ_HEARTBEAT_MAX_MS  60000U
+#define IQ_LINK_QUEUE_MAX    (4U * 1024U * 1024U)
+#define IQ_AUDIT_GRACE_S     10U
+#define IQ_DEFAULT_PORT      7070
+#define IQ_CTX_ID_LEN        32
 
 enum iq_metric {
 	IQ_M_LINKS_UP,
@@ -58,11 +58,11 @@ enum iq_metric {
 	IQ_M_EVENTS_DUP,
 	IQ_M_EVENTS_UNKNOWN,
 	IQ_M_LINK_LOST,
+	IQ_M_DISPLACED,
 	IQ_M_BAD_MESSAGE,
 	IQ_M_CTX_LOST,
 	IQ_M_AUDIT_RELEASED,
 	IQ_M_AUDIT_DIFFERS,
-	IQ_M_DISPLACED,
 	IQ_M_COUNT
 };
 extern struct gw_metric cscf_iq_metrics[IQ_M_COUNT];
@@ -98,12 +98,12 @@ struct cscf_iq_link {
 	bool wanted;      /* still configured or still in the DNS */
 	bool suspect;     /* does not answer requests */
 	bool duplicate;   /* another link reaches the same AGW */
+	bool displaced;   /* by another process under our controller id */
 	bool dead;        /* given up: its contexts were told */
 	bool closed;      /* the AGW's end of the connection ended without a Goodbye */
 	bool ended;       /* the AGW's end said so, by FIN, RST or Goodbye: not mere silence */
 	uint32_t beat_ms; /* between heartbeats, the slower of both ends */
 	unsigned timeouts_in_a_row;
-	uint64_t displaced_ms; /* when a newer connection of our name took its place; 0 = never */
 	/* what the AGW said */
 	char agw_id[IQ_MAX_ID + 1];
 	uint64_t boot_id; /* 0 = never up */
@@ -197,22 +197,23 @@ void iq_link_free(struct cscf_iq_link *link);
 void iq_link_start(struct cscf_iq_link *link);
 /** Drop the connection (if any) and dial again after the back-off. */
 void iq_link_fail(struct cscf_iq_link *link, const char *why);
+/* send.c */
+/** Who we are; awaits HelloAck. */
+enum gw_err iq_link_send_hello(struct cscf_iq_link *link) GW_MUST_CHECK;
+/** One more sign of life; one that does not leave is logged. */
+void iq_link_send_heartbeat(struct cscf_iq_link *link);
 /** @return GW_ERR_GONE when the link is not up; GW_ERR_LIMIT queue full (the link is dropped) */
 enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame,
 			       size_t n) GW_MUST_CHECK;
 /** Pack, trace and send; the envelope stays the caller's. */
 enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MUST_CHECK;
-/** It drains, or does no more (leaving.c). */
+
+/* leaving.c */
+/** It drains, or does no more. */
 void iq_leaving_note(struct cscf_iq_link *link, const IqAgwState *state);
 void iq_leaving_stop(struct cscf_iq_link *link);
-/** Its contexts are given up. */
-void iq_link_is_dead(struct cscf_iq_link *link);
-/** It is up: what other links to its AGW know goes over to it, or has ended (same_agw.c). */
-void iq_link_settle_others(struct cscf_iq_link *link);
-/** The AGW said that this is the end of the connection. */
-void iq_link_on_goodbye(struct cscf_iq_link *link, const IqError *error);
-/** Do both lead to the same process? */
-bool iq_same_agw(const struct cscf_iq_link *a, const struct cscf_iq_link *b);
+
+/* link.c */
 const char *iq_link_state_name(enum iq_link_state state);
 /** May it take new contexts? */
 bool iq_link_in_service(const struct cscf_iq_link *link);
@@ -225,13 +226,27 @@ void iq_pool_close(struct cscf_iq *iq);
 /** Lowest load of two random in-service AGWs, none of `not_these` (IQ-22); NULL when none. */
 struct cscf_iq_link *iq_pool_choose(struct cscf_iq *iq, struct cscf_iq_link *const *not_these,
 				    size_t n, bool priority);
-/** Another link that is up and reaches the same process. */
-struct cscf_iq_link *iq_pool_find_twin(const struct cscf_iq_link *link);
 /** A link lost its last context, or its use: free it when it is not wanted. */
 void iq_pool_reap(struct cscf_iq *iq);
 
+/* addresses.c: several links to one AGW */
+/** Another link that is up and reaches the same process; NULL when none. */
+struct cscf_iq_link *iq_link_find_twin(const struct cscf_iq_link *link);
+/** The AGW took a newer connection of this controller id: was that one ours, too? */
+bool iq_link_is_pushed_out_by_us(const struct cscf_iq_link *link);
+/**
+ * A link has come up: take what links that are down hold of the same process; tell the contexts
+ * of its predecessor, when this is the first word of a new one, that they are gone.
+ */
+void iq_link_gather(struct cscf_iq_link *link, bool first_of_this_boot);
+
 /* events of a link, told by client.c */
-void iq_on_link_up(struct cscf_iq_link *link, bool new_boot);
+enum iq_boot {
+	IQ_BOOT_KNOWN, /* the process that this link reached before */
+	IQ_BOOT_FIRST, /* the first that this link ever reached */
+	IQ_BOOT_NEW    /* another than before: its contexts are gone */
+};
+void iq_on_link_up(struct cscf_iq_link *link, enum iq_boot boot);
 void iq_on_link_down(struct cscf_iq_link *link);
 void iq_on_link_dead(struct cscf_iq_link *link);
 void iq_on_message(struct cscf_iq_link *link, const IqEnvelope *env);
@@ -248,14 +263,15 @@ struct iq_txn_params {
 enum gw_err iq_txn_start(struct cscf_iq *iq, struct cscf_iq_link *link, IqEnvelope *env,
 			 const struct iq_txn_params *p) GW_MUST_CHECK;
 void iq_txn_on_reply(struct cscf_iq_link *link, const IqEnvelope *env);
-void iq_txn_on_link_up(struct cscf_iq_link *link, bool new_boot);
+/** Everything that waits for the link is sent once more. */
+void iq_txn_on_link_up(struct cscf_iq_link *link);
+/** Its answer is to come by that link, to the same process. */
+void iq_txn_move(struct iq_txn *t, struct cscf_iq_link *link);
 void iq_txn_on_link_down(struct cscf_iq_link *link);
 /** Nobody waits for the context's answers any more. */
 void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx);
 /** End every transaction of a link that will not come back. */
 void iq_txn_end_link(struct cscf_iq_link *link, const char *why);
-/** Requests under way go on at another link to the same process. */
-void iq_txn_move(struct cscf_iq_link *from, struct cscf_iq_link *to);
 void iq_txn_free_all(struct cscf_iq *iq);
 
 /* procedures.c */

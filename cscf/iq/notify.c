@@ -40,7 +40,7 @@ void iq_on_notification(struct cscf_iq_link *link, const IqNotification *n)
 	if (n->lost_events)
 		iq_audit_start(link);
 	ctx = iq_ctx_find_id(iq, n->ctx_id);
-	if (ctx == NULL || (ctx->link != link && !iq_same_agw(ctx->link, link))) {
+	if (ctx == NULL || ctx->link != link) {
 		gw_metric_inc(&cscf_iq_metrics[IQ_M_EVENTS_UNKNOWN]);
 		if (n->event == IQ_V(NOTIFICATION__EVENT__TERMINATION_HEARTBEAT))
 			iq_release_stray(link, n->ctx_id, "unknown to the controller");

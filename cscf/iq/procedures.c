@@ -53,6 +53,8 @@ struct gw_metric cscf_iq_metrics[IQ_M_COUNT] = {
     [IQ_M_EVENTS_UNKNOWN] = {.name = "cscf_iq_events_unknown_total",
 			     .help = "Notifications of unknown contexts"},
     [IQ_M_LINK_LOST] = {.name = "cscf_iq_links_lost_total", .help = "Links lost"},
+    [IQ_M_DISPLACED] = {.name = "cscf_iq_displaced_total",
+			.help = "Links taken over by another process with our controller id"},
     [IQ_M_BAD_MESSAGE] = {.name = "cscf_iq_bad_messages_total",
 			  .help = "Malformed or unexpected messages"},
     [IQ_M_CTX_LOST] = {.name = "cscf_iq_contexts_lost_total",
@@ -61,8 +63,6 @@ struct gw_metric cscf_iq_metrics[IQ_M_COUNT] = {
 			     .help = "Unknown contexts released after an audit"},
     [IQ_M_AUDIT_DIFFERS] = {.name = "cscf_iq_audit_differs_total",
 			    .help = "Contexts whose revision an audit found to be another"},
-    [IQ_M_DISPLACED] = {.name = "cscf_iq_displaced_total",
-			.help = "Links ended since a newer connection had our controller id"},
 };
 
 struct iq_ctx *iq_ctx_find_id(const struct cscf_iq *iq, const char *ctx_id)
@@ -113,11 +113,12 @@ void iq_ctx_lose_link(struct cscf_iq_link *link, const char *why)
 		iq_ctx_lost(link->ctxs, why);
 }
 
-void iq_on_link_up(struct cscf_iq_link *link, bool new_boot)
+void iq_on_link_up(struct cscf_iq_link *link, enum iq_boot boot)
 {
-	if (new_boot)
+	if (boot == IQ_BOOT_NEW)
 		iq_ctx_lose_link(link, "AGW restarted");
-	iq_txn_on_link_up(link, new_boot);
+	iq_link_gather(link, boot != IQ_BOOT_KNOWN);
+	iq_txn_on_link_up(link);
 	iq_audit_start(link);
 }
 

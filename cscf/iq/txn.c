@@ -106,6 +106,23 @@ static void send_now(struct iq_txn *t)
 	} /* else: held until the link is back or the time is over */
 }
 
+/* For one answer: a first Reserve has a time of its own for all of them (IQ-23). */
+static uint64_t time_left(const struct iq_txn *t)
+{
+	uint64_t most = (uint64_t)t->iq->cfg.request_timeout, now = iq_now_ms();
+
+	if (t->op != IQ_OP_RESERVE)
+		return most;
+	if (now >= t->deadline_ms)
+		return 0;
+	return t->deadline_ms - now < most ? t->deadline_ms - now : most;
+}
+
+static bool may_ask_again(const struct iq_txn *t)
+{
+	return t->sent == 1 && t->op != IQ_OP_AUDIT && t->op != IQ_OP_LOOK && time_left(t) > 0;
+}
+
 /* The same Reserve to another AGW, as a new transaction there. */
 static bool try_other_agw(struct iq_txn *t)
 {
@@ -113,10 +130,9 @@ static bool try_other_agw(struct iq_txn *t)
 	struct iq_ctx *ctx = gw_handle_find(iq->ctx_table, t->ctx);
 	struct cscf_iq_link *link;
 	IqEnvelope *env = NULL;
-	uint64_t now = iq_now_ms(), wait;
 
 	if (t->op != IQ_OP_RESERVE || ctx == NULL || t->n_tried >= IQ_RESERVE_AGWS ||
-	    now >= t->deadline_ms)
+	    iq_now_ms() >= t->deadline_ms)
 		return false;
 	link = iq_pool_choose(iq, t->tried, t->n_tried, t->priority);
 	if (link == NULL ||
@@ -144,10 +160,7 @@ static bool try_other_agw(struct iq_txn *t)
 	DL_APPEND(link->txns, t);
 	t->tried[t->n_tried++] = link;
 	t->sent = 0;
-	wait = t->deadline_ms - now;
-	if (wait > (uint64_t)iq->cfg.request_timeout)
-		wait = (uint64_t)iq->cfg.request_timeout;
-	arm(t, wait);
+	arm(t, time_left(t));
 	trace(t, (struct cscf_iq_trace){.what = CSCF_IQ_TRACE_MOVED});
 	send_now(t);
 	return true;
@@ -177,8 +190,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 		count_timeout(link);
 		return;
 	}
-	if (t->sent == 1 && t->op != IQ_OP_AUDIT && t->op != IQ_OP_LOOK) {
-		arm(t, (uint64_t)t->iq->cfg.request_timeout);
+	if (may_ask_again(t)) {
+		arm(t, time_left(t));
 		trace(t, (struct cscf_iq_trace){.what = CSCF_IQ_TRACE_AGAIN});
 		send_now(t);
 		return;
@@ -354,17 +367,19 @@ void iq_txn_on_link_down(struct cscf_iq_link *link)
 	}
 }
 
-void iq_txn_on_link_up(struct cscf_iq_link *link, bool new_boot)
+void iq_txn_on_link_up(struct cscf_iq_link *link)
 {
-	struct iq_txn *t, *tmp;
+	struct iq_txn *t;
 
-	if (new_boot) {
-		iq_txn_end_link(link, "AGW restarted");
-		return;
-	}
-	HASH_ITER (hh, link->iq->txns, t, tmp)
-		if (t->link == link)
-			send_now(t);
+	DL_FOREACH (link->txns, t)
+		send_now(t);
+}
+
+void iq_txn_move(struct iq_txn *t, struct cscf_iq_link *link)
+{
+	DL_DELETE(t->link->txns, t);
+	t->link = link;
+	DL_APPEND(link->txns, t);
 }
 
 void iq_txn_end_link(struct cscf_iq_link *link, const char *why)
@@ -373,17 +388,6 @@ void iq_txn_end_link(struct cscf_iq_link *link, const char *why)
 	while (link->txns != NULL)
 		if (!try_other_agw(link->txns))
 			fail(link->txns, GW_ERR_GONE, why);
-}
-
-void iq_txn_move(struct cscf_iq_link *from, struct cscf_iq_link *to)
-{
-	while (from->txns != NULL) {
-		struct iq_txn *t = from->txns;
-
-		DL_DELETE(from->txns, t);
-		t->link = to;
-		DL_APPEND(to->txns, t);
-	}
 }
 
 void iq_txn_forget_ctx(struct cscf_iq *iq, gw_handle ctx)

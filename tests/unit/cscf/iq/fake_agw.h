@@ -12,8 +12,10 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +34,17 @@ struct fake_agw {
 	unsigned drop_requests;    /* leave that many requests unanswered */
 	IqErrorCode reserve_error; /* OK = serve */
 	IqErrorCode hello_error;
-	uint32_t load_contexts, load_level;
-	const char *audit_page2; /* another, on a page of its own */
-	const char *audit_ctx;   /* a context to list in an audit … */
-	uint64_t audit_rev;      /* … and its revision */
-	bool hold_audits;        /* answered by fake_audit_reply */
-	uint64_t rev;            /* of every context; 0 = not told */
-	bool stub;               /* never answers anything */
+	uint32_t load_contexts;
+	const char *audit_ctx; /* a context to list in an audit … */
+	uint64_t audit_rev;    /* … and its revision */
+	const char
+	    *audit_more;  /* the context of a second page; NULL = there is none, "" = it is empty */
+	bool hold_audits; /* answered by fake_audit_reply */
+	bool hangs_up_on_reserve;
+	uint32_t overload_level;
+	SSL_CTX *tls; /* borrowed; NULL = plain TCP */
+	uint64_t rev; /* of every context; 0 = not told */
+	bool stub;    /* never answers anything */
 	/* what it saw */
 	unsigned hellos, reserves, configures, releases, audits, acks, heartbeats;
 	uint64_t txn_seen[FAKE_SEEN_MAX];
@@ -95,9 +101,27 @@ static IqStreamResult *fake_result(uint32_t stream_id, uint16_t port)
 	return ok ? r : NULL;
 }
 
+/* One page lists one context. */
+static void fake_page(const struct fake_agw *a, const IqAuditRequest *audit, IqAuditReply *reply)
+{
+	bool second = audit->cursor[0] != '\0';
+	const char *ctx_id = second ? a->audit_more : a->audit_ctx;
+	IqContextInfo *info;
+
+	if (!second && a->audit_more != NULL && iq_str_set(&reply->next_cursor, "1") != GW_OK)
+		abort();
+	if (ctx_id == NULL || ctx_id[0] == '\0')
+		return;
+	info = iq_message_new(&wicgate__iq__v1__context_info__descriptor);
+	info->age_s = 3600;
+	info->rev = a->audit_rev;
+	if (iq_str_set(&info->ctx_id, ctx_id) != GW_OK ||
+	    iq_list_add(&reply->n_contexts, &reply->contexts, info) != GW_OK)
+		abort();
+}
+
 static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 {
-	const char *listed;
 	struct iq_fault fault;
 	IqEnvelope *rep;
 
@@ -130,21 +154,7 @@ static void fake_answer(struct fake_agw *a, const IqEnvelope *req)
 		break;
 	}
 	case IQ_BODY(AUDIT):
-		if (a->audit_page2 != NULL && req->audit->cursor[0] == '\0' &&
-		    iq_str_set(&rep->audit_reply->next_cursor, "2") != GW_OK)
-			abort();
-		listed = req->audit->cursor[0] != '\0' ? a->audit_page2 : a->audit_ctx;
-		if (listed != NULL) {
-			IqContextInfo *info =
-			    iq_message_new(&wicgate__iq__v1__context_info__descriptor);
-
-			info->age_s = 3600;
-			info->rev = a->audit_rev;
-			if (iq_str_set(&info->ctx_id, listed) != GW_OK ||
-			    iq_list_add(&rep->audit_reply->n_contexts, &rep->audit_reply->contexts,
-					info) != GW_OK)
-				abort();
-		}
+		fake_page(a, req->audit, rep->audit_reply);
 		break;
 	default:
 		break;
@@ -177,7 +187,7 @@ static void fake_hello(struct fake_agw *a, const IqHello *hello)
 	ack->hello_ack->state->state = IQ_V(AGW_STATE__STATE__IN_SERVICE);
 	ack->hello_ack->state->load = iq_message_new(&wicgate__iq__v1__load__descriptor);
 	ack->hello_ack->state->load->contexts = a->load_contexts;
-	ack->hello_ack->state->load->overload_level = a->load_level;
+	ack->hello_ack->state->load->overload_level = a->overload_level;
 	ack->hello_ack->capabilities = iq_message_new(&wicgate__iq__v1__capabilities__descriptor);
 	ack->hello_ack->capabilities->max_contexts = 1000;
 	if (a->hello_error != IQ_V(ERROR_CODE__OK)) {
@@ -186,6 +196,15 @@ static void fake_hello(struct fake_agw *a, const IqHello *hello)
 	}
 	if (iq_str_set(&ack->hello_ack->agw_id, a->id) == GW_OK)
 		fake_send(a, ack);
+}
+
+static void fake_hang_up(struct fake_agw *a)
+{
+	if (a->bev != NULL)
+		bufferevent_free(a->bev);
+	a->bev = NULL;
+	iq_frame_reader_free(a->reader);
+	a->reader = NULL;
 }
 
 static void fake_take(struct fake_agw *a, const IqEnvelope *env)
@@ -202,7 +221,7 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 		a->heartbeats++;
 		beat->heartbeat->load = iq_message_new(&wicgate__iq__v1__load__descriptor);
 		beat->heartbeat->load->contexts = a->load_contexts;
-		beat->heartbeat->load->overload_level = a->load_level;
+		beat->heartbeat->load->overload_level = a->overload_level;
 		fake_send(a, beat);
 		return;
 	}
@@ -213,6 +232,8 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 	case IQ_BODY(RESERVE):
 		a->reserves++;
 		snprintf(a->last_ctx, sizeof(a->last_ctx), "%s", env->reserve->ctx_id);
+		if (a->hangs_up_on_reserve)
+			fake_hang_up(a);
 		break;
 	case IQ_BODY(CONFIGURE):
 		a->configures++;
@@ -241,15 +262,6 @@ static void fake_take(struct fake_agw *a, const IqEnvelope *env)
 		fake_answer(a, env);
 }
 
-static void fake_hang_up(struct fake_agw *a)
-{
-	if (a->bev != NULL)
-		bufferevent_free(a->bev);
-	a->bev = NULL;
-	iq_frame_reader_free(a->reader);
-	a->reader = NULL;
-}
-
 static void fake_read(struct bufferevent *bev, void *arg)
 {
 	struct fake_agw *a = arg;
@@ -259,7 +271,7 @@ static void fake_read(struct bufferevent *bev, void *arg)
 
 	if (iq_frame_feed(a->reader, buf, n) != GW_OK)
 		return;
-	while (iq_frame_next(a->reader, &p, &n) == GW_OK) {
+	while (a->reader != NULL && iq_frame_next(a->reader, &p, &n) == GW_OK) {
 		IqEnvelope *env = NULL;
 
 		if (iq_unpack(&env, p, n) != GW_OK)
@@ -287,7 +299,10 @@ static void fake_accept(struct evconnlistener *l, evutil_socket_t fd, struct soc
 	(void)sa;
 	(void)len;
 	fake_hang_up(a);
-	a->bev = bufferevent_socket_new(a->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	a->bev = a->tls == NULL ? bufferevent_socket_new(a->base, fd, BEV_OPT_CLOSE_ON_FREE)
+				: bufferevent_openssl_socket_new(a->base, fd, SSL_new(a->tls),
+								 BUFFEREVENT_SSL_ACCEPTING,
+								 BEV_OPT_CLOSE_ON_FREE);
 	if (iq_frame_reader_new(&a->reader) != GW_OK)
 		abort();
 	bufferevent_setcb(a->bev, fake_read, NULL, fake_event, a);

@@ -142,14 +142,16 @@ static inline void start_up(struct fixture *f, size_t n_agws)
 		UNTIL(f, f->agw[i].audits > 0); /* the first request on a link that is up */
 }
 
-static inline gw_handle reserve(struct fixture *f, gw_handle call, uint32_t tag)
+/* @return what cscf_iq_reserve returned */
+static inline enum gw_err try_reserve(struct fixture *f, gw_handle *ctx, gw_handle call,
+				      uint32_t tag, bool priority)
 {
-	struct cscf_iq_ident ident = {.call_id = "c1", .icid = "i1"};
+	struct cscf_iq_ident ident = {.call_id = "c1", .icid = "i1", .priority = priority};
 	IqStreamRequest req, *list[] = {&req};
 	IqAccessTermination access;
 	IqCoreTermination core;
 	char realm_a[] = "access", realm_c[] = "core";
-	gw_handle ctx = GW_HANDLE_NONE;
+	enum gw_err err;
 
 	wicgate__iq__v1__stream_request__init(&req);
 	wicgate__iq__v1__access_termination__init(&access);
@@ -159,8 +161,17 @@ static inline gw_handle reserve(struct fixture *f, gw_handle call, uint32_t tag)
 	core.realm = realm_c;
 	req.access = &access;
 	req.core = &core;
-	assert_int_equal(cscf_iq_reserve(f->iq, &ctx, call, tag, &ident, list, 1, on_done), GW_OK);
+	*ctx = GW_HANDLE_NONE;
+	err = cscf_iq_reserve(f->iq, ctx, call, tag, &ident, list, 1, on_done);
 	assert_int_equal(f->done, 0); /* never from inside the call */
+	return err;
+}
+
+static inline gw_handle reserve(struct fixture *f, gw_handle call, uint32_t tag)
+{
+	gw_handle ctx;
+
+	assert_int_equal(try_reserve(f, &ctx, call, tag, false), GW_OK);
 	return ctx;
 }
 

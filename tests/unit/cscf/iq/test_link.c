@@ -293,6 +293,64 @@ static void test_audit_finds_another_revision(void **state)
 	release(f, ctx);
 }
 
+static void audit_again(struct fixture *f, unsigned pages)
+{
+	unsigned audits = f->agw[0].audits;
+
+	iq_audit_start(f->iq->links);
+	UNTIL(f, f->agw[0].audits == audits + pages && cscf_iq_txn_count(f->iq) == 0);
+}
+
+/* Nothing is judged before the last page: more contexts than fit into one are the rule. */
+static void test_an_audit_of_several_pages_is_read_to_its_end(void **state)
+{
+	REQ("IQ-15");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	gw_handle first, second;
+	char ids[2][64];
+
+	start_up(f, 1);
+	first = reserved(f, 3);
+	(void)snprintf(ids[0], sizeof(ids[0]), "%s", a->last_ctx);
+	second = reserved(f, 4);
+	(void)snprintf(ids[1], sizeof(ids[1]), "%s", a->last_ctx);
+	for (int i = 0; i < 2; i++)
+		iq_ctx_find_id(f->iq, ids[i])->since_ms = 0; /* long ago: no grace */
+	a->audit_ctx = ids[0];
+	a->audit_more = ids[1];
+	audit_again(f, 2);
+	assert_int_equal(f->lost, 0);
+	a->audit_more = "";
+	audit_again(f, 2);
+	assert_int_equal(f->lost, 1);
+	assert_int_equal(f->call, 4);
+	assert_string_equal(cscf_iq_ctx_id(f->iq, second), "");
+	release(f, first);
+}
+
+static void test_an_audit_follows_each_interval_and_lost_events(void **state)
+{
+	REQ("IQ-15", "IQ-20");
+	struct fixture *f = *state;
+	struct fake_agw *a = &f->agw[0];
+	IqEnvelope *env = iq_envelope_new(IQ_BODY(NOTIFICATION), 0);
+	unsigned audits;
+
+	start_up(f, 1);
+	UNTIL(f, cscf_iq_txn_count(f->iq) == 0);
+	audits = a->audits;
+	env->notification->event_seq = 1;
+	env->notification->lost_events = true;
+	assert_int_equal(iq_str_set(&env->notification->ctx_id, "00ff"), GW_OK);
+	env->notification->event = IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED);
+	fake_send(a, env);
+	UNTIL(f, a->audits == audits + 1);
+	f->iq->cfg.audit_interval = 1000;
+	iq_audit_start(f->iq->links);
+	UNTIL(f, a->audits == audits + 4); /* that one, and two without a reason */
+}
+
 /* An audit that a newer one overtook says nothing about what was there later. */
 static void test_overtaken_audit_is_not_believed(void **state)
 {
@@ -320,59 +378,6 @@ static void test_overtaken_audit_is_not_believed(void **state)
 	fake_audit_reply(a, 2, NULL);
 	UNTIL(f, f->lost == 1);
 	assert_string_equal(cscf_iq_ctx_id(f->iq, ctx), "");
-}
-
-/* A list of several pages is believed when its last one is there. */
-static void test_an_audit_of_two_pages(void **state)
-{
-	REQ("IQ-15");
-	struct fixture *f = *state;
-	struct fake_agw *a = &f->agw[0];
-	char first[64], second[64];
-	unsigned audits;
-
-	start_up(f, 1);
-	(void)reserved(f, 3);
-	snprintf(first, sizeof(first), "%s", a->last_ctx);
-	(void)reserved(f, 4);
-	snprintf(second, sizeof(second), "%s", a->last_ctx);
-	iq_ctx_find_id(f->iq, first)->since_ms = 0; /* long ago: no grace */
-	iq_ctx_find_id(f->iq, second)->since_ms = 0;
-	a->audit_ctx = first;
-	a->audit_page2 = second;
-	audits = a->audits;
-	iq_audit_start(f->iq->links);
-	UNTIL(f, a->audits == audits + 2 && cscf_iq_txn_count(f->iq) == 0);
-	assert_int_equal(f->lost, 0);
-	assert_int_equal(a->releases, 0);
-	a->audit_page2 = "of-nobody"; /* the second of ours is not there any more */
-	iq_audit_start(f->iq->links);
-	UNTIL(f, a->releases == 1);
-	assert_string_equal(a->last_release, "of-nobody");
-	assert_int_equal(f->lost, 1);
-	assert_int_equal(f->call, 4);
-}
-
-/* The AGW could not keep all it had to tell: it is asked what it has. */
-static void test_lost_events_are_followed_by_an_audit(void **state)
-{
-	REQ("IQ-20");
-	struct fixture *f = *state;
-	struct fake_agw *a = &f->agw[0];
-	IqEnvelope *env = iq_envelope_new(IQ_BODY(NOTIFICATION), 0);
-	unsigned audits;
-
-	start_up(f, 1);
-	(void)reserved(f, 3);
-	audits = a->audits;
-	env->notification->event_seq = 1;
-	env->notification->event = IQ_V(NOTIFICATION__EVENT__ICE_CONNECTED);
-	env->notification->lost_events = true;
-	a->audit_ctx = a->last_ctx;
-	assert_int_equal(iq_str_set(&env->notification->ctx_id, a->last_ctx), GW_OK);
-	fake_send(a, env);
-	UNTIL(f, a->audits == audits + 1);
-	assert_int_equal(f->lost, 0);
 }
 
 static void test_agw_that_answers_nothing_is_suspect(void **state)
@@ -422,9 +427,9 @@ int main(void)
 	    T(test_an_event_is_delivered_once_and_acknowledged),
 	    T(test_unknown_context_is_released_when_asked_for),
 	    T(test_audit_releases_what_we_do_not_know),
+	    T(test_an_audit_of_several_pages_is_read_to_its_end),
+	    T(test_an_audit_follows_each_interval_and_lost_events),
 	    T(test_overtaken_audit_is_not_believed),
-	    T(test_an_audit_of_two_pages),
-	    T(test_lost_events_are_followed_by_an_audit),
 	    T(test_agw_that_answers_nothing_is_suspect),
 	    T(test_garbage_ends_the_connection),
 	};
