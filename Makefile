@@ -78,7 +78,9 @@ PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 # One make at a time builds in a mode: tiers run side by side.
 locked = mkdir -p build && flock build/.$(1).lock
 
-.SECONDARY:
+# Kept, though only a step on the way. Not .SECONDARY for all: then an archive newer than a source that
+# was just added to a module.mk would count as up to date without its object.
+.PRECIOUS: $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h
 .DELETE_ON_ERROR:
 .PHONY: all $(MODES) programs
 $(MODES): ## build the programs in that mode into build/<mode>/bin (default: debug)
