@@ -12,8 +12,8 @@ TIDY_FILES = $(filter %.c,$(filter-out tests/%,$(C_FILES)))
 FUZZ_SECONDS ?= 10
 FUZZ_LONG_SECONDS ?= 60
 FUZZ_LONG := fuzz_ws_upgrade fuzz_ws_frame fuzz_sip_msg fuzz_sdp fuzz_reginfo fuzz_jwt
-# Files of the integration and the e2e tier that run side by side.
-LANES ?= 2
+# Files of a tier that run side by side, unless LANES says how many.
+lanes = $(or $(LANES),$(1))
 
 .PHONY: deps deps-npm test check tier-% integration e2e compose unit-asan unit-tsan
 deps: ## install what is missing (Debian packages, npm modules); quick when all is there
@@ -36,9 +36,9 @@ unit-tsan: ## unit tests of what has threads (the media workers, the ring) under
 tsan-agw:
 	@$(call locked,tsan) $(MAKE) --no-print-directory $(PARALLEL) MODE=tsan build/tsan/bin/wicgate-agw
 integration: deps-npm asan tsan-agw ## both processes on this machine against real peers
-	@tests/lib/run-node.sh integration tests/integration $(LANES)
+	@tests/lib/run-node.sh integration tests/integration $(call lanes,3)
 e2e: deps-npm asan softphone ## Chromium and JsSIP through both processes to the core
-	@tests/lib/run-node.sh e2e tests/e2e $(LANES)
+	@tests/lib/run-node.sh e2e tests/e2e $(call lanes,2)
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
 

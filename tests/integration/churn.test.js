@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
+// Alone: calls at a rate, under two sanitizers.
 // Short forms of `make soak` and `make churn-tsan`: calls come and go on one wicgate-agw, driven
 // over its control channel, with ICE, DTLS-SRTP and media whose every octet is compared. One in ten
 // is given up half way. The judge is tests/bench/media/live.mjs.
