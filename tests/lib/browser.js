@@ -2,7 +2,7 @@
 //
 // Headless Chromium with a 1 kHz fake microphone and the test page, through playwright-core.
 // One Browser per test file, one Wic (own browser context) per user. Remote audio is judged by
-// the same Goertzel detector as the UE's.
+// the same Goertzel detector as the UE's, in the page.
 import { createServer } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { goertzel, toneWav } from './rtp.js';
+import { toneWav } from './rtp.js';
 import { SECOND, until } from './wait.js';
 
 const PAGE = fileURLToPath(new URL('../e2e/page/', import.meta.url));
@@ -134,21 +134,17 @@ export class Wic {
 
 	/** Share of the remote audio's power at freq. */
 	async hears(freq) {
-		const samples = await this.do('samples');
-
-		return samples.length ? goertzel(samples, freq, 48000) : 0;
+		return (await this.do('sound', freq)).share;
 	}
 
 	/** Loudness of the remote audio at freq, 1 = full scale: what counts where nothing should be heard. */
 	async level(freq) {
-		const samples = await this.do('samples');
-
-		return samples.length ? Math.sqrt(goertzel(samples, freq, 48000) * samples.reduce((sum, x) => sum + x * x, 0) / samples.length) : 0;
+		return (await this.do('sound', freq)).level;
 	}
 
 	/** Wait until the remote audio is that tone. */
 	heard(freq, { ms = 20 * SECOND, share = 0.7 } = {}) {
-		return until(async () => await this.hears(freq) > share, { ms, every: 100,
+		return until(async () => await this.hears(freq) > share, { ms,
 			what: `tone of ${freq} Hz in the browser` });
 	}
 

@@ -4,9 +4,11 @@
 // and a UDP port pair that sends a tone, echoes or only counts. No SIP, no SDP.
 import dgram from 'node:dgram';
 import { randomBytes, randomInt } from 'node:crypto';
+import { goertzel } from './goertzel.js';
 import { udpDrops } from './observe.js';
 import { uePorts } from './ports.js';
 
+export { goertzel };
 export const RATE = 8000;
 const defaultPorts = uePorts();
 /** Receive buffer of a UE's socket. */
@@ -27,23 +29,6 @@ export function ulawDecode(byte) {
 	const s = ((((b & 0x0f) << 3) + 132) << ((b >> 4) & 7)) - 132;
 
 	return b & 0x80 ? -s : s;
-}
-
-/** Power at freq relative to all power in the samples, 0..1. */
-export function goertzel(samples, freq, rate = RATE) {
-	const k = 2 * Math.cos(2 * Math.PI * freq / rate);
-	let s1 = 0, s2 = 0, total = 0;
-
-	for (const x of samples) {
-		const s0 = x + k * s1 - s2;
-
-		s2 = s1;
-		s1 = s0;
-		total += x * x;
-	}
-	if (total === 0)
-		return 0;
-	return (s1 * s1 + s2 * s2 - k * s1 * s2) * 2 / (total * samples.length);
 }
 
 /** Mono 16-bit WAV of a tone. */

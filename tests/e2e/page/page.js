@@ -3,6 +3,7 @@
 // The WIC of the browser tests: JsSIP with its defaults behind a handful of functions on
 // window.wic that a test drives and polls. Shows nothing; the softphone is in deploy/.
 import JsSIP from 'jssip';
+import { goertzel, loudness } from '../../lib/goertzel.js';
 
 const events = [];
 const sessions = [];
@@ -33,17 +34,6 @@ async function microphone({ tone, video }) {
 
 /** A tone below this is not heard. The tones of the tests are ten times as loud. */
 const AUDIBLE = 0.02;
-
-/** Amplitude of one frequency in the samples. */
-function amplitude(samples, freq, rate) {
-	let re = 0, im = 0;
-
-	samples.forEach((x, i) => {
-		re += x * Math.cos(2 * Math.PI * freq * i / rate);
-		im += x * Math.sin(2 * Math.PI * freq * i / rate);
-	});
-	return 2 * Math.hypot(re, im) / samples.length;
-}
 
 function listen(stream) {
 	const [track] = stream.getAudioTracks();
@@ -310,14 +300,15 @@ window.wic = {
 		ua?.stop();
 	},
 
-	/** Samples of the remote audio right now (a third of a second). */
-	samples() {
+	/** What a frequency has of the remote audio right now (a third of a second): share of its power, and loudness. */
+	sound(freq) {
 		if (!analyser)
-			return [];
+			return { share: 0, level: 0 };
 		const buf = new Float32Array(analyser.fftSize);
 
 		analyser.getFloatTimeDomainData(buf);
-		return Array.from(buf);
+		const share = goertzel(buf, freq, audioCtx.sampleRate);
+		return { share, level: loudness(buf, freq, audioCtx.sampleRate, share) };
 	},
 
 	/**
@@ -336,7 +327,7 @@ window.wic = {
 			const now = Date.now();
 
 			for (const tone of tones) {
-				if (amplitude(buf, tone, audioCtx.sampleRate) < AUDIBLE)
+				if (loudness(buf, tone, audioCtx.sampleRate) < AUDIBLE)
 					continue;
 				silence = Math.max(silence, now - last);
 				last = now;
