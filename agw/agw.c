@@ -86,7 +86,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	a->end_at_ms = now_ms() + (uint64_t)a->cfg->shutdown_grace;
 	GW_LOG(GW_LOG_INFO, "agw.stopping", "signal=%d grace_ms=%lld contexts=%u", (int)sig,
 	       (long long)a->cfg->shutdown_grace, agw_context_count(a->table, NULL, 0));
-	agw_iq_drain(a->iq, (uint32_t)((a->cfg->shutdown_grace + 999) / 1000), "shutting down");
+	agw_iq_end(a->iq, (uint32_t)((a->cfg->shutdown_grace + 999) / 1000), "shutting down");
 	(void)event_add(a->poll, &poll);
 }
 

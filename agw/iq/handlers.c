@@ -370,7 +370,7 @@ IqEnvelope *agw_iq_on_drain(struct agw_iq_controller *ctl, const IqEnvelope *env
 	GW_LOG(GW_LOG_WARN, "iq.drain", "controller=%s undo=%d deadline_s=%u reason=\"%s\"",
 	       ctl->id, in->undo, in->deadline_s, in->reason);
 	if (in->undo)
-		agw_iq_undrain(ctl->server);
+		(void)agw_iq_undrain(ctl->server); /* the reply has the state */
 	else
 		agw_iq_drain(ctl->server, in->deadline_s, in->reason);
 	reply = iq_reply_new(env, NULL);

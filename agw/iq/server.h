@@ -65,7 +65,10 @@ const char *agw_iq_state_name(enum agw_iq_state state);
  * OUT_OF_SERVICE and what is left is released; 0 = no deadline.
  */
 void agw_iq_drain(struct agw_iq_server *s, uint32_t deadline_s, const char *reason);
-void agw_iq_undrain(struct agw_iq_server *s);
+/** @return false: the process is ending (agw_iq_end), nothing was changed */
+bool agw_iq_undrain(struct agw_iq_server *s);
+/** Drain for good: the process ends when the last context has. */
+void agw_iq_end(struct agw_iq_server *s, uint32_t deadline_s, const char *reason);
 /** Serve nobody from now on: tell the controllers and release every context (IQ-14). */
 void agw_iq_out_of_service(struct agw_iq_server *s, const char *reason);
 enum agw_iq_state agw_iq_state(const struct agw_iq_server *s);

@@ -133,6 +133,7 @@ struct agw_iq_server {
 	uint64_t cpu_us;
 	uint64_t cpu_at_ms;
 	unsigned cpu_permille;
+	bool ending; /* the process is: no undrain */
 	unsigned overload;
 	unsigned told_overload;
 	unsigned told_cpu;

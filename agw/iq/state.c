@@ -195,11 +195,20 @@ void agw_iq_drain(struct agw_iq_server *s, uint32_t deadline_s, const char *reas
 	set_state(s, AGW_IQ_DRAINING, reason);
 }
 
-void agw_iq_undrain(struct agw_iq_server *s)
+void agw_iq_end(struct agw_iq_server *s, uint32_t deadline_s, const char *reason)
 {
+	s->ending = true;
+	agw_iq_drain(s, deadline_s, reason);
+}
+
+bool agw_iq_undrain(struct agw_iq_server *s)
+{
+	if (s->ending)
+		return false;
 	s->deadline_ms = 0;
 	if (s->state != AGW_IQ_IN_SERVICE)
 		set_state(s, AGW_IQ_IN_SERVICE, "");
+	return true;
 }
 
 void agw_iq_out_of_service(struct agw_iq_server *s, const char *reason)
@@ -247,16 +256,29 @@ static unsigned level_of(uint64_t used, uint64_t limit)
 	return used >= limit ? 2 : used >= PREFER_OTHERS(limit) ? 1 : 0;
 }
 
+/* A call needs ports of each realm: the fuller one counts, and a port that rests serves nobody. */
+static unsigned ports_level(const struct agw_iq_server *s)
+{
+	unsigned worst = 0;
+
+	for (size_t i = 0; i < s->cfg.defaults.n_realms; i++) {
+		struct agw_ports_load p;
+		unsigned level;
+
+		if (!agw_pool_ports(s->pool, s->cfg.defaults.realms[i].name, &p))
+			continue;
+		level = level_of((uint64_t)p.used + p.resting, p.total);
+		worst = level > worst ? level : worst;
+	}
+	return worst;
+}
+
 static unsigned overload_level(const struct agw_iq_server *s)
 {
 	unsigned cpu = level_of(s->cpu_permille, s->cfg.cpu_limit_permille);
 	unsigned ctx = level_of(agw_context_count(s->table, NULL, 0), s->cfg.max_contexts);
-	uint32_t total;
-	uint32_t used;
-	unsigned ports;
+	unsigned ports = ports_level(s);
 
-	ports_sum(s, &total, &used);
-	ports = level_of(used, total);
 	if (s->cfg.cpu_limit_permille != 0 && s->cpu_permille >= 990)
 		return 3;
 	return cpu > ctx ? (cpu > ports ? cpu : ports) : (ctx > ports ? ctx : ports);

@@ -143,8 +143,10 @@ static json_t *cmd_undrain(void *arg, const json_t *args, const char **error)
 	struct agw_ops *o = arg;
 
 	(void)args;
-	(void)error;
-	agw_iq_undrain(o->iq);
+	if (!agw_iq_undrain(o->iq)) {
+		*error = "it is shutting down";
+		return NULL;
+	}
 	return agw_ops_status(o);
 }
 

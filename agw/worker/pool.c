@@ -7,6 +7,7 @@
 #include "agw/worker/worker_int.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,7 +31,8 @@ static void or_default(uint32_t *v, uint32_t otherwise)
 
 static void fill_defaults(struct agw_pool_cfg *c)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t ours; /* of a container or unit with a cpuset: those CPUs alone */
+	int cpus = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? CPU_COUNT(&ours) : 1;
 
 	if (c->n_workers == 0)
 		c->n_workers = cpus < 1 ? 1 : (unsigned)cpus;

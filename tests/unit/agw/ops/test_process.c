@@ -318,6 +318,30 @@ static void test_health_follows_drain(void **state)
 	assert_int_equal(await_end(&c), 0);
 }
 
+static void test_what_is_ending_is_not_undrained(void **state)
+{
+	struct child c = start("300s");
+	char text[4096];
+	json_t *answer;
+	int fd;
+
+	(void)state;
+	REQ("IQ-14");
+	fd = hold_context(&c);
+	assert_int_equal(kill(c.pid, SIGTERM), 0);
+	do
+		http(&c, "/readyz", text, sizeof(text));
+	while (strstr(text, " 503 ") == NULL);
+	answer = ask(&c, "undrain", NULL);
+	assert_false(json_is_true(json_object_get(answer, "ok")));
+	json_decref(answer);
+	http(&c, "/readyz", text, sizeof(text));
+	assert_non_null(strstr(text, " 503 "));
+	assert_int_equal(kill(c.pid, SIGTERM), 0); /* at once */
+	assert_int_equal(await_end(&c), 0);
+	(void)close(fd);
+}
+
 static void test_sigterm_without_contexts_ends_at_once(void **state)
 {
 	struct child c = start("300s");
@@ -388,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_status_and_commands),
 	    cmocka_unit_test(test_health_follows_drain),
+	    cmocka_unit_test(test_what_is_ending_is_not_undrained),
 	    cmocka_unit_test(test_sigterm_without_contexts_ends_at_once),
 	    cmocka_unit_test(test_sigterm_waits_for_contexts),
 	    cmocka_unit_test(test_grace_is_the_most_it_waits),
