@@ -73,9 +73,22 @@ static enum gw_err finish_mw_name(struct cscf_config *cfg, char *why, size_t n)
 	return set_str(&cfg->sip.mw_name, ip);
 }
 
+#define ID_HOST_MAX 57 /* of the 64 octets that an AGW takes; "-" and a port follow */
+
+/* Names of hosts differ at the front (FQDN) or at the end (Pods): of a long one both stay. */
+static void shorten(char *host)
+{
+	size_t n = strlen(host), half = ID_HOST_MAX / 2;
+
+	if (n <= ID_HOST_MAX)
+		return;
+	host[half] = '-';
+	memmove(host + half + 1, host + n - half, half + 1);
+}
+
 static enum gw_err finish_controller_id(struct cscf_config *cfg)
 {
-	char host[40] = "cscf", id[64];
+	char host[256] = "cscf", id[sizeof(host) + 8];
 	struct gw_addr a;
 	unsigned port = 0;
 
@@ -84,6 +97,7 @@ static enum gw_err finish_controller_id(struct cscf_config *cfg)
 	if (gethostname(host, sizeof(host)) != 0)
 		snprintf(host, sizeof(host), "cscf");
 	host[sizeof(host) - 1] = '\0';
+	shorten(host);
 	for (char *p = host; *p != '\0'; p++)
 		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
 			*p = '-';

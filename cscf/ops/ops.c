@@ -94,13 +94,15 @@ enum gw_err cscf_ops_new(struct cscf_ops **out, const struct cscf_ops_parts *par
 	static const struct gw_http_ops_cbs http_cbs = {.ready = http_ready, .status = http_status};
 	struct cscf_ops *o = calloc(1, sizeof(*o));
 	enum gw_err err = GW_OK;
+	struct timespec born;
 
 	if (o == NULL)
 		return GW_ERR_NOMEM;
 	o->p = *parts;
 	o->cbs = *cbs;
 	o->arg = arg;
-	o->started = time(NULL);
+	clock_gettime(CLOCK_MONOTONIC, &born);
+	o->started = born.tv_sec;
 	if (ctl_socket[0] != '\0')
 		err = gw_ctl_server_new(&o->ctl, parts->base, ctl_socket, ops_commands,
 					ops_n_commands, o);

@@ -22,7 +22,7 @@ struct cscf_ops {
 	struct cscf_ops_parts p;
 	struct cscf_ops_cbs cbs;
 	void *arg;
-	time_t started;
+	time_t started;            /* monotonic */
 	struct gw_ctl_server *ctl; /* owned; NULL = off */
 	struct gw_http_ops *http;  /* owned; NULL = off */
 	struct ops_explain explains[OPS_EXPLAINS];

@@ -51,6 +51,9 @@ json_t *ops_status(struct cscf_ops *o)
 	const char *reason = "";
 	json_t *out = json_object();
 	bool ready = cscf_ops_ready(o, &reason);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
 
 	cscf_session_counts(o->p.session, &calls);
 	cscf_sip_stack_counts(o->p.stack, &sip);
@@ -60,7 +63,7 @@ json_t *ops_status(struct cscf_ops *o)
 	(void)json_object_set_new(out, "ready", json_boolean(ready));
 	(void)json_object_set_new(out, "reason", json_string(reason));
 	(void)json_object_set_new(out, "draining", json_boolean(o->cbs.is_draining(o->arg)));
-	put(out, "uptime_s", (size_t)(time(NULL) - o->started));
+	put(out, "uptime_s", (size_t)(now.tv_sec - o->started));
 	put(out, "connections", ws.open);
 	put(out, "handshaking", ws.handshaking);
 	put(out, "send_queue_octets", ws.queued);

@@ -5,6 +5,7 @@
 #include "cscf/sip/msg.h"
 #include "tests/lib/req.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,6 +61,41 @@ static void test_defaults_reach_the_parts(void **state)
 	assert_false(parts.sdp.core_audio_avpf);
 	assert_true(parts.sdp.core_video_avpf);
 	unload(&cfg);
+}
+
+static void test_no_two_long_host_names_make_the_same_controller(void **state)
+{
+	static const char *const names[] = {
+	    "ip-10-0-0-12.eu-central-1.compute.internal",
+	    "ip-10-0-0-13.eu-central-1.compute.internal",
+	    "wicgate-cscf-with-a-release-name-that-is-very-long-7d9f8-abcde0",
+	    "wicgate-cscf-with-a-release-name-that-is-very-long-7d9f8-fghij0",
+	    "first-0123456789-0123456789-0123456789-0123456789-0123456789-ab",
+	    "other-0123456789-0123456789-0123456789-0123456789-0123456789-ab"};
+	static const char *const set[] = {"home.domains=ims.test", "ws.listen="};
+	char id[sizeof(names) / sizeof(names[0])][65];
+
+	REQ("IQ-21");
+	(void)state;
+	if (unshare(CLONE_NEWUTS) != 0)
+		skip();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct cscf_config_parts parts;
+		struct cscf_config cfg;
+		char why[256] = "";
+
+		assert_int_equal(sethostname(names[i], strlen(names[i])), 0);
+		assert_int_equal(load(&cfg, set, 2, why, sizeof(why)), GW_OK);
+		assert_int_equal(cscf_config_finish(&cfg, &parts, false, why, sizeof(why)), GW_OK);
+		assert_true(strlen(parts.iq.controller_id) < sizeof(id[i])); /* what an AGW takes */
+		snprintf(id[i], sizeof(id[i]), "%s", parts.iq.controller_id);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(id[i], id[k]);
+		if (i == 0)
+			assert_string_equal(id[0],
+					    "ip-10-0-0-12.eu-central-1.compute.internal-5060");
+		unload(&cfg);
+	}
 }
 
 static void test_every_key_has_a_good_default_and_a_meaning(void **state)
@@ -282,6 +318,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults_reach_the_parts),
+	    cmocka_unit_test(test_no_two_long_host_names_make_the_same_controller),
 	    cmocka_unit_test(test_every_key_has_a_good_default_and_a_meaning),
 	    cmocka_unit_test(test_the_trust_boundary_obeys_its_knobs),
 	    cmocka_unit_test(test_what_no_single_key_can_tell),
