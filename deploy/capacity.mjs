@@ -41,6 +41,9 @@ export const LIMITS = {
   access_ports: [10000, '`access.ports` 30000-39999: one port per stream (rtcp-mux)'],
   quarantine_s: [30, '`port.quarantine`: a port rests before it is used again'],
   links: [64, 'AGWs that one eP-CSCF connects to'],
+  controllers: [64, '`iq.max_controllers`: eP-CSCFs that one AGW serves'],
+  balancer: [40000, '`maxconn` of docker/haproxy.cfg: browsers that one balancer holds'],
+  slots: [80, '`server-template` there: eP-CSCFs that one balancer knows'],
 };
 
 const ceil = (x) => Math.ceil(x - 1e-9);
@@ -57,6 +60,7 @@ export function compute(given = {}) {
   r.cscf = Math.max(ceil(v.users / v.websockets), ceil(r.cscf_cpu)) + v.lost;
   r.cscf_share = v.users / (r.cscf - v.lost);
   r.cscf_mb = (r.cscf_share * v.wic_kb + (v.calls / (r.cscf - v.lost)) * v.cscf_call_kb) / 1000;
+  r.balancers = ceil(v.users / v.balancer) + v.lost;
   r.cscf_fds = r.cscf_share + 1000 + 256;
   r.packet_rate = v.calls * v.packets * 2;
   r.agw_cpu = (r.packet_rate / v.packets_per_cpu_s + r.call_rate * (v.agw_ms + v.dtls_ms) / 1000) / v.busy;
@@ -73,6 +77,7 @@ export function compute(given = {}) {
   r.agw_gbit = (r.agw_share * (r.access_bits + r.core_bits)) / 1e9;
   r.all_gbit = (v.calls * (r.access_bits + r.core_bits)) / 1e9;
   r.iq_links = r.cscf * r.agw;
+  r.cells = Math.max(1, ceil(r.cscf / Math.min(v.controllers, v.slots)), ceil(r.agw / v.links));
   r.moved = r.agw_share;
   return { v, r };
 }
@@ -117,7 +122,7 @@ users with it when it dies. Those come back at once and register anew: the core 
 ${n(200 * (r.cscf - 1 - v.lost))}/s in all, which lets the ${n(r.cscf_share)} of one back in within ${n(Math.max(1, r.cscf_share / (200 * (r.cscf - 1 - v.lost))), 0)} s; lower it where the core bears less. A drain tells \`ws.drain_rate\` (200) a second:
 ${n(r.cscf_share / 200)} s for one.
 
-A balancer has two sockets per WebSocket, and from one of its addresses about 28 000 connections to one eP-CSCF
+**Balancers**: users / balancer + lost = ${n(r.balancers)} of them, by DNS or an address that moves. A balancer has two sockets per WebSocket, and from one of its addresses about 28 000 connections to one eP-CSCF
 (\`net.ipv4.ip_local_port_range\`): ${n(r.cscf_share)} fit. Its memory and CPU were not measured here.
 
 ## eIMS-AGWs
@@ -142,8 +147,8 @@ DTLS: ${n((r.moved * (v.agw_ms + v.dtls_ms)) / 1000, 1)} CPU-seconds spread over
 
 ## Between them
 
-${n(r.cscf)} x ${n(r.agw)} = ${n(r.iq_links)} control connections, ${n(r.cscf)} on each AGW and ${n(r.agw)} on each eP-CSCF (at most ${v.links}); a heartbeat a second on each.
-Where that is too many, make cells: so many eP-CSCFs with so many AGWs, each cell its own name in \`agw.list\`, one balancer in front.
+${n(r.cscf)} x ${n(r.agw)} = ${n(r.iq_links)} control connections, ${n(r.cscf)} on each AGW and ${n(r.agw)} on each eP-CSCF; a heartbeat a second on each.
+One cell takes ${Math.min(v.controllers, v.slots)} eP-CSCFs and ${v.links} AGWs: **${n(r.cells)}** ${r.cells === 1 ? 'cell is enough' : 'cells are needed'}. Where one is too few, make more: so many eP-CSCFs with so many AGWs, each cell its own name in \`agw.list\`, balancers of its own in front.
 `;
 }
 

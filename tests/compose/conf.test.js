@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import yaml from 'js-yaml';
 import { SECOND } from '../lib/wait.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -49,6 +50,14 @@ function names(text) {
 	});
 }
 
+for (const [kind, file] of [['cscf', 'cscf/config.c'], ['agw', 'agw/config.c']])
+	test(`compose: a ${kind} that is taken away has the time of its shutdown.grace [REL-16]`, () => {
+		const seconds = (text) => Number(/^(\d+)s$/.exec(text)[1]);
+		const { services } = yaml.load(readFileSync(join(ROOT, 'deploy/compose/compose.yaml'), 'utf8'));
+		const grace = /"shutdown\.grace", \w+, "(\w+)"/.exec(readFileSync(join(ROOT, file), 'utf8'))[1];
+
+		assert.ok(seconds(services[kind].stop_grace_period) > seconds(grace), services[kind].stop_grace_period);
+	});
 for (const kind of ['cscf', 'agw']) {
 	test(`the ${kind} example is accepted as it stands`, () => {
 		const { status, said } = check(kind, example(kind));

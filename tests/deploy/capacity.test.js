@@ -27,7 +27,18 @@ test('its limits are the defaults of the programs', () => {
 	assert.equal(LIMITS.access_ports[0], pairs('access.ports'));
 	assert.equal(`${LIMITS.quarantine_s[0]}s`, key('agw/config.c', 'port.quarantine'));
 	assert.equal(LIMITS.links[0], Number(/IQ_MAX_LINKS\s+(\d+)/.exec(readFileSync(`${ROOT}cscf/iq/iq_int.h`, 'utf8'))[1]));
+	assert.equal(LIMITS.controllers[0], Number(key('agw/config.c', 'iq.max_controllers')));
+	const haproxy = readFileSync(`${ROOT}deploy/docker/haproxy.cfg`, 'utf8');
+	assert.equal(LIMITS.balancer[0], Number(/maxconn (\d+)/.exec(haproxy)[1]));
+	assert.equal(LIMITS.slots[0], Number(/server-template cscf (\d+)/.exec(haproxy)[1]));
 	assert.match(key('cscf/config.c', 'reg.max_initial_rate') + key('cscf/config.c', 'ws.drain_rate'), /^200200$/);
+});
+
+test('more eP-CSCFs or AGWs than know each other make cells', () => {
+	assert.equal(compute().r.cells, 1);
+	assert.equal(compute({ users: 2_000_000 }).r.cells, 2);
+	assert.equal(compute({ calls: 300_000 }).r.cells, 2);
+	assert.equal(compute({ users: 2_000_000, lost: 0 }).r.balancers, 50);
 });
 
 test('twice the calls need twice the AGWs, ports and bits; users alone need no AGW', () => {

@@ -171,4 +171,12 @@ for (const kind of Object.keys(WORKLOAD)) {
 		for (const { pods } of only('HorizontalPodAutoscaler', `wicgate-${kind}`).spec.metrics)
 			assert.ok(sources.includes(`"${pods.metric.name}"`), pods.metric.name);
 	});
+	test(`the autoscaler of the ${kind} asks for more well before a replica is full`, () => {
+		const limit = (key) => Number(new RegExp(`"${key.replace('.', '\\.')}", \\w+, "(\\d+)"`)
+			.exec(readFileSync(`${ROOT}${kind}/config.c`, 'utf8'))[1]);
+		const limits = { cscf_registrations: 'ws.max_connections', cscf_calls: 'limits.calls', agw_contexts: 'limits.contexts' };
+
+		for (const { pods } of only('HorizontalPodAutoscaler', `wicgate-${kind}`).spec.metrics)
+			assert.ok(Number(pods.target.averageValue) <= limit(limits[pods.metric.name]) / 2, pods.metric.name);
+	});
 }
