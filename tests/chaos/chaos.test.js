@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 const RUN = fileURLToPath(new URL('run.mjs', import.meta.url));
 const IDS = {
 	'kill -9 of an AGW': 'REL-12, IQ-23', 'kill -9 of an eP-CSCF': 'REL-13, IQ-01', 'partition': 'IQ-15',
-	'SIGSTOP of an AGW': 'IQ-24', 'rolling restart of all AGWs': 'IQ-14', 'rolling restart of all eP-CSCFs': 'REL-16, WS-35',
-	'packets lost': '', 'DNS: an AGW': 'IQ-22', 'DNS silent': '', 'logs:': '', 'wall clock': '', 'SIGSTOP of an eP-CSCF': 'IQ-21',
+	'SIGSTOP of an AGW for': 'IQ-24', 'rolling restart of all AGWs': 'IQ-14', 'rolling restart of all eP-CSCFs': 'REL-16, WS-35',
+	'packets lost': '', 'DNS: an AGW': 'IQ-22', 'DNS silent': '', 'logs:': '', 'wall clock': '', 'SIGSTOP of an eP-CSCF for': 'IQ-21',
 };
 const dir = mkdtempSync(join(tmpdir(), 'wicgate-chaos-'));
 let result = { rows: [] };

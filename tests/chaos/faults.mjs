@@ -26,6 +26,8 @@ async function netFault(s, how, ms, { seen }) {
 	return { detect, recover: seen ? Math.round(now() - healed) : undefined };
 }
 
+const STOPPED = 2500;
+
 /** netem: where the kernel has it. */
 export const faults = [
 	{ name: 'DNS silent, then refusing', keep: true, async play(s) {
@@ -64,20 +66,29 @@ export const faults = [
 	{ name: 'Iq: 20 % of all packets lost', keep: true, play: (s) => netFault(s, { loss: 0.2 }, 2000, { seen: false }) },
 	{ name: 'everything 40 ms late', keep: true, netem: true, play: (s) => netFault(s, { delay: '40ms 5ms' }, 2000, { seen: false }) },
 	{ name: 'Iq: partition, media untouched', keep: true, play: (s) => netFault(s, { loss: 1 }, 2500, { seen: true }) },
-	{ name: 'SIGSTOP of an AGW for 1 s', keep: true, async play(s) {
+	// Longer than three heartbeats, shorter than T_agwdead: it is noticed, and nothing is done.
+	{ name: 'SIGSTOP of an AGW for 2.5 s', keep: true, async play(s) {
 		kill(s.fleet.agws[0], 'SIGSTOP');
 		const from = now();
-		await pause(1000);
+		const detect = await s.time(async () => await inService(s) === 1, from);
+		await pause(Math.max(0, STOPPED - (now() - from)));
 		kill(s.fleet.agws[0], 'SIGCONT');
-		const recover = await s.time(() => s.calls.every((c) => now() - c.last < 100), from);
-		return { recover: recover - 1000 };
+		const on = now();
+		await s.time(() => s.calls.every((c) => now() - c.last < 100), on);
+		await s.fleet.linked(2);
+		return { detect, recover: Math.round(now() - on) };
 	} },
-	{ name: 'SIGSTOP of an eP-CSCF for 1 s', keep: true, async play(s) {
+	{ name: 'SIGSTOP of an eP-CSCF for 2.5 s', keep: true, async play(s) {
+		const row = async () => (await s.fleet.agws[1].ctl('controller list')).find((c) => c.controller === 'cscf-0');
 		kill(s.fleet.cscfs[0], 'SIGSTOP');
-		await pause(1000);
-		kill(s.fleet.cscfs[0], 'SIGCONT');
 		const from = now();
-		return { recover: await s.time(async () => (await s.fleet.cscfs[0].http('/readyz')).status === 200, from) };
+		const detect = await s.time(async () => !(await row())?.connected, from);
+		await pause(Math.max(0, STOPPED - (now() - from)));
+		kill(s.fleet.cscfs[0], 'SIGCONT');
+		const on = now();
+		await s.fleet.balanced(2);
+		await s.fleet.linked(2);
+		return { detect, recover: Math.round(now() - on) };
 	} },
 	{ name: 'kill -9 of an AGW', lethal: true, repair: true, async play(s) {
 		const victim = s.fleet.agws[0];
@@ -94,6 +105,8 @@ export const faults = [
 		return { detect, recover };
 	} },
 	{ name: 'kill -9 of an eP-CSCF', lethal: true, control: true, async play(s) {
+		// Until somebody takes its calls' media away nobody may: each goes on without a break.
+		const media = () => Math.max(...s.calls.filter((c) => c.up).map((c) => c.gap));
 		const dialogs = await s.fleet.counts('cscf', 'dialogs');
 		const victim = s.fleet.cscfs[dialogs[0] >= dialogs[1] ? 0 : 1];
 		const from = now();
@@ -102,6 +115,8 @@ export const faults = [
 		await victim.process.ended;
 		await s.fleet.balanced(1);
 		const detect = Math.round(now() - from);
+		if (media() > 500)
+			throw new Error(`media was away for ${Math.round(media())} ms with the eP-CSCF`);
 		await s.fleet.startCscf(victim.index);
 		await s.fleet.balanced(2);
 		await s.fleet.linked(2);

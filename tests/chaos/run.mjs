@@ -26,6 +26,7 @@ const { values: opt, positionals: wanted } = parseArgs({ allowPositionals: true,
 const CALLS = Number(opt.calls);
 const RATE = Number(opt.rate);
 const CHURN_MS = 2000;
+const DETECTED = 3000; // ms at most until the other side acts on a fault
 
 if (!opt.inside) {
 	const self = fileURLToPath(import.meta.url);
@@ -139,6 +140,11 @@ async function play(s, fault) {
 		row.kept = fates.ok + (row.ended ?? 0);
 	if (row.lost > 0)
 		row.problems.push(`${row.lost} calls lost: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}`);
+	if (row.detect > DETECTED)
+		row.problems.push(`noticed after ${row.detect} ms`);
+	// Who drains sends new calls away for as long as WICs take to come back elsewhere.
+	if (rolling && fates.refused > fates.ok / 10)
+		row.problems.push(`${fates.refused} short calls refused beside ${fates.ok} in order`);
 	if (fault.repair && row.released > 0)
 		row.problems.push(`${row.released} calls ended that could have moved`);
 	if (fault.repair && !(row.repaired > 0 && row.gap99 < 5000))
