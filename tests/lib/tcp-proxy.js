@@ -7,8 +7,8 @@ export class TcpProxy {
 	#pairs = new Set();
 	refusing = false;
 
-	/** hold: the near side is not told when the far one ends. */
-	static async start(target, { host = '127.0.0.1', port = 0, hold = false } = {}) {
+	/** hold: the near side is not told when the far one ends. delay: ms by which everything comes late, each way. */
+	static async start(target, { host = '127.0.0.1', port = 0, hold = false, delay = 0 } = {}) {
 		const self = new TcpProxy();
 
 		self.server = net.createServer((near) => {
@@ -28,7 +28,12 @@ export class TcpProxy {
 					b.destroy();
 					self.#pairs.delete(pair);
 				});
-				a.pipe(b, { end: !(hold && a === far) });
+				if (delay) {
+					a.on('data', (d) => setTimeout(() => b.writable && b.write(d), delay));
+					a.on('end', () => setTimeout(() => b.end(), delay));
+				} else {
+					a.pipe(b, { end: !(hold && a === far) });
+				}
 				if (self.stalled)
 					a.pause();
 			}
