@@ -4,6 +4,7 @@
 #include "proto/iq_json.h"
 #include "tests/lib/req.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -377,6 +378,16 @@ static void test_hash_tells_requests_apart(void **state)
 	assert_true(a.request_hash != b.request_hash);
 }
 
+/* "ice-connected" here is ICE_CONNECTED there, and no other. */
+static void assert_same_word(const char *ours, const char *theirs)
+{
+	if (strcmp(ours, "ice-new-prflx") == 0) /* the one that is written in another way */
+		ours += strlen("ice-");
+	for (size_t i = 0; ours[i] != '\0' || theirs[i] != '\0'; i++)
+		if ((ours[i] == '-' ? '_' : toupper((unsigned char)ours[i])) != theirs[i])
+			fail_msg("%s is told as %s", ours, theirs);
+}
+
 static void test_every_event_and_cause_has_its_word(void **state)
 {
 	(void)state;
@@ -390,6 +401,7 @@ static void test_every_event_and_cause_has_its_word(void **state)
 
 		assert_int_equal(agw_iq_event_fill(n, &ev), GW_OK);
 		assert_int_not_equal(n->event, IQ_V(NOTIFICATION__EVENT__EVENT_UNSPECIFIED));
+		assert_same_word(agw_event_name(ev.kind), iq_event_name(n->event));
 		wicgate__iq__v1__notification__free_unpacked(n, NULL);
 	}
 	for (int c = AGW_CAUSE_NONE + 1; c < AGW_CAUSE_INTERNAL; c++) {
