@@ -140,7 +140,7 @@ async function play(s, fault) {
 		row.kept = fates.ok + (row.ended ?? 0);
 	if (row.lost > 0)
 		row.problems.push(`${row.lost} calls lost: ${[...s.churn.why].map(([w, n]) => `${n} ${w}`).join('; ')}`);
-	if (row.detect > DETECTED)
+	if (row.detect > (fault.noticed ?? DETECTED))
 		row.problems.push(`noticed after ${row.detect} ms`);
 	// Who drains sends new calls away for as long as WICs take to come back elsewhere.
 	if (rolling && fates.refused > fates.ok / 10)
