@@ -47,6 +47,9 @@ chaos: deps-npm release ## faults on two eP-CSCFs and two AGWs under live calls,
 	@WICGATE_BIN=$(CURDIR)/build/release/bin tests/lib/run-node.sh chaos tests/chaos
 chaos-long: deps-npm release ## the same under 50 calls
 	@WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/run.mjs --calls 50
+.PHONY: chaos-thousand
+chaos-thousand: deps-npm release ## kill -9 of an AGW and of an eP-CSCF with 1000 calls (root)
+	@WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/thousand.mjs
 bench-scale: deps-npm release ## calls with 1, 2, 3 AGWs and 1, 2 eP-CSCFs; CPU per call of each process
 	@node tests/bench/scale.mjs
 
