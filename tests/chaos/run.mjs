@@ -143,8 +143,9 @@ async function play(s, fault) {
 	if (row.detect > (fault.noticed ?? DETECTED))
 		row.problems.push(`noticed after ${row.detect} ms`);
 	// Who drains sends new calls away for as long as WICs take to come back elsewhere.
-	if (rolling && fates.refused > fates.ok / 10)
-		row.problems.push(`${fates.refused} short calls refused beside ${fates.ok} in order`);
+	const answered = [...s.churn.why].reduce((n, [why, k]) => n + (why.startsWith('refused: SIP/2.0') ? k : 0), 0);
+	if (rolling && answered > fates.ok / 10)
+		row.problems.push(`${answered} short calls refused beside ${fates.ok} in order`);
 	if (fault.repair && row.released > 0)
 		row.problems.push(`${row.released} calls ended that could have moved`);
 	if (fault.repair && !(row.repaired > 0 && row.gap99 < 5000))
