@@ -258,7 +258,7 @@ static void test_a_server_that_is_not_there_is_given_up(void **state)
 	b->client = -1;
 	while (serve(b, began + LIMIT_MS))
 		asked++;
-	assert_int_equal(asked, 4);
+	assert_in_range(asked, 2, 4); /* a busy machine may oversleep one */
 	assert_true(real_ms() - began >= 1900);
 	assert_int_equal(load_of(b).kept, 1);
 	assert_int_equal(load_of(b).waiting, 0);
