@@ -99,6 +99,7 @@ struct agw_ctx_patch {
 	unsigned n_remotes;
 	bool ice_restart;
 	bool new_dtls;
+	bool ask_picture;
 	struct agw_fingerprint cert; /* of a new association, told by PREPARE; len 0 = the newest */
 	char label[AGW_CTX_NAME_MAX];
 	uint64_t request_hash; /* of the whole StreamRequest: tells a retry from another request */

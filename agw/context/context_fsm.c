@@ -189,6 +189,7 @@ static enum gw_err build_changes(const struct agw_context *ctx, const struct agw
 		/* Only the controller knows who offers: new credentials in an answer change the
 		 * peer alone. */
 		changes[k].ice_restart = changes[k].ice_restart || patch->ice_restart;
+		changes[k].ask_picture = changes[k].ask_picture || patch->ask_picture;
 		if (patch->new_dtls && !changes[k].new_dtls)
 			changes[k].cert = patch->cert;
 		changes[k].new_dtls = changes[k].new_dtls || patch->new_dtls;

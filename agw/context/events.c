@@ -40,6 +40,7 @@ static void note_states(struct ctx_stream *s, enum agw_event kind)
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
 	case AGW_EV_KEY_LIMIT:
+	case AGW_EV_PICTURE_ASKED:
 	case AGW_EV_GATHERED:
 	case AGW_EV_COUNT:
 		break;

@@ -452,6 +452,7 @@ enum gw_err agw_iq_patch_from(struct agw_ctx_patch *out, const IqStreamRequest *
 		out->p.gate_down = in->gate->downlink;
 	}
 	rules_from(out, in);
+	out->ask_picture = in->ask_picture;
 	out->set |= AGW_SET_INACTIVITY;
 	out->p.access.inactivity_ms = in->inactivity_off ? 0 : inactivity;
 	out->p.core.inactivity_ms = out->p.access.inactivity_ms;

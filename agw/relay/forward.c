@@ -15,6 +15,7 @@
 
 #define POLICED_QUIET_MS 10000
 #define NO_MEMORY_MS     1000 /* between tries to have a ring of sent packets */
+#define PICTURE_EVERY_MS 500
 #define ETHERNET_MTU     1500U
 #define ALWAYS_FITS      (ETHERNET_MTU - 48U) /* behind headers of IPv6 and UDP */
 
@@ -317,6 +318,18 @@ void agw_forward_down_rtp(struct agw_stream *s, struct agw_udp_pkt *pkt)
 		count_oversize(s, d, AGW_SIDE_ACCESS, &pair->remote, n);
 }
 
+/* The controller may have another way to ask for a picture, where it let the WIC ask (RTCP-24). */
+static void tell_picture(struct agw_stream *s)
+{
+	struct agw_stream_event ev = {.kind = AGW_EV_PICTURE_ASKED, .side = AGW_SIDE_ACCESS};
+
+	if ((s->p.access.rtcp_allow & (AGW_RTCP_PLI | AGW_RTCP_FIR)) == 0 ||
+	    s->env->now_ms < s->picture_quiet_ms)
+		return;
+	s->picture_quiet_ms = s->env->now_ms + PICTURE_EVERY_MS;
+	agw_stream_emit(s, &ev);
+}
+
 /* Filter into scratch. @return octets to send; 0 = dropped and counted */
 static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_rtcp_way way,
 		     const uint8_t *p, size_t n)
@@ -341,6 +354,8 @@ static size_t filter(struct agw_stream *s, struct agw_dir_counters *d, enum agw_
 
 	if (f.removed > 0)
 		agw_count(&s->counters.rtcp_removed, f.removed);
+	if (f.picture_asked && way == AGW_RTCP_UP)
+		tell_picture(s);
 	forget_sender(s);
 	if (out == 0)
 		agw_drop(s, d, AGW_DROP_RTCP_FILTER);

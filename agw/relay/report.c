@@ -4,25 +4,24 @@
  */
 #include "agw/relay/report.h"
 
+#include "agw/relay/rtcp_int.h"
 #include "agw/relay/stream_int.h"
 #include "common/rand.h"
 
 #include <string.h>
 #include <time.h>
 
-#define PT_SR          200
-#define PT_RR          201
-#define PT_SDES        202
-#define SDES_CNAME     1
-#define PT_EMPTY       20 /* never negotiated (TS 24.229 K.5.2.1) */
-#define AUDIO_EVERY_MS 5000
-#define VIDEO_EVERY_MS 1000
-#define SILENT_REPORTS 3          /* so many missed: it sends none */
-#define NTP_OF_UNIX    2208988800 /* seconds from 1900 to 1970 */
-#define REPORT_OCTETS  (8 + 20 + 24 + 4 + 4 + 2 + AGW_CNAME_LEN + 4)
-#define BLOCK_OCTETS   24
-#define MAX_LOST       0x7fffff
-#define MILLION        1000000U
+#define SDES_CNAME       1
+#define PT_EMPTY         20 /* never negotiated (TS 24.229 K.5.2.1) */
+#define AUDIO_EVERY_MS   5000
+#define VIDEO_EVERY_MS   1000
+#define PICTURE_EVERY_MS 500
+#define SILENT_REPORTS   3          /* so many missed: it sends none */
+#define NTP_OF_UNIX      2208988800 /* seconds from 1900 to 1970 */
+#define REPORT_OCTETS    (8 + 20 + 24 + 4 + 4 + 2 + AGW_CNAME_LEN + 4)
+#define BLOCK_OCTETS     24
+#define MAX_LOST         0x7fffff
+#define MILLION          1000000U
 
 static uint64_t read64(const _Atomic uint64_t *at)
 {
@@ -176,6 +175,37 @@ static void tell_wic(struct agw_stream *s)
 		return;
 	n = make(s, AGW_RTCP_DOWN, sender, p);
 	s->reports.sent_ms[AGW_RTCP_DOWN] = s->env->now_ms;
+	if (agw_srtp_protect_rtcp(l->srtp, p, &n) == GW_OK &&
+	    agw_leg_send(l, pair->local, &pair->remote, p, n))
+		count_made(&s->counters.down.made_rtcp);
+}
+
+static size_t put_pli(struct agw_stream *s, uint8_t *p)
+{
+	p[0] = 0x80 | FMT_PLI;
+	p[1] = PT_PSFB;
+	p[2] = 0;
+	p[3] = FB_HEADER / 4 - 1;
+	agw_put32(p + 4, own_ssrc(s));
+	agw_put32(p + 8, s->rx_up.ssrc);
+	return FB_HEADER;
+}
+
+void agw_reports_ask_picture(struct agw_stream *s)
+{
+	struct agw_leg *l = agw_rtcp_leg(s);
+	const struct agw_ice_pair *pair = agw_ice_media_pair(l->ice);
+	uint64_t *last = &s->last_refresh_ms[AGW_RTCP_DOWN];
+	uint8_t *p = s->env->scratch;
+	size_t n;
+
+	if (pair == NULL || l->srtp == NULL || !s->p.rtcp_gate_down || !s->rx_up.started ||
+	    (s->p.access.rtcp_allow & AGW_RTCP_PLI) == 0 ||
+	    (*last != 0 && s->env->now_ms - *last < PICTURE_EVERY_MS))
+		return;
+	*last = s->env->now_ms;
+	n = make(s, AGW_RTCP_DOWN, false, p);
+	n += put_pli(s, p + n);
 	if (agw_srtp_protect_rtcp(l->srtp, p, &n) == GW_OK &&
 	    agw_leg_send(l, pair->local, &pair->remote, p, n))
 		count_made(&s->counters.down.made_rtcp);

@@ -8,9 +8,11 @@
  *   to the core  a sign of life, where nothing came from the WIC for media.keepalive (RTP-18): an
  *                RR, or where the core has RTCP off an empty RTP packet (TS 24.229 K.5.2.1)
  *
- * Both end as soon as the side speaks for itself. Audio at most every 5 s, video every second
- * (RTCP-12). Looked at once a second by agw_stream_sweep; packets are not touched.
- * Thread: the stream's worker.
+ *   to the WIC   a PLI, where the controller says so: the core asked by SIP (RTCP-24)
+ *
+ * Both reports end as soon as the side speaks for itself. Audio at most every 5 s, video every
+ * second (RTCP-12). Looked at once a second by agw_stream_sweep; packets are not touched. Thread:
+ * the stream's worker.
  */
 #ifndef AGW_RELAY_REPORT_H
 #define AGW_RELAY_REPORT_H
@@ -37,5 +39,7 @@ struct agw_reports {
 
 void agw_reports_start(struct agw_stream *s);
 void agw_reports_sweep(struct agw_stream *s);
+/** Ask the WIC for a picture (RFC 4585 s6.3.1), where it takes PLI and none was just sent. */
+void agw_reports_ask_picture(struct agw_stream *s);
 
 #endif

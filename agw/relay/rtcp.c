@@ -169,6 +169,7 @@ static enum fate refresh_fate(struct agw_rtcp_filter *f, unsigned same, unsigned
 			 : (f->allow & other) != 0 ? converted
 						   : FATE_DROP;
 
+	f->picture_asked = f->picture_asked || fate == FATE_DROP;
 	if (fate == FATE_DROP || f->last_refresh_ms == NULL)
 		return fate;
 	if (*f->last_refresh_ms != 0 && f->now_ms - *f->last_refresh_ms < REFRESH_EVERY_MS)
@@ -276,6 +277,7 @@ size_t agw_rtcp_relay(struct agw_rtcp_filter *f, const uint8_t *in, size_t n, ui
 	size_t done = 0;
 
 	f->removed = 0;
+	f->picture_asked = false;
 	if (n < 8 || !sender_ok(f, agw_be32(in + 4)))
 		return 0;
 	while (at < n) {

@@ -34,6 +34,7 @@ struct agw_rtcp_filter {
 	uint64_t *last_refresh_ms; /* of PLI/FIR sent that way; NULL = not limited (RTCP-28) */
 	uint8_t *fir_seq;          /* counter for FIRs made from PLIs (RTCP-22) */
 	unsigned removed;          /* out: sub-packets taken out */
+	bool picture_asked; /* out: a picture was asked for, which that leg takes in no form */
 };
 
 /**

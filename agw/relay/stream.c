@@ -324,6 +324,8 @@ void agw_stream_apply(struct agw_stream *s, struct agw_stream_patch *patch)
 		patch->dtls[i] = NULL;
 	}
 	follow(s, &old, patch);
+	if (patch->ask_picture)
+		agw_reports_ask_picture(s);
 	explicit_bzero(&old, sizeof(old));
 }
 

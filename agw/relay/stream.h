@@ -173,6 +173,7 @@ enum gw_err agw_stream_dtls_new(struct agw_dtls_sess **out, struct agw_stream *s
 struct agw_stream_patch {
 	struct agw_stream_params params;
 	bool ice_restart;
+	bool ask_picture;
 	struct agw_ice_creds creds;                /* with ice_restart */
 	struct agw_dtls_sess *dtls[AGW_LEG_COUNT]; /* new ones, owned, taken over; or NULL */
 };

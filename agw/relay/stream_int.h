@@ -90,6 +90,7 @@ struct agw_stream {
 	bool pt_told[2];
 	uint64_t resend_wait_ms;     /* there was no memory for a ring: none is made before then */
 	uint64_t last_refresh_ms[2]; /* PLI/FIR, by enum agw_rtcp_way */
+	uint64_t picture_quiet_ms;   /* AGW_EV_PICTURE_ASKED is not told before then */
 	uint8_t fir_seq[2];
 	struct agw_police police[2]; /* by enum agw_rtcp_way */
 	struct agw_key_base {        /* counters when the keys came */

@@ -15,7 +15,7 @@ static const char *const event_names[AGW_EV_COUNT] = {
     [AGW_EV_CORE_LATCHED] = "core-latched",     [AGW_EV_SSRC_CHANGED] = "ssrc-changed",
     [AGW_EV_PT_UNKNOWN] = "pt-unknown",         [AGW_EV_POLICED] = "policed",
     [AGW_EV_NEW_PRFLX] = "ice-new-prflx",       [AGW_EV_KEY_LIMIT] = "srtp-key-limit",
-    [AGW_EV_GATHERED] = "ice-gathered",
+    [AGW_EV_PICTURE_ASKED] = "picture-asked",   [AGW_EV_GATHERED] = "ice-gathered",
 };
 
 static const char *const drop_names[AGW_DROP_COUNT] = {

@@ -150,7 +150,8 @@ bool agw_core_same_remotes(const struct agw_core_params *a, const struct agw_cor
 struct agw_stream_change {
 	struct agw_stream_params params; /* realms and families cannot change: GW_ERR_UNSUPPORTED */
 	bool ice_restart;                /* new local ufrag/pwd, same ports (ICE-17) */
-	bool new_dtls; /* new association with params' role and fingerprints (DTLS-20) */
+	bool new_dtls;    /* new association with params' role and fingerprints (DTLS-20) */
+	bool ask_picture; /* the WIC for one, by a PLI of our own (RTCP-24) */
 	struct agw_fingerprint cert; /* … by this certificate of ours; len 0 = the newest */
 };
 
@@ -201,6 +202,7 @@ enum agw_event {
 	AGW_EV_PT_UNKNOWN,     /* side, value = payload type; once per stream and side */
 	AGW_EV_POLICED,        /* side that sends too much, value = its rate in bit/s */
 	AGW_EV_KEY_LIMIT,      /* the SRTP keys are nearly used up: a new association is due */
+	AGW_EV_PICTURE_ASKED,  /* by the WIC, and the core takes no such feedback; twice a second */
 	/* A TURN server was asked, for one socket: addr = the relayed address, len 0 = none, value
 	   = leg * AGW_FAMILY_COUNT + family. Told to no controller: the Reserve's reply has it. */
 	AGW_EV_GATHERED,

@@ -164,6 +164,7 @@ static enum gw_err make_patch(struct agw_media *m, const struct agw_stream_chang
 	item->patch = p;
 	p->params = ch->params;
 	p->ice_restart = ch->ice_restart;
+	p->ask_picture = ch->ask_picture;
 	if (ch->ice_restart)
 		agw_ice_creds_new(&p->creds);
 	if (!ch->new_dtls)

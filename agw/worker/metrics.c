@@ -199,6 +199,7 @@ static struct gw_metric events[AGW_EV_COUNT] = {
     [AGW_EV_POLICED] = EVENT("policed"),
     [AGW_EV_NEW_PRFLX] = EVENT("ice-new-prflx"),
     [AGW_EV_KEY_LIMIT] = EVENT("srtp-key-limit"),
+    [AGW_EV_PICTURE_ASKED] = EVENT("picture-asked"),
     [AGW_EV_GATHERED] = EVENT("ice-gathered"),
 };
 

@@ -43,6 +43,7 @@ static enum gw_log_level level_of(enum agw_event kind)
 	case AGW_EV_NEW_PRFLX:
 	case AGW_EV_PT_UNKNOWN:
 	case AGW_EV_POLICED:
+	case AGW_EV_PICTURE_ASKED:
 	case AGW_EV_GATHERED:
 	case AGW_EV_COUNT:
 		break;
