@@ -28,6 +28,7 @@ static const char *const interwork_100rel[] = {"pass", "local", NULL};
 static const char *const interwork_precondition[] = {"reject", "local", NULL};
 static const char *const policing_words[] = {"off", "as", NULL};
 static const char *const ssrc_words[] = {"passthrough", "rewrite", NULL};
+static const char *const avp_pli_words[] = {"drop", "info", NULL};
 static const char *const mismatch_words[] = {"replace", "reject", NULL};
 
 static const char *const country_policies[] = {"reject", "proceed", NULL};
@@ -224,6 +225,7 @@ const struct gw_conf_key cscf_config_keys[] = {
 	K_ENUM("media.policing", media_policing, "off", policing_words, "drop what exceeds b=AS of either side by a third"),
 	K_BOOL("media.policing_access_video", media_policing_access_video, "false", "video of WICs, too, whose bursts are their rate control's"),
 	K_ENUM("rtp.ssrc_mode", rtp_ssrc_mode, "passthrough", ssrc_words, "SSRCs towards WICs: the core's (passthrough), or one per stream (rewrite)"),
+	K_ENUM("rtcp.avp_pli", rtcp_avp_pli, "drop", avp_pli_words, "a WIC's wish for a picture, where the core's RTCP has none: not offered, or by SIP INFO both ways (RFC 5168)"),
 	K_TIME("T_consent", t_consent, "15s", 0, HOUR, "after lost consent, for an ICE restart"),
 
 	K_NEED_STR("emergency.country", emergency_country, "our own country, two letters"),

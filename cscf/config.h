@@ -78,7 +78,7 @@ struct cscf_config {
 	bool media_inactivity_oneway_release;
 	int64_t media_inactivity, media_dscp_audio, media_dscp_video;
 	int64_t media_dscp_core_audio, media_dscp_core_video;
-	int rtp_ssrc_mode, media_policing;
+	int rtp_ssrc_mode, media_policing, rtcp_avp_pli;
 	bool media_policing_access_video;
 	int64_t t_consent, flow_hold, overload_retry_after, overload_retry_after_max;
 	char *emergency_country, *emergency_reason_text;

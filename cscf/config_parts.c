@@ -314,6 +314,7 @@ static void fill_session(struct cscf_session_config *s, const struct cscf_config
 	    .dscp_core_audio = cfg->media_dscp_core_audio,
 	    .dscp_core_video = cfg->media_dscp_core_video,
 	    .ssrc_rewrite = cfg->rtp_ssrc_mode == 1,
+	    .avp_pli_info = cfg->rtcp_avp_pli == 1,
 	    .police = cfg->media_policing == 1,
 	    .police_access_video = cfg->media_policing_access_video,
 	    .inactivity_oneway_release = cfg->media_inactivity_oneway_release,

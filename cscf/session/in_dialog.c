@@ -95,7 +95,8 @@ static void relay(struct call *c, struct dialog *d, gw_handle server,
 		session_refuse(c->s, server, msg, 481, REFUSAL_WRONG_STATE, NULL);
 		return;
 	}
-	if (screen_ignored(c, server, msg) || session_timer_answered(c, server, msg, from) ||
+	if (screen_ignored(c, server, msg) || picture_answered(c, server, msg, from) ||
+	    session_timer_answered(c, server, msg, from) ||
 	    precondition_answered(c, d, server, msg, from))
 		return;
 	err = cscf_sip_msg_clone(&copy, msg);

@@ -199,6 +199,9 @@ void media_on_event(void *arg, gw_handle call, const IqNotification *n)
 	case IQ_V(NOTIFICATION__EVENT__CONSENT_LOST):
 		consent_lost(c, n);
 		break;
+	case IQ_V(NOTIFICATION__EVENT__PICTURE_ASKED):
+		picture_asked(c);
+		break;
 	case IQ_V(NOTIFICATION__EVENT__MEDIA_INACTIVE):
 		inactive(c, n);
 		break;

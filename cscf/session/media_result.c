@@ -41,7 +41,7 @@ static const char *cand_word(Wicgate__Iq__V1__Candidate__Type type)
 	}
 }
 
-static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *a)
+static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *a, bool info)
 {
 	*out = (struct cscf_sdp_access_local){0};
 	if (a->n_candidates == 0 || a->credentials == NULL || a->n_fingerprints == 0)
@@ -50,6 +50,8 @@ static bool take_access(struct cscf_sdp_access_local *out, const IqAccessLocal *
 	for (size_t i = 0; i < a->n_serves; i++)
 		if (a->serves[i] == IQ_V(FEEDBACK__NACK))
 			out->serves_fb |= CSCF_SDP_FB_NACK;
+	if (info) /* by picture.c */
+		out->serves_fb |= CSCF_SDP_FB_PLI;
 	snprintf(out->ufrag, sizeof(out->ufrag), "%s", a->credentials->ufrag);
 	snprintf(out->pwd, sizeof(out->pwd), "%s", a->credentials->pwd);
 	snprintf(out->tls_id, sizeof(out->tls_id), "%s", a->tls_id);
@@ -100,7 +102,7 @@ static enum gw_err take_stream(struct call *c, size_t i, const IqStreamResult *r
 
 	if (!st->has_local && (r->access == NULL || r->core == NULL))
 		return GW_ERR_PROTO;
-	if ((r->access != NULL && !take_access(&access, r->access)) ||
+	if ((r->access != NULL && !take_access(&access, r->access, c->s->cfg->avp_pli_info)) ||
 	    (r->core != NULL && !take_core(&core, r->core)))
 		return GW_ERR_PROTO;
 	if (r->access == NULL && r->core == NULL)

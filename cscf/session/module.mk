@@ -9,4 +9,4 @@ CSCF_SRC += cscf/session/session.c cscf/session/call.c cscf/session/call_fsm.c \
 	cscf/session/release.c cscf/session/restoration.c cscf/session/from_check.c cscf/session/in_dialog.c cscf/session/proxy.c \
 	cscf/session/refuse.c cscf/session/session_timer.c cscf/session/record.c cscf/session/own.c cscf/session/own_answer.c \
 	cscf/session/cseq.c cscf/session/rel100.c cscf/session/screen.c cscf/session/precondition.c cscf/session/session_json.c \
-	cscf/session/story_feed.c cscf/session/repair.c cscf/session/repair_queue.c cscf/session/repair_twin.c
+	cscf/session/story_feed.c cscf/session/repair.c cscf/session/repair_queue.c cscf/session/repair_twin.c cscf/session/picture.c

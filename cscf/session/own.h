@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests that the gateway itself makes within a dialog of a call: re-INVITE, UPDATE, PRACK.
+ * Requests that the gateway itself makes within a dialog of a call: re-INVITE, UPDATE, PRACK, INFO.
  * (BYE, ACK and CANCEL of a release are release.c's.) One `struct own` is one such wish; it has
  * its own CSeq on the leg (cseq.c), waits for its turn, is sent again after a 491, and ends with
  * exactly one call of its kind's `done`, unless the call is freed under it.
@@ -45,7 +45,7 @@ const char *own_outcome_name(enum own_outcome outcome);
 
 struct own_kind {
 	const char *name;            /* for the log: "refresh" */
-	enum cscf_sip_method method; /* INVITE, UPDATE or PRACK */
+	enum cscf_sip_method method; /* INVITE, UPDATE, PRACK or INFO */
 	bool waits;                  /* for its turn; false: goes out at once (PRACK) */
 	bool repairs;                /* the call: its turn comes before that of others */
 	/**

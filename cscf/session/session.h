@@ -54,6 +54,7 @@ struct cscf_session_config {
 	int64_t dscp_audio, dscp_video;           /* media.dscp.*; -1 = off */
 	int64_t dscp_core_audio, dscp_core_video; /* -2 = as those */
 	bool ssrc_rewrite;                        /* rtp.ssrc_mode=rewrite */
+	bool avp_pli_info;                        /* rtcp.avp_pli=info */
 	bool police;                              /* media.policing=as */
 	bool police_access_video;                 /* media.policing_access_video */
 	bool inactivity_oneway_release;

@@ -108,6 +108,8 @@ enum session_metric {
 	SM_OWN_FAILED,
 	SM_PRACKED,
 	SM_TRICKLE,
+	SM_PICTURE_TO_CORE,
+	SM_PICTURE_TO_WIC,
 	SM_REPAIR_PENDING,
 	SM_REPAIR_MOVED,
 	SM_REPAIR_FAILED,
@@ -272,6 +274,13 @@ bool screen_refused(struct cscf_session *s, gw_handle server, const struct cscf_
 /** An INFO of a call with candidates that come late: 200, and they go no further (ICE-08). @return
  * true then */
 bool screen_ignored(struct call *c, gw_handle server, const struct cscf_sip_msg *msg);
+
+/* ---- picture.c: rtcp.avp_pli=info */
+/** The WIC asks for a picture that its core cannot be asked for in RTCP. */
+void picture_asked(struct call *c);
+/** The core asks the WIC for one by INFO. @return true when the request was answered */
+bool picture_answered(struct call *c, gw_handle server, const struct cscf_sip_msg *msg,
+		      enum side from);
 
 /* ---- precondition.c: interwork.precondition=local */
 /** An offer of that side is on its way. */

@@ -50,6 +50,7 @@ static void w_iq_streams(struct w_iq *q, IqStreamRequest **streams, size_t n)
 		const IqStreamRequest *s = streams[i];
 
 		q->ids[q->n_ids++] = s->stream_id;
+		q->pictures += s->ask_picture ? 1 : 0;
 		q->gate_up = s->gate != NULL && s->gate->uplink;
 		q->gate_down = s->gate != NULL && s->gate->downlink;
 		if (s->access == NULL)

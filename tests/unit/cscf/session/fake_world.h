@@ -54,6 +54,7 @@ struct w_iq {
 	uint32_t ids[8];
 	size_t n_ids;
 	bool gate_up, gate_down, restart, new_dtls;
+	unsigned pictures; /* streams whose WIC is to be asked for one */
 	int phase;
 	char branch[8][64]; /* remotes of the first stream, in order; "-" in front: dropped */
 	size_t n_branches;
