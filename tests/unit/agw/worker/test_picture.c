@@ -158,7 +158,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_wish_that_passes_is_not_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_nor_one_that_was_not_negotiated, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_wic_is_asked_by_pli, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_wic_without_pli_is_not_asked, setup, teardown)};
+	    cmocka_unit_test_setup_teardown(test_a_wic_without_pli_is_not_asked, setup, teardown),
+	};
 
 	return RUN_BOTH_WAYS(tests);
 }
