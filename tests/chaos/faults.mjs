@@ -78,7 +78,7 @@ export const faults = [
 		await s.fleet.linked(2);
 		return { detect, recover: Math.round(now() - on) };
 	} },
-	{ name: 'SIGSTOP of an eP-CSCF for 2.5 s', keep: true, async play(s) {
+	{ name: 'SIGSTOP of an eP-CSCF for 2.5 s', keep: true, noticed: 6000, async play(s) {
 		const row = async () => (await s.fleet.agws[1].ctl('controller list')).find((c) => c.controller === 'cscf-0');
 		kill(s.fleet.cscfs[0], 'SIGSTOP');
 		const from = now();
@@ -104,7 +104,7 @@ export const faults = [
 		await s.fleet.linked(2);
 		return { detect, recover };
 	} },
-	{ name: 'kill -9 of an eP-CSCF', lethal: true, control: true, async play(s) {
+	{ name: 'kill -9 of an eP-CSCF', lethal: true, control: true, noticed: 6000, async play(s) {
 		// Until its successor says Hello or T_orphan is over no AGW takes a context away. (The WICs here
 		// stop sending when their WebSocket goes; that media goes on is in tests/integration/repair.test.js.)
 		const taken = async () => {
