@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counters and gauges in the Prometheus text form (durations: histogram.h). Each module owns one static table and
- * registers it once; a metric is then one relaxed atomic:
+ * Counters and gauges in the Prometheus text form (durations: histogram.h). Each module owns one
+ * static table and registers it once; a metric is then one relaxed atomic:
  *
  *   static struct gw_metric m[] = {
  *           [M_OPEN]   = {"cscf_ws_connections", NULL, GW_METRIC_GAUGE, "Open WebSockets"},
@@ -61,7 +61,8 @@ static inline int64_t gw_metric_get(const struct gw_metric *m)
 			       : atomic_load_explicit(&m->value, memory_order_relaxed);
 }
 
-/** The whole exposition as text, histograms included; NULL when out of memory. Caller frees with free(). */
+/** The whole exposition as text, histograms included; NULL when out of memory. Caller frees with
+ * free(). */
 char *gw_metric_text(void);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "agw/context/context.h"
 #include "common/fsm.h"
-#include "common/log.h"
 #include "common/histogram.h"
+#include "common/log.h"
 #include "common/metric.h"
 
 #include <event2/event.h>

@@ -24,9 +24,10 @@ if [ "${#first[@]}" -eq 0 ]; then
 	second=()
 elif [ "${#second[@]}" -gt 0 ]; then
 	two_lanes=1
-	# Below those that the system gives to whoever does not choose (32768 and up), far from those of the second lane.
-	export WICGATE_TEST_PORTS="${WICGATE_TEST_PORTS:-12000}"
 fi
+# Where each lane's tests have their ports, 1000 for each file that runs at a time: with two lanes, below those that the
+# system gives to whoever does not choose (32768 and up).
+ports=${WICGATE_TEST_PORTS:-12000}
 
 end_all() {
 	local pid n
@@ -56,10 +57,13 @@ TIMEFORMAT="%U %S"
 # start LANE TIER: in a session of its own, which can be ended as a whole; its signals as make expects them.
 start() {
 	local log=$dir/$2.log nice=
+	local env=(env --default-signal=INT --default-signal=QUIT)
 	if [ "$1" = second ] && [[ " ${NICE:-} " == *" $2 "* ]]; then nice=yes; fi
+	if [ -n "$two_lanes" ] && [ "$1" = second ]; then env+=("WICGATE_TEST_PORTS=$((ports + 4000))"); fi
+	if [ -n "$two_lanes" ] && [ "$1" = first ]; then env+=("WICGATE_TEST_PORTS=$ports"); fi
 	: >"$log"
 	printf '\n=== %s\n' "$2"
-	setsid env --default-signal=INT,QUIT bash -c "$run" tier "$2" "$nice" "$dir/$2.times" >"$log" 2>&1 </dev/null &
+	setsid "${env[@]}" bash -c "$run" tier "$2" "$nice" "$dir/$2.times" >"$log" 2>&1 </dev/null &
 	running[$1]=$!
 	began[$1]=$SECONDS
 	if [ -z "$two_lanes" ]; then

@@ -53,7 +53,8 @@ static void release(struct client *c, unsigned i)
 
 static void quick(struct gate *g)
 {
-	g->cfg.iq.heartbeat_ms = 1600; /* its load is looked at twice in that time; three are death */
+	g->cfg.iq.heartbeat_ms =
+	    1600; /* its load is looked at twice in that time; three are death */
 	g->cfg.iq.max_contexts = MOST;
 	g->cfg.contexts.max_contexts = MOST;
 }
