@@ -8,10 +8,9 @@
 #include "tests/unit/agw/lib/worker_bench.h"
 
 #define RATE 4U
-#define STORM                                                                                      \
-	12U /* two seconds of it wait: the first hellos may take a while on a busy machine         \
-	     */
-#define ALL (STORM + 1) /* and one that has nothing to do with it */
+/* Two seconds of it wait: the first hellos may take a while on a busy machine. */
+#define STORM 12U
+#define ALL   (STORM + 1) /* and one that has nothing to do with it */
 
 struct storm {
 	struct wic wics[ALL];
