@@ -9,7 +9,7 @@ import { SPARE } from '../lib/ports.js';
 import { SECOND, until } from '../lib/wait.js';
 import { UE_TONE, browserSuite, callIn, callOut, hangUp, heardAtUe, page, talk } from './talk.js';
 
-const test = browserSuite({ gateway: { cscf: { sip: { min_se: '2s' } } } });
+const test = browserSuite({ gateway: { cscf: { sip: { short_min_se: '2s' } } } });
 
 const timer = (value) => [['Supported', 'timer'], ['Require', 'timer'], ['Session-Expires', value]];
 /** What the page's connection went through so far: offers and answers applied, ICE and DTLS. */
@@ -153,7 +153,7 @@ test('a refreshed short session lives on past its first end [CALL-34]', async (e
 test('neither side knows of session timers: the gateway refreshes towards the core, the page never hears of it; CSeqs go on rising [CALL-33, CALL-05]',
 	async (env) => {
 		const gw = env.own(await Gateway.start({ core: env.core, origins: env.origins, ...SPARE,
-			cscf: { sip: { session_expires: '4s', min_se: '2s' } } }));
+			cscf: { sip: { session_expires: '4s', short_min_se: '2s' } } }));
 		const [wic, bob] = [await page({ ...env, gw }, 'alice'), await env.ue('bob')];
 		const call = await callOut(wic, bob);
 
