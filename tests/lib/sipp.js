@@ -2,7 +2,7 @@
 //
 // SIPp as an IMS UE: scenarios of integration/sipp, run in the background on chosen ports.
 // Ready when its UDP port is bound; its exit code says whether every call went as written.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Process } from './proc.js';
 
@@ -36,7 +36,7 @@ export class Sipp {
 		if (target)
 			args.push(target);
 		sipp.process = new Process('sipp', 'sipp', args, { env: { TERM: 'dumb' }, cwd: dir });
-		Object.assign(sipp, { host, port, uri: `sip:sipp@${host}:${port}` });
+		Object.assign(sipp, { host, port, errors: `${dir}/sipp-${port}.err`, uri: `sip:sipp@${host}:${port}` });
 		if (!target)
 			await sipp.process.ready(() => udpBound(port));
 		return sipp;
@@ -45,6 +45,11 @@ export class Sipp {
 	/** Exit code 0 = all calls as written. */
 	async done() {
 		return (await this.process.ended).code;
+	}
+
+	/** What it did not expect, for the message of an assertion. */
+	get complaint() {
+		return existsSync(this.errors) ? readFileSync(this.errors, 'latin1').slice(0, 2000) : this.process.tail(5);
 	}
 
 	/** End it now, calls or not: it has no state worth keeping. */
