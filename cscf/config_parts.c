@@ -271,6 +271,8 @@ static void fill_iq(struct cscf_iq_config *iq, const struct cscf_config *cfg)
 	    .heartbeat = cfg->iq_heartbeat,
 	    .agw_dead = cfg->t_agwdead,
 	    .move_before = cfg->agw_failure_action == 0 ? cfg->agw_move_before : 0,
+	    .access_realm = cfg->access_realm,
+	    .core_realm = cfg->core_realm,
 	    .audit_interval = cfg->iq_audit_interval,
 	    .max_contexts = cfg->limits_calls + 64,
 	    .controller_id = cfg->iq_controller_id,

@@ -270,15 +270,16 @@ static json_t *link_json(const struct cscf_iq_link *link)
 	char boot[17];
 
 	snprintf(boot, sizeof(boot), "%016llx", (unsigned long long)link->boot_id);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I}", "agw",
-			 link->agw_id, "addr", link->addr_text, "host", link->source->host, "link",
-			 link->duplicate ? "duplicate" : iq_link_state_name(link->state), "boot",
-			 boot, "in_service", (int)iq_link_in_service(link), "suspect",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:b}",
+			 "agw", link->agw_id, "addr", link->addr_text, "host", link->source->host,
+			 "link", link->duplicate ? "duplicate" : iq_link_state_name(link->state),
+			 "boot", boot, "in_service", (int)iq_link_in_service(link), "suspect",
 			 (int)link->suspect, "state", link->agw_state, "contexts_here",
 			 (json_int_t)link->n_ctx, "contexts", (json_int_t)link->contexts,
 			 "max_contexts", (json_int_t)link->max_contexts, "cpu_permille",
 			 (json_int_t)link->cpu_permille, "overload_level",
-			 (json_int_t)link->overload_level);
+			 (json_int_t)link->overload_level, "realm_down",
+			 (int)(link->realm_down[0] || link->realm_down[1]));
 }
 
 json_t *cscf_iq_agw_list(const struct cscf_iq *iq)

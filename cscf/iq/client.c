@@ -123,6 +123,7 @@ static void take_state(struct cscf_iq_link *link, const IqAgwState *state)
 		       (int)state->state, state->reason);
 	link->agw_state = (int)state->state;
 	take_load(link, state->load);
+	iq_link_take_realms(link, state->realms, state->n_realms, false);
 	iq_leaving_note(link, state);
 }
 
@@ -166,6 +167,7 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	    ack->heartbeat_interval_ms <= IQ_HEARTBEAT_MAX_MS)
 		link->beat_ms = ack->heartbeat_interval_ms;
 	link->agw_state = IQ_V(AGW_STATE__STATE__IN_SERVICE);
+	iq_link_take_realms(link, ack->realms, ack->n_realms, true);
 	take_state(link, ack->state);
 	event_del(link->dead_timer);
 	arm(link->timer, link->beat_ms);

@@ -110,7 +110,8 @@ struct cscf_iq_link {
 	uint64_t last_event_seq;
 	int agw_state; /* IqAgwState state */
 	uint32_t cpu_permille, contexts, max_contexts, overload_level;
-	size_t n_ctx_told; /* n_ctx at its last load report */
+	bool realm_down[2]; /* access, core: it has no addresses there */
+	size_t n_ctx_told;  /* n_ctx at its last load report */
 	/* audit under way */
 	struct event *audit_timer; /* owned */
 	uint32_t audit_gen;
@@ -208,6 +209,9 @@ enum gw_err iq_link_send_frame(struct cscf_iq_link *link, const uint8_t *frame,
 /** Pack, trace and send; the envelope stays the caller's. */
 enum gw_err iq_link_send(struct cscf_iq_link *link, const IqEnvelope *env) GW_MUST_CHECK;
 
+/* realms.c */
+/** Realms that it has, or whose addresses come or go. @param all  it has no others */
+void iq_link_take_realms(struct cscf_iq_link *link, IqRealm *const *realms, size_t n, bool all);
 /* leaving.c */
 /** It drains, or does no more. */
 void iq_leaving_note(struct cscf_iq_link *link, const IqAgwState *state);

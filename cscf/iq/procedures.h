@@ -36,6 +36,7 @@ struct cscf_iq_config {
 	int64_t move_before;    /* calls leave an AGW that long before its drain is over; 0 = no */
 	int64_t audit_interval; /* 0 = only after a reconnect */
 	int64_t max_contexts;   /* of this controller, over all AGWs */
+	const char *access_realm, *core_realm; /* that calls need; NULL = any will do */
 	const char *controller_id;
 	const char *token;  /* where TLS is not used; "" = none */
 	const char *tls_ca; /* "" = plain TCP */
