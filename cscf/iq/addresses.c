@@ -32,9 +32,10 @@ bool iq_link_is_pushed_out_by_us(const struct cscf_iq_link *link)
 
 	DL_FOREACH (link->iq->links, other)
 		if (other != link &&
-		    (other->state == IQ_LINK_HELLO ||
-		     (is_same_agw(other, link) &&
-		      (other->state == IQ_LINK_UP || other->duplicate)))) /* the Acks crossed */
+		    (other->state == IQ_LINK_HELLO
+			 ? other->agw_id[0] == '\0' || is_same_agw(other, link)
+			 : is_same_agw(other, link) &&
+			       (other->state == IQ_LINK_UP || other->duplicate))) /* Acks crossed */
 			return true;
 	return false;
 }

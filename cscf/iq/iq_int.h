@@ -91,6 +91,7 @@ struct cscf_iq_link {
 	struct iq_frame_reader *reader; /* owned */
 	struct event *timer;            /* owned: connect, hello, back-off, heartbeat */
 	struct event *dead_timer;       /* owned: T_agwdead */
+	uint64_t leave_end_ms;          /* when its drain is over */
 	struct event *leave_timer; /* owned: it drains, its calls are asked to leave; or NULL */
 	uint32_t backoff_ms;
 	uint64_t last_rx_ms;

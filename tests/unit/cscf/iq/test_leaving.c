@@ -70,12 +70,50 @@ static void test_calls_leave_before_a_drain_is_over(void **state)
 	assert_int_equal(drain_asked[2], 0);
 }
 
+static unsigned asked_at_all;
+
+static bool on_leaving_no_one(void *arg, gw_handle call, const char *why)
+{
+	(void)arg;
+	(void)call;
+	(void)why;
+	asked_at_all++;
+	return false;
+}
+
+/* SIGTERM in the middle of a long drain: the new end is what counts; the old one told again is not.
+ */
+static void test_another_deadline_begins_anew(void **state)
+{
+	REQ("IQ-14");
+	static const struct cscf_iq_cbs cbs = {.on_context_lost = on_lost,
+					       .on_leaving = on_leaving_no_one};
+	struct fixture *f = *state;
+	struct event *first;
+
+	asked_at_all = 0;
+	f->cfg.move_before = 10000;
+	start_up(f, 1);
+	cscf_iq_attach(f->iq, &cbs, f);
+	(void)reserved(f, 1);
+	say_state(&f->agw[0], IQ_V(AGW_STATE__STATE__DRAINING), 60);
+	UNTIL(f, f->iq->links->leave_timer != NULL);
+	first = f->iq->links->leave_timer;
+	say_state(&f->agw[0], IQ_V(AGW_STATE__STATE__DRAINING), 60);
+	pass_ms(f, 50);
+	assert_ptr_equal(f->iq->links->leave_timer, first);
+	assert_int_equal(asked_at_all, 0);
+	say_state(&f->agw[0], IQ_V(AGW_STATE__STATE__DRAINING), 1);
+	UNTIL(f, asked_at_all > 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    T(test_calls_leave_before_a_drain_is_over),
+	    T(test_another_deadline_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
