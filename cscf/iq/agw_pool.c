@@ -33,6 +33,16 @@ static struct cscf_iq_link *find_addr(struct cscf_iq *iq, const struct gw_addr *
 	return NULL;
 }
 
+/* Keys, and iq.token, in the clear: allowed, for networks that are closed, but not in silence. */
+static void tell_insecure(struct cscf_iq *iq, const struct cscf_iq_link *link)
+{
+	if (iq->tls != NULL || iq->insecure_told || gw_addr_is_loopback(&link->addr))
+		return;
+	iq->insecure_told = true;
+	GW_LOG(GW_LOG_WARN, "iq.insecure", "peer=%s hint=\"%s\"", link->addr_text,
+	       "AGWs beyond loopback without agw.tls: the control channel is plain TCP");
+}
+
 static enum gw_err add_link(struct cscf_iq *iq, struct iq_source *src, const struct gw_addr *addr)
 {
 	struct cscf_iq_link *link = find_addr(iq, addr);
@@ -50,6 +60,7 @@ static enum gw_err add_link(struct cscf_iq *iq, struct iq_source *src, const str
 	DL_APPEND(iq->links, link);
 	iq->n_links++;
 	GW_LOG(GW_LOG_INFO, "iq.agw_added", "peer=%s host=%s", link->addr_text, src->host);
+	tell_insecure(iq, link);
 	iq_link_start(link);
 	return GW_OK;
 }

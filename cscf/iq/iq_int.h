@@ -183,6 +183,7 @@ struct cscf_iq {
 	size_t n_sources;
 	struct iq_dns *dns; /* owned; NULL when no names are configured */
 	struct iq_tls *tls; /* owned; NULL = plain TCP */
+	bool insecure_told;
 	struct event *resolve_timer;
 	struct gw_handle_table *ctx_table;
 	struct iq_ctx *ctx_by_id;

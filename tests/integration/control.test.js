@@ -146,6 +146,7 @@ test('the eP-CSCF: an AGW with the right name is taken, another name or CA is no
 	const good = await controller(t, 'good', { agw: { list, tls: { ...certs, name: 'localhost' } } });
 
 	await until(async () => (await good.ctl('agw list')).some((a) => a.in_service), { what: 'the AGW in service' });
+	assert.equal(good.log('iq.insecure').length, 0);
 	for (const [name, wrong] of [
 		['name', { ...certs, name: 'agw.elsewhere' }],
 		['ca', { ...certs, ca: other.ca, name: 'localhost' }],
@@ -156,6 +157,18 @@ test('the eP-CSCF: an AGW with the right name is taken, another name or CA is no
 		assert.deepEqual((await refused.ctl('agw list')).map((a) => a.in_service), [false]);
 		assert.equal((await refused.http('/readyz')).status, 503);
 	}
+});
+
+test('the eP-CSCF says once that it dials AGWs beyond loopback without TLS, and on loopback nothing [IQ-17]', async (t) => {
+	const [, port] = agw.iq.split(':');
+	// Linux takes 0.0.0.0 for this host: an address that is not loopback's, without leaving the machine.
+	const open = await controller(t, 'open', { agw: { list: [`0.0.0.0:${port}`, '0.0.0.0:9'] }, iq: { controller_id: 'open' } });
+	const quiet = await controller(t, 'quiet', { agw: { list: [agw.iq] }, iq: { controller_id: 'quiet' } });
+
+	for (const cscf of [open, quiet])
+		await until(async () => (await cscf.ctl('agw list')).some((a) => a.in_service), { what: 'the AGW in service' });
+	assert.deepEqual(open.log('iq.insecure').map((l) => [l.level, l.peer]), [['warn', `0.0.0.0:${port}`]]);
+	assert.equal(quiet.log('iq.insecure').length, 0);
 });
 
 test('iq.tls.identity=certificate: a controller may only be whom its certificate names [IQ-17, IQ-01]', async () => {
