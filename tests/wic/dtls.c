@@ -370,7 +370,8 @@ void wic_dtls_start(struct wic_dtls *d)
 
 void wic_dtls_feed(struct wic_dtls *d, const uint8_t *bytes, size_t len)
 {
-	/* A gateway that was left says goodbye: a ClientHello now would have no way, and come 1 s late. */
+	/* A gateway that was left says goodbye: a ClientHello now would have no way, and come 1 s
+	 * late. */
 	if (!d->started)
 		return;
 	d->in = bytes;
