@@ -6,10 +6,16 @@
  * ACK, CANCEL and emergency calls, which nothing of the kind may stop.
  *
  * Candidates that trickle (ICE-08) come in an INFO, which is no reason to refuse anything but the
- * package: Info-Package: trickle-ice   469, with a Recv-Info that names none (RFC 6086 s4.2.2) no
- * package, that body       200 within a call: the INFO was well-formed, its body is nobody's
- * (in_dialog.c) Neither is ever relayed: the candidates are addresses of the other side's network.
+ * package:
+ *
+ *   Info-Package: trickle-ice   469, with a Recv-Info that names none (RFC 6086 s4.2.2)
+ *   no package, that body       200 within a call: the INFO was well-formed, its body is nobody's
+ *                               (in_dialog.c)
+ *
+ * Neither is ever relayed: the candidates are addresses of the other side's network.
+ *
  * Thread: the cscf loop.
+ *
  * Spec: CALL-17, CALL-19, CALL-32, CALL-33, ICE-08; RFC 3261 s8.2.2.3, s21.4.13; RFC 8840.
  */
 #include "cscf/session/session_int.h"
