@@ -25,6 +25,17 @@ struct reg_binding *reg_binding_find(const struct reg_assoc *a, const char *to_a
 	return NULL;
 }
 
+void reg_binding_lost_to_another(struct reg_binding *b, const char *by)
+{
+	if (b->elsewhere)
+		return;
+	b->elsewhere = true;
+	reg_metric_inc(REG_M_ELSEWHERE);
+	GW_LOG(GW_LOG_INFO, "reg.elsewhere", "impi=\"%s\" to=\"%s\" conn=%llu by=%s",
+	       cscf_sip_mask(b->assoc->impi->impi), cscf_sip_mask(b->to_aor),
+	       (unsigned long long)b->assoc->conn->id, by);
+}
+
 /* The union of the bindings' identities, default first; strings stay with the bindings. */
 void reg_assoc_rebuild_impus(struct reg_assoc *a)
 {
@@ -115,6 +126,14 @@ static bool is_same_flow(const struct reg_assoc *a, const struct reg_binding *b,
 	       q->instance[0] != '\0' && strcmp(q->instance, a->instance) == 0;
 }
 
+/* The last REGISTER that the core took for it was this one. */
+static void bound_by(struct reg_binding *b, const struct reg_request *q)
+{
+	b->elsewhere = false;
+	memcpy(b->call_id, q->call_id, sizeof(b->call_id));
+	b->cseq = q->cseq;
+}
+
 enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, struct reg_grant *g)
 {
 	struct reg_binding *b = reg_binding_find(a, q->to_aor);
@@ -127,7 +146,7 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	    strcmp(b->contact, q->contact) == 0 && reg_grant_same(&b->grant, g)) {
 		reg_grant_fini(g);
 		b->grant.expires_s = expires_s;
-		b->elsewhere = false;
+		bound_by(b, q);
 		return reg_binding_arm(b, expires_s);
 	}
 	contact = strdup(q->contact);
@@ -163,7 +182,7 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q, str
 	reg_grant_fini(&b->grant);
 	b->grant = *g;
 	*g = (struct reg_grant){0};
-	b->elsewhere = false;
+	bound_by(b, q);
 	a->outbound = b->grant.outbound;
 	reg_assoc_rebuild_impus(a);
 	return reg_binding_arm(b, b->grant.expires_s);

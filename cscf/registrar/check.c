@@ -319,7 +319,12 @@ bool reg_request_read(struct reg_request *out, struct cscf_registrar *r,
 		      const struct cscf_sip_msg *msg, const struct cscf_sip_flow *flow,
 		      struct reg_refusal *why)
 {
+	struct gw_slice id = cscf_sip_msg_call_id(msg);
+
 	memset(out, 0, sizeof(*out));
+	if (id.n < sizeof(out->call_id))
+		memcpy(out->call_id, id.p, id.n);
+	out->cseq = cscf_sip_msg_cseq(msg);
 	if (cscf_sip_msg_has_token(msg, "Require", "sec-agree")) {
 		*why = (struct reg_refusal){420, "Bad Extension", "sec-agree", "Unsupported",
 					    "sec-agree"};

@@ -8,14 +8,21 @@
  * of reg.max_initial_rate, and what the core cannot take now is tried again, later each time.
  *
  *   lost ─ flow.lost_dereg ─> wait for the turn ─> REGISTER ─ 2xx, 404, 481 ─> gone
- *                                  ^──── 1 s, 2 s, … ────┘ 5xx, 408, 429, 480, nobody
+ *                                  ^──── 1 s, 2 s, … ────┘ └─ 400, 500 ─> elsewhere, runs out
+ *                                    5xx, 408, 429, 480, nobody
  *
  * The WIC may have come back through another eP-CSCF, with the same contact or the same flow: then
  * the binding is no more ours to remove. Two things tell. The core's reg-event shows a REGISTER
  * that did not come by here (network.c): none is sent, the record runs out. And ours goes on where
  * the WIC's left off, with its Call-ID and the next CSeq: one that the WIC has sent elsewhere
- * meanwhile has that CSeq already, and the registrar refuses ours (RFC 3261 s10.3, step 7). Spec:
- * TS 33.203 U.1; DEREG-41. Thread: the cscf loop.
+ * meanwhile has that CSeq already, and the registrar refuses ours (RFC 3261 s10.3, step 7) with a
+ * 500, some with a 400. That is final: once the page has been loaded again, with another Call-ID,
+ * the same REGISTER would be taken and remove the live contact. A 500 with Retry-After, or to a
+ * Call-ID of our own, is an ordinary failure.
+ *
+ * Spec: TS 33.203 U.1; DEREG-41.
+ *
+ * Thread: the cscf loop.
  */
 #include "cscf/registrar/lost_dereg.h"
 
@@ -37,8 +44,9 @@ struct reg_own {
 	struct reg_own *prev, *next;
 	struct cscf_registrar *r;
 	gw_handle assoc, client;
-	bool over;    /* answered; the transaction lingers */
-	char *to_aor; /* owned */
+	bool over;     /* answered; the transaction lingers */
+	char *to_aor;  /* owned */
+	uint32_t cseq; /* that went on where the WIC's left off; 0: with a Call-ID of our own */
 };
 
 static void own_free(struct reg_own *o)
@@ -103,6 +111,31 @@ static bool is_passing(int status, bool local)
 	return local || status >= 500 || status == 408 || status == 429 || status == 480;
 }
 
+/*
+ * The CSeq that the WIC would use next, with the Call-ID of the binding; 0 = not known. One whose
+ * answer we never saw counts as used: the core may have taken it.
+ */
+static uint32_t next_cseq(const struct reg_assoc *a, const struct reg_binding *b)
+{
+	const struct reg_conn *c = a->conn;
+	uint32_t used = b->cseq;
+
+	if (strcmp(c->call_id, b->call_id) == 0 && c->cseq > used)
+		used = c->cseq;
+	return b->call_id[0] != '\0' && used < INT32_MAX ? used + 1 : 0;
+}
+
+/* The registrar has had that CSeq, or a later one, and not through us. */
+static bool is_out_of_order(const struct reg_own *o, const struct reg_assoc *a,
+			    const struct reg_binding *b, const struct cscf_sip_msg *rsp)
+{
+	int status = cscf_sip_msg_status(rsp);
+	struct gw_slice value;
+
+	return o->cseq > 0 && o->cseq == next_cseq(a, b) &&
+	       (status == 400 || (status == 500 && !cscf_sip_msg_hdr(rsp, "Retry-After", &value)));
+}
+
 static uint32_t retry_after_s(const struct cscf_sip_msg *rsp)
 {
 	struct gw_slice value;
@@ -118,6 +151,7 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 {
 	struct reg_own *o = arg;
 	int status = cscf_sip_msg_status(rsp);
+	struct reg_binding *b;
 	struct reg_assoc *a;
 
 	(void)client;
@@ -133,7 +167,12 @@ static void on_response(void *arg, gw_handle client, const struct cscf_sip_msg *
 	GW_LOG_LIMITED(GW_LOG_WARN, "reg.lost_dereg_failed", "to=\"%s\" status=%d",
 		       cscf_sip_mask(o->to_aor), status);
 	a = gw_handle_find(o->r->handles, o->assoc);
-	if (a != NULL && !reg_assoc_is_live(a) && is_passing(status, info->local))
+	if (a == NULL || reg_assoc_is_live(a))
+		return;
+	b = reg_binding_find(a, o->to_aor);
+	if (b != NULL && !info->local && is_out_of_order(o, a, b, rsp))
+		reg_binding_lost_to_another(b, "cseq");
+	else if (is_passing(status, info->local))
 		try_later(a, retry_after_s(rsp)); /* else it stays until it expires */
 }
 
@@ -181,12 +220,12 @@ static enum gw_err add_contact(struct cscf_sip_msg *m, const struct reg_assoc *a
 	return err == GW_OK ? reg_mw_add_ours(m, a->r, a->conn->id, flow) : err;
 }
 
+/* @param cseq  with the Call-ID of the binding; 0: neither */
 static enum gw_err build(struct cscf_sip_msg **out, const struct reg_assoc *a,
-			 const struct reg_binding *b)
+			 const struct reg_binding *b, uint32_t cseq)
 {
 	const char *domain = domain_of(a, b);
 	struct reg_request q = {.impi = a->impi->impi, .domain = domain, .grant = a->grant};
-	const struct reg_conn *c = a->conn;
 	char tag[17], call_id[33], uri[300], *from = NULL, *to = NULL;
 	struct cscf_sip_request_params p = {
 	    .method = "REGISTER", .uri = uri, .call_id = call_id, .cseq = 1};
@@ -194,9 +233,9 @@ static enum gw_err build(struct cscf_sip_msg **out, const struct reg_assoc *a,
 
 	gw_rand_hex(tag, 8);
 	gw_rand_hex(call_id, 16);
-	if (c->call_id[0] != '\0' && c->cseq < INT32_MAX) {
-		p.call_id = c->call_id;
-		p.cseq = c->cseq + 1;
+	if (cseq > 0) {
+		p.call_id = b->call_id;
+		p.cseq = cseq;
 	}
 	snprintf(uri, sizeof(uri), "sip:%s", domain);
 	if (asprintf(&from, "<%s>;tag=%s", b->to_uri, tag) >= 0 &&
@@ -230,8 +269,9 @@ static enum gw_err deregister(struct reg_assoc *a, const struct reg_binding *b)
 		return GW_ERR_NOMEM;
 	o->r = a->r;
 	o->assoc = a->handle;
+	o->cseq = next_cseq(a, b);
 	o->to_aor = strdup(b->to_aor);
-	err = o->to_aor != NULL ? build(&m, a, b) : GW_ERR_NOMEM;
+	err = o->to_aor != NULL ? build(&m, a, b, o->cseq) : GW_ERR_NOMEM;
 	if (err == GW_OK) {
 		reg_mw_dest(a->r, m, &dest, &slot, uri, sizeof(uri));
 		err =

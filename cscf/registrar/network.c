@@ -161,7 +161,9 @@ static unsigned add_created(const struct facts *f, struct reg_assoc *a, struct r
 
 /* ---- renewed through another eP-CSCF --------------------------------------------------------- */
 
-#define CLOCK_SLACK_S 2 /* the core's seconds and ours */
+/* 64*T1: a NOTIFY may be that long on its way, by UDP with losses, and its seconds count from when
+ * it was written. A renewal moves the end by more, but right after the one before. */
+#define NOTIFY_AGE_S 32
 
 static bool is_same_flow(const struct reg_assoc *a, const struct cscf_registrar_fact *v)
 {
@@ -170,18 +172,18 @@ static bool is_same_flow(const struct reg_assoc *a, const struct cscf_registrar_
 }
 
 /*
- * Was this contact bound by a REGISTER that never came by here? Known by its Call-ID and CSeq; from
- * a core that does not tell them, by having it longer than what we know of could last.
+ * Was this contact bound by a REGISTER that never came by here? Known by its Call-ID and CSeq: not
+ * those of the one that the core took last, nor of one whose answer is still to come. From a core
+ * that does not tell them, by having it longer than what we know of could last.
  */
 static bool is_renewed(const struct reg_assoc *a, const struct reg_binding *b,
 		       const struct cscf_registrar_fact *v)
 {
-	const struct reg_conn *c = a->conn;
-
-	if (v->call_id != NULL && v->call_id[0] != '\0' && c->call_id[0] != '\0')
-		return strcmp(v->call_id, c->call_id) != 0 || v->cseq > c->cseq;
-	return v->expires_s > 0 && reg_now_ms() + (int64_t)v->expires_s * 1000 >
-				       b->expires_at_ms + CLOCK_SLACK_S * 1000;
+	if (v->call_id != NULL && v->call_id[0] != '\0' && b->call_id[0] != '\0')
+		return (strcmp(v->call_id, b->call_id) != 0 || v->cseq > b->cseq) &&
+		       !reg_txn_is_coming(a->r, a->conn->id, b->to_aor, v->call_id, v->cseq);
+	return v->expires_s > 0 &&
+	       reg_now_ms() + (int64_t)v->expires_s * 1000 > b->expires_at_ms + NOTIFY_AGE_S * 1000;
 }
 
 /* What the WIC has renewed elsewhere is no more ours to end at the core, or to call free. */
@@ -196,11 +198,7 @@ static void look_elsewhere(const struct facts *f, const struct reg_assoc *a, str
 		     !cscf_sip_uri_text_eq(gw_slice_str(v->contact), gw_slice_str(b->contact))) ||
 		    !is_renewed(a, b, v))
 			continue;
-		b->elsewhere = true;
-		reg_metric_inc(REG_M_ELSEWHERE);
-		GW_LOG(GW_LOG_INFO, "reg.elsewhere", "impi=\"%s\" to=\"%s\" conn=%llu",
-		       cscf_sip_mask(a->impi->impi), cscf_sip_mask(b->to_aor),
-		       (unsigned long long)a->conn->id);
+		reg_binding_lost_to_another(b, "reg-event");
 	}
 }
 

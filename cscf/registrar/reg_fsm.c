@@ -338,6 +338,18 @@ bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor)
 	return false;
 }
 
+bool reg_txn_is_coming(const struct cscf_registrar *r, uint64_t conn, const char *to_aor,
+		       const char *call_id, uint32_t cseq)
+{
+	const struct reg_txn *t;
+
+	DL_FOREACH (r->txns, t)
+		if (t->flow.conn == conn && t->fsm.state == REG_S_WAIT_CORE && t->q.cseq == cseq &&
+		    strcmp(t->q.call_id, call_id) == 0 && strcmp(t->q.to_aor, to_aor) == 0)
+			return true;
+	return false;
+}
+
 size_t reg_txn_coming(const struct cscf_registrar *r, const char *impi, uint64_t but)
 {
 	const struct reg_txn *t;

@@ -25,6 +25,7 @@
 
 #define REG_MAX_IMPUS         64   /* per binding: a hostile core or a broken HSS ends here */
 #define REG_MAX_BINDINGS      16   /* per association */
+#define REG_CALL_ID_SIZE      128  /* with the 0; longer ones are not remembered */
 #define REG_EXPIRES_DEFAULT_S 3600 /* RFC 3261 s10.2.1.1: a malformed Expires is this */
 
 struct event;
@@ -68,13 +69,15 @@ struct reg_request {
 	uint32_t reg_id;
 	uint32_t expires_s; /* asked for */
 	enum reg_scheme scheme;
-	bool has_response; /* the credentials answer a challenge */
-	bool resync;       /* AKA: by asking for another one (auts) */
-	bool query;        /* no Contact (REG-12) */
-	bool star;         /* Contact: * */
-	bool several;      /* more than one Contact */
-	bool dereg;        /* expiry 0 */
-	bool ob;           /* reg-id + instance + Supported: outbound (REG-03) */
+	bool has_response;              /* the credentials answer a challenge */
+	bool resync;                    /* AKA: by asking for another one (auts) */
+	bool query;                     /* no Contact (REG-12) */
+	bool star;                      /* Contact: * */
+	bool several;                   /* more than one Contact */
+	bool dereg;                     /* expiry 0 */
+	bool ob;                        /* reg-id + instance + Supported: outbound (REG-03) */
+	char call_id[REG_CALL_ID_SIZE]; /* "" when too long */
+	uint32_t cseq;
 };
 
 struct reg_refusal {
@@ -142,7 +145,8 @@ struct reg_conn {
 	struct reg_assoc *assocs;  /* utlist DL; borrowed */
 	struct event *close_timer; /* owned; NULL before first use */
 	struct cscf_registrar *r;
-	char call_id[128]; /* of the last REGISTER, for REG-14; "" when too long */
+	char call_id[REG_CALL_ID_SIZE]; /* of the last REGISTER, also a refused one (REG-14); ""
+					 * when too long */
 	uint32_t cseq;
 	char peer[GW_ADDR_STRLEN];
 	UT_hash_handle hh;
@@ -157,6 +161,8 @@ struct reg_binding {
 	bool pooled;                     /* counted in pool.c */
 	bool evicted;                    /* it ends here, but not at the core */
 	bool elsewhere;                  /* renewed through another eP-CSCF (network.c) */
+	char call_id[REG_CALL_ID_SIZE];  /* of the REGISTER that bound it; "" = not known */
+	uint32_t cseq;
 	struct reg_binding *prev, *next;
 	char *contact_key;                         /* owned: contact.c; NULL = not in its table */
 	struct reg_binding *same_prev, *same_next; /* of that contact */
@@ -223,6 +229,9 @@ enum gw_err reg_assoc_bind(struct reg_assoc *a, const struct reg_request *q,
 			   struct reg_grant *g) GW_MUST_CHECK;
 void reg_binding_free(struct reg_binding *b);
 struct reg_binding *reg_binding_find(const struct reg_assoc *a, const char *to_aor);
+/** It lives on through another eP-CSCF: no more ours to end at the core, or to call free.
+ * @param by  what tells, for the log */
+void reg_binding_lost_to_another(struct reg_binding *b, const char *by);
 /** Remove the bindings that a deregistration names; ends the association with the last. */
 void reg_assoc_unbind(struct reg_assoc *a, const struct reg_request *q);
 /** End and free it: event, connection's rights; close_ms < 0 leaves the connection open. */
@@ -279,6 +288,9 @@ void reg_txn_start(struct cscf_registrar *r, gw_handle server, const struct cscf
 bool reg_txn_pending(const struct cscf_registrar *r, uint64_t conn, const char *to_aor);
 /** The same on any connection. */
 bool reg_txn_pending_for(const struct cscf_registrar *r, const char *to_aor);
+/** Is the core's answer to this very REGISTER still to come? */
+bool reg_txn_is_coming(const struct cscf_registrar *r, uint64_t conn, const char *to_aor,
+		       const char *call_id, uint32_t cseq);
 /** REGISTERs under way whose token was good and that may make one more association of its IMPI,
  * on other connections `but` this one (REG-45). Not those by Digest: anybody can send them in
  * another's name; they are counted when the core has said 200. */

@@ -35,7 +35,8 @@ static struct {
 	struct cscf_registrar_parts parts;
 	unsigned cseq;
 	bool plain_ws;
-	const char *peer; /* NULL = the usual one */
+	const char *peer;    /* NULL = the usual one */
+	const char *call_id; /* NULL = c and the connection's number */
 	gw_handle next_server;
 	struct {
 		enum cscf_registrar_event event;
@@ -120,18 +121,19 @@ static inline void fx_send(uint64_t conn, const char *uri, const char *from, con
 	    .conn = conn,
 	};
 	struct cscf_sip_msg *m;
-	char text[8192];
+	char text[8192], call_id[16];
 
+	snprintf(call_id, sizeof(call_id), "c%u", (unsigned)conn);
 	assert_int_equal(
 	    gw_addr_parse(&flow.remote, fx.peer != NULL ? fx.peer : "203.0.113.7:50123", 0), GW_OK);
 	snprintf(text, sizeof(text),
 		 "REGISTER %s SIP/2.0\r\n"
 		 "Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK%u;received=203.0.113.7;"
 		 "rport=50123\r\n"
-		 "Max-Forwards: 70\r\nFrom: <%s>;tag=a1\r\nTo: <%s>\r\nCall-ID: c%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: <%s>;tag=a1\r\nTo: <%s>\r\nCall-ID: %s\r\n"
 		 "CSeq: %u REGISTER\r\nSupported: path, outbound, gruu\r\n%s%s%s%s%s%s%s"
 		 "Content-Length: 0\r\n\r\n",
-		 uri, fx.cseq, from, to, (unsigned)conn, fx.cseq + 1,
+		 uri, fx.cseq, from, to, fx.call_id != NULL ? fx.call_id : call_id, fx.cseq + 1,
 		 contact != NULL ? "Contact: " : "", contact != NULL ? contact : "",
 		 contact != NULL ? "\r\n" : "", authorization != NULL ? "Authorization: " : "",
 		 authorization != NULL ? authorization : "", authorization != NULL ? "\r\n" : "",
