@@ -3,12 +3,11 @@
  * Failed authentications per source address and per identity (SEC-14), with a clock of the
  * caller's. It answers one question: is this REGISTER refused here, without asking the core?
  *
- *   what is counted                      limit in 60 s            blocked for auth.block_time
- *   pair: identity from one source       auth.max_failures        that identity from that source
- *   identity, from anywhere              auth.max_failures        nothing; but then one failure of
- *                                                                 a pair is enough to block the
- * pair source: whatever identity            4 times that             all from there but known
- * devices
+ *   what is counted                 limit in 60 s       blocked for auth.block_time
+ *   pair: identity from one source  auth.max_failures   that identity from that source
+ *   identity, from anywhere         auth.max_failures   nothing; but then one failure of a pair
+ *                                                       is enough to block the pair
+ *   source: whatever identity       4 times that        all from there but known devices
  *
  * Nobody is locked out by another's failures: an identity as such is never blocked, only guesses
  * at it from an address that has guessed wrong before; who gives the right password first passes
@@ -63,7 +62,6 @@ void reg_throttle_failed(struct reg_throttle *t, const struct reg_throttle_who *
 /** The core took the registration: the pair's failures are forgotten, those of the source are not,
  * and the device is known from now on. */
 void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_who *who);
-/** Entries of the tables of failures, for tests. */
 /**
  * A card asked for another challenge (auts) instead of answering: no failure, but a card in need of
  * it asks once.
@@ -71,6 +69,7 @@ void reg_throttle_succeeded(struct reg_throttle *t, const struct reg_throttle_wh
  */
 bool reg_throttle_resync(struct reg_throttle *t, const struct reg_throttle_who *who,
 			 int64_t now_ms);
+/** Entries of the tables of failures, for tests. */
 size_t reg_throttle_entries(const struct reg_throttle *t);
 
 #endif
