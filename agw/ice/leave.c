@@ -48,7 +48,7 @@ struct agw_ice_leave {
 	const char *username, *password; /* borrowed */
 	int epfd, timer, in[2];
 	struct leaving *all; /* owned */
-	_Atomic unsigned n;
+	_Atomic unsigned n;  /* in `all`, and in the pipe */
 	_Atomic uint64_t returned, kept;
 };
 
@@ -79,6 +79,20 @@ static void keep(struct agw_ice_leave *l, const char *why)
 	GW_LOG_LIMITED(GW_LOG_WARN, "turn.kept", "why=%s", why);
 }
 
+/* Places are taken before there is a copy, so that there are never more descriptors than that. */
+static bool take_place(struct agw_ice_leave *l)
+{
+	if (atomic_fetch_add_explicit(&l->n, 1, memory_order_relaxed) < AGW_ICE_LEAVE_MAX)
+		return true;
+	(void)atomic_fetch_sub_explicit(&l->n, 1, memory_order_relaxed);
+	return false;
+}
+
+static void give_place(struct agw_ice_leave *l)
+{
+	(void)atomic_fetch_sub_explicit(&l->n, 1, memory_order_relaxed);
+}
+
 static void done(struct agw_ice_leave *l, struct leaving *v)
 {
 	DL_DELETE(l->all, v);
@@ -86,7 +100,8 @@ static void done(struct agw_ice_leave *l, struct leaving *v)
 	(void)close(v->fd);
 	explicit_bzero(v, sizeof(*v));
 	free(v);
-	if (atomic_fetch_sub_explicit(&l->n, 1, memory_order_relaxed) == 1)
+	give_place(l);
+	if (l->all == NULL)
 		set_timer(l, 0);
 }
 
@@ -122,13 +137,12 @@ static bool ask(const struct agw_ice_leave *l, struct leaving *v, uint64_t now)
 static void add(struct agw_ice_leave *l, int fd, uint64_t now)
 {
 	struct epoll_event ev = {.events = EPOLLIN};
-	struct leaving *v = NULL;
+	struct leaving *v = calloc(1, sizeof(*v));
 
-	if (atomic_load_explicit(&l->n, memory_order_relaxed) < AGW_ICE_LEAVE_MAX)
-		v = calloc(1, sizeof(*v));
 	if (v == NULL) {
-		keep(l, "too-many");
+		keep(l, "no-memory");
 		(void)close(fd);
+		give_place(l);
 		return;
 	}
 	v->fd = fd;
@@ -139,9 +153,9 @@ static void add(struct agw_ice_leave *l, int fd, uint64_t now)
 			STUN_AGENT_USAGE_LONG_TERM_CREDENTIALS |
 			    STUN_AGENT_USAGE_IGNORE_CREDENTIALS);
 	ev.data.ptr = v;
-	DL_APPEND(l->all, v);
-	if (atomic_fetch_add_explicit(&l->n, 1, memory_order_relaxed) == 0)
+	if (l->all == NULL)
 		set_timer(l, TICK_MS);
+	DL_APPEND(l->all, v);
 	if (epoll_ctl(l->epfd, EPOLL_CTL_ADD, fd, &ev) != 0 || !ask(l, v, now)) {
 		keep(l, "no-memory");
 		done(l, v);
@@ -209,12 +223,18 @@ static void tick(struct agw_ice_leave *l, uint64_t now)
 
 void agw_ice_leave_add(struct agw_ice_leave *l, int fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int copy;
 
+	if (!take_place(l)) {
+		keep(l, "too-many");
+		return;
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy >= 0 && write(l->in[1], &copy, sizeof(copy)) == (ssize_t)sizeof(copy))
 		return;
 	if (copy >= 0)
 		(void)close(copy);
+	give_place(l);
 	keep(l, "no-descriptor");
 }
 

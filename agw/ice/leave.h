@@ -17,7 +17,7 @@
 
 #include "agw/ice/ice.h"
 
-#define AGW_ICE_LEAVE_MAX 512 /* at once; more are not waited for */
+#define AGW_ICE_LEAVE_MAX 512 /* descriptors at once; more are not waited for */
 
 /* agw_ice_leave is declared in ice.h. */
 
@@ -40,7 +40,7 @@ void agw_ice_leave_step(struct agw_ice_leave *l);
 struct agw_ice_leave_load {
 	unsigned waiting;
 	uint64_t returned; /* since the start */
-	uint64_t kept;     /* … and not: the server's until their lifetime ends */
+	uint64_t kept; /* … and not, as far as we know: libnice's own word may have been heard */
 };
 /** Any thread. */
 void agw_ice_leave_load(const struct agw_ice_leave *l, struct agw_ice_leave_load *out);

@@ -165,14 +165,14 @@ static struct gw_metric relays[] = {
     {.name = "agw_turn_allocations_total",
      .labels = "end=\"returned\"",
      .type = GW_METRIC_COUNTER,
-     .help = "Allocations of streams that went: given back, or the server's until they end by "
-	     "themselves",
+     .help = "Allocations of streams that went: given back, or maybe the server's until they "
+	     "end by themselves",
      .read = read_returned},
     {.name = "agw_turn_allocations_total",
      .labels = "end=\"kept\"",
      .type = GW_METRIC_COUNTER,
-     .help = "Allocations of streams that went: given back, or the server's until they end by "
-	     "themselves",
+     .help = "Allocations of streams that went: given back, or maybe the server's until they "
+	     "end by themselves",
      .read = read_kept},
 };
 

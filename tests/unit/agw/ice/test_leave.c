@@ -273,6 +273,9 @@ static void test_there_is_room_for_so_many(void **state)
 	REQ("ICE-28");
 	for (unsigned i = 0; i < AGW_ICE_LEAVE_MAX + 3; i++)
 		agw_ice_leave_add(b->leave, b->client);
+	/* Nor has a thread that has not come to them yet any more to hold. */
+	assert_int_equal(count_fds(), fds + AGW_ICE_LEAVE_MAX);
+	assert_int_equal(load_of(b).kept, 3);
 	agw_ice_leave_step(b->leave);
 	assert_int_equal(load_of(b).waiting, AGW_ICE_LEAVE_MAX);
 	assert_int_equal(load_of(b).kept, 3);
