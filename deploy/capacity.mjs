@@ -142,7 +142,8 @@ ${n(r.cscf_share / 200)} s for one.
 | bandwidth in all | | ${n(r.all_gbit, 1)} Gbit/s in, as much out |
 
 More calls on one machine: a second address (a second AGW process on it) has ports of its own; shared access ports (\`access.shared_ports\`) need none per call on that
-side. Video is a stream more: ports, packets and bits of its own. An AGW that dies moves ${n(r.moved)} calls to the others, each with a new ICE and
+side. Video is a stream more: ports, packets and bits of its own, and 380 kB of packets that its WIC may ask for again, where it negotiated \`nack\`:
+\`media.resend_memory\` (256 MB) has room for some 700, half of them for WICs that have asked; the others' lost packets are asked of the core. An AGW that dies moves ${n(r.moved)} calls to the others, each with a new ICE and
 DTLS: ${n((r.moved * (v.agw_ms + v.dtls_ms)) / 1000, 1)} CPU-seconds spread over ${n(r.agw - 1 - v.lost)} others, and as many re-INVITEs at the eP-CSCFs.
 
 ## Between them

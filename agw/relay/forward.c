@@ -228,7 +228,7 @@ static bool has_ring(struct agw_stream *s)
 		return true;
 	if (s->env->now_ms < s->resend_wait_ms)
 		return false;
-	if (agw_resend_new(&s->resend, s->env->cfg->resend) == GW_OK)
+	if (agw_resend_new(&s->resend, s->env->cfg->resend, s->asks) == GW_OK)
 		return true;
 	s->resend_wait_ms = s->env->now_ms + NO_MEMORY_MS;
 	return false;
@@ -381,6 +381,9 @@ static size_t answer_nacks(struct agw_stream *s, uint8_t *p, size_t n)
 	    !agw_resend_asked(p, n))
 		return n;
 	s->keeps = true;
+	if (!s->asks)
+		s->resend_wait_ms = 0; /* what was refused to one who might ask */
+	s->asks = true;
 	if (s->resend == NULL)
 		return n;
 	if (media->srtp == NULL || !s->p.gate_down || agw_ice_media_pair(media->ice) == NULL)

@@ -38,13 +38,20 @@ static enum gw_err refuse(struct agw_resend_store *store, size_t octets, enum gw
 	return err;
 }
 
-enum gw_err agw_resend_new(struct agw_resend **out, struct agw_resend_store *store)
+bool agw_resend_has_room(const struct agw_resend_store *store)
+{
+	uint64_t used = atomic_load_explicit(&store->used, memory_order_relaxed);
+
+	return used + octets_of(store->packets) <= store->most;
+}
+
+enum gw_err agw_resend_new(struct agw_resend **out, struct agw_resend_store *store, bool asked)
 {
 	size_t octets = octets_of(store->packets);
 	uint64_t used = atomic_fetch_add_explicit(&store->used, octets, memory_order_relaxed);
 	struct agw_resend *r;
 
-	if (used + octets > store->most)
+	if (used + octets > (asked ? store->most : store->most / 2))
 		return refuse(store, octets, GW_ERR_LIMIT);
 	r = calloc(1, octets); /* pages are the system's until something is kept */
 	if (r == NULL)

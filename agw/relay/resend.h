@@ -5,7 +5,8 @@
  * sent already, which SRTP refuses.
  *
  *   a ring of the last packets of a stream, as they were sent; made with the first packet of video
- *   whose WIC negotiated nack, else at the first one after the WIC asked
+ *   whose WIC negotiated nack, else at the first one after the WIC asked. Rings of those who have
+ *   not asked yet are made while half of the memory is free: who does lose packets finds some
  *   NACK ── known here ──> the same octets again, and out of the NACK
  *        ── not known ───> the core, which has lost them itself
  *
@@ -42,9 +43,13 @@ struct agw_resend;
 
 /**
  * @param store borrowed, outlives the ring
+ * @param asked the WIC has lost packets; else half of the memory is not for it
  * @return GW_OK; GW_ERR_LIMIT media.resend_memory is used up: counted; GW_ERR_NOMEM: counted
  */
-enum gw_err agw_resend_new(struct agw_resend **out, struct agw_resend_store *store) GW_MUST_CHECK;
+enum gw_err agw_resend_new(struct agw_resend **out, struct agw_resend_store *store,
+			   bool asked) GW_MUST_CHECK;
+/** Could one more be made, for a WIC that asks? Others may be quicker. Any thread. */
+bool agw_resend_has_room(const struct agw_resend_store *store);
 void agw_resend_free(struct agw_resend *r);
 /** New keys: what was sent under the old ones helps nobody. */
 void agw_resend_clear(struct agw_resend *r);

@@ -76,6 +76,7 @@ struct agw_stream {
 	bool policed;                /* one direction, or both */
 	struct agw_rewrite *rewrite; /* owned; NULL: SSRCs pass, guarded by `ssrcs` */
 	bool keeps;                  /* what the WIC is sent, for it may ask for it again */
+	bool asks;                   /* it has, by NACK */
 	struct agw_resend *resend;   /* owned; NULL: nothing was kept yet */
 	struct agw_counters counters;
 	struct agw_reception rx_up;

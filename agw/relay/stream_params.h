@@ -172,7 +172,8 @@ struct agw_stream_local {
 	struct agw_candidate cands[AGW_CAND_MAX];
 	unsigned n_cands;
 	bool ice_full;
-	bool answers_nack; /* of the WIC, from packets we keep, whatever the core takes */
+	bool answers_nack; /* of the WIC, from packets we keep, whatever the core takes; as things
+			    * stood when the stream was made */
 	char ufrag[AGW_ICE_LOCAL_UFRAG + 1];
 	char pwd[AGW_ICE_LOCAL_PWD + 1];
 	uint32_t ice_generation;   /* 0, then +1 per restart */

@@ -111,7 +111,8 @@ static struct gw_metric resends[] = {
      .read = read_resend_octets},
     {.name = "agw_media_resend_no_memory_total",
      .type = GW_METRIC_COUNTER,
-     .help = "Tries of streams to have some when media.resend_memory was used up",
+     .help = "Tries of streams to have some when media.resend_memory was used up; half of it is "
+	     "for those whose WIC has lost packets",
      .read = read_resend_refused},
 };
 

@@ -277,7 +277,8 @@ static void fill_local(const struct agw_pool *p, struct agw_slot *s,
 	if (s->params.access.ice_full && p->relay.turn.server.len != 0)
 		s->gathering = l->n_cands;
 	l->ice_full = s->params.access.ice_full;
-	l->answers_nack = p->relay.resend != NULL && s->params.media == AGW_MEDIA_VIDEO;
+	l->answers_nack = p->relay.resend != NULL && s->params.media == AGW_MEDIA_VIDEO &&
+			  agw_resend_has_room(p->relay.resend);
 	memcpy(l->ufrag, creds->ufrag, sizeof(l->ufrag));
 	memcpy(l->pwd, creds->pwd, sizeof(l->pwd));
 	agw_dtls_ctx_fingerprint(p->dtls, &l->fp);

@@ -62,7 +62,7 @@ static void answer_nacks(uint8_t *p, size_t n)
 	struct agw_resend *ring;
 	uint8_t pkt[64] = {0x80};
 
-	if (agw_resend_new(&ring, &store) != GW_OK)
+	if (agw_resend_new(&ring, &store, true) != GW_OK)
 		abort();
 	agw_put32(pkt + 8, WIC);
 	for (pkt[3] = 0; pkt[3] < 40; pkt[3]++)

@@ -62,7 +62,7 @@ static int setup(void **state)
 	b->store.packets = PACKETS;
 	b->store.most = 1U << 20;
 	b->out = (struct agw_resend_out){.send = on_send, .arg = b};
-	assert_int_equal(agw_resend_new(&b->r, &b->store), GW_OK);
+	assert_int_equal(agw_resend_new(&b->r, &b->store, true), GW_OK);
 	*state = b;
 	return 0;
 }
@@ -276,15 +276,37 @@ static void test_rings_take_no_more_memory_than_they_may(void **state)
 
 	assert_true(one >= PACKETS * AGW_RESEND_OCTETS);
 	b->store.most = 2 * one - 1;
-	assert_int_equal(agw_resend_new(&more, &b->store), GW_ERR_LIMIT);
+	assert_int_equal(agw_resend_new(&more, &b->store, true), GW_ERR_LIMIT);
 	assert_null(more);
 	assert_int_equal(b->store.used, one);
 	assert_int_equal(b->store.refused, 1);
 	b->store.most = 2 * one;
-	assert_int_equal(agw_resend_new(&more, &b->store), GW_OK);
+	assert_int_equal(agw_resend_new(&more, &b->store, true), GW_OK);
 	assert_int_equal(b->store.used, 2 * one);
 	agw_resend_free(more);
 	assert_int_equal(b->store.used, one);
+}
+
+/* Half of the memory is left to those who lose packets; then it is over for them, too. */
+static void test_rings_that_nobody_asked_for_leave_half_of_it(void **state)
+{
+	struct bench *b = *state;
+	struct agw_resend *more[3] = {NULL};
+	uint64_t one = b->store.used;
+
+	b->store.most = 4 * one;
+	assert_int_equal(agw_resend_new(&more[0], &b->store, false), GW_OK);
+	assert_int_equal(agw_resend_new(&more[1], &b->store, false), GW_ERR_LIMIT);
+	assert_int_equal(b->store.used, 2 * one);
+	assert_int_equal(b->store.refused, 1);
+	assert_true(agw_resend_has_room(&b->store));
+	assert_int_equal(agw_resend_new(&more[1], &b->store, true), GW_OK);
+	assert_true(agw_resend_has_room(&b->store));
+	assert_int_equal(agw_resend_new(&more[2], &b->store, true), GW_OK);
+	assert_false(agw_resend_has_room(&b->store));
+	for (unsigned i = 0; i < 3; i++)
+		agw_resend_free(more[i]);
+	assert_true(agw_resend_has_room(&b->store));
 }
 
 int main(void)
@@ -298,6 +320,7 @@ int main(void)
 	    T(test_a_flood_of_nacks_is_no_amplifier),
 	    T(test_new_keys_empty_the_ring),
 	    T(test_rings_take_no_more_memory_than_they_may),
+	    T(test_rings_that_nobody_asked_for_leave_half_of_it),
 #undef T
 	};
 

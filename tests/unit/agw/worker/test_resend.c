@@ -251,6 +251,35 @@ static void test_without_memory_all_goes_to_the_core(void **state)
 	all_for_the_core(*state);
 }
 
+/* Room for one ring, and none for who might ask only: it is there as soon as the WIC does, and from
+ * then on nobody is promised another. */
+static void test_memory_is_left_for_who_asks(void **state)
+{
+	struct bench *b = *state;
+	struct agw_stream_params p;
+	struct agw_stream_local l = {0};
+	struct packet a, again;
+
+	REQ("RTCP-20", "RTCP-21");
+	connect_nack(b, AGW_MEDIA_VIDEO);
+	assert_true(b->local.answers_nack);
+	pass(b, 100, &a);
+	assert_int_equal(kept_octets(), 0);
+	ask(b, &a, 0);
+	at_core(b, true, 100, 0);
+	pass(b, 101, &a);
+	assert_true(kept_octets() > 0);
+	ask(b, &a, 0);
+	at_core(b, false, 0, 0);
+	at_wic(b, &again);
+	assert_memory_equal(again.srtp, a.srtp, (size_t)a.n);
+	p = b->params;
+	p.id = 2;
+	assert_int_equal(agw_media_add(b->media, &p, 1, &l, NULL, NULL), GW_OK);
+	assert_false(l.answers_nack);
+	wic_close(&b->wic);
+}
+
 static void test_switched_off_all_goes_to_the_core(void **state)
 {
 	all_for_the_core(*state);
@@ -269,6 +298,13 @@ static int without_memory(void **state)
 				      .n_workers = 1, .resend_packets = 64, .resend_memory = 1000});
 }
 
+static int with_memory_for_one(void **state)
+{
+	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1,
+							.resend_packets = 64,
+							.resend_memory = 64 * 1500 + 4096});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +315,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_audio_is_kept_when_asked_for, keeping, teardown),
 	    cmocka_unit_test_setup_teardown(test_without_memory_all_goes_to_the_core,
 					    without_memory, teardown),
+	    cmocka_unit_test_setup_teardown(test_memory_is_left_for_who_asks, with_memory_for_one,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(test_switched_off_all_goes_to_the_core, setup,
 					    teardown),
 	};
