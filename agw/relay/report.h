@@ -11,8 +11,9 @@
  *   to the WIC   a PLI, where the controller says so: the core asked by SIP (RTCP-24)
  *
  * Both reports end as soon as the side speaks for itself. Audio at most every 5 s, video every
- * second (RTCP-12). Looked at once a second by agw_stream_sweep; packets are not touched. Thread:
- * the stream's worker.
+ * second (RTCP-12). Looked at once a second by agw_stream_sweep; packets are not touched.
+ *
+ * Thread: the stream's worker.
  */
 #ifndef AGW_RELAY_REPORT_H
 #define AGW_RELAY_REPORT_H
