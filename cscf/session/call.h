@@ -280,9 +280,10 @@ struct repair {
 	struct event *timer;      /* owned: WAITS or YIELD, not in line: to be looked at again */
 	enum repair_state state;
 	uint32_t tag;
-	bool core_knows;     /* it has offered, and was answered with the new addresses */
-	bool adrift;         /* there is no context: the AGW is asked nothing */
-	uint64_t lost_ms;    /* when the context was lost */
+	gw_handle next_ctx; /* being reserved, while the AGW that the call leaves still serves it */
+	bool core_knows;    /* it has offered, and was answered with the new addresses */
+	bool adrift;        /* there is no context: the AGW is asked nothing */
+	uint64_t lost_ms;   /* when the context was lost */
 	uint64_t patient_ms; /* an AGW must take it by then; 0 = none has refused it */
 	uint64_t offer_ms;   /* since then a party's own offer is in the way; 0 = none is */
 	uint64_t again_ms;   /* not before */
@@ -336,8 +337,10 @@ struct call {
 	struct own *own; /* owned: requests of the gateway itself (own.h) */
 	bool own_busy;   /* they are being looked through */
 	struct repair repair;
-	char *core_offer;  /* owned: its last, while it has preconditions that we answer */
-	bool local_100rel; /* we acknowledge 1xx of the core for the WIC (CALL-27) */
+	uint64_t picture_ms;     /* the core refused to be asked for one: not before; 0 = ask */
+	uint64_t wic_picture_ms; /* when the core asked the WIC for one last */
+	char *core_offer;        /* owned: its last, while it has preconditions that we answer */
+	bool local_100rel;       /* we acknowledge 1xx of the core for the WIC (CALL-27) */
 	struct media media;
 	uint64_t refreshed_ms; /* when both parties agreed to the session interval last */
 	uint32_t interval_s;   /* 0 = none */

@@ -186,7 +186,7 @@ void media_on_event(void *arg, gw_handle call, const IqNotification *n)
 			call_release_cause(c, CAUSE_MEDIA_LOST);
 		break;
 	case IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED): /* its interface is gone */
-		if (!repair_is_on(c) && !repair_begin(c, "bearer released"))
+		if (!repair_is_adrift(c) && !repair_begin(c, "bearer released"))
 			media_lost(c, n, CAUSE_MEDIA_LOST);
 		break;
 	case IQ_V(NOTIFICATION__EVENT__ICE_FAILED):

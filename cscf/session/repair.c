@@ -17,6 +17,9 @@
  * when the AGW went is agreed without it (media_step.c). A WIC that is away is waited for as long
  * as flow.grace lasts. Calls without a final answer are released at once.
  *
+ * A call whose AGW is about to end (repair_leave) has its media reserved elsewhere first, and is
+ * served where it is until that is answered; where nobody takes it, it stays.
+ *
  * Not here: the descriptions (cscf/sdp/moved.c), the requests themselves (own.c).
  * Thread: the cscf loop. Spec: calls-and-media 2.10; REL-12, ICE-18, DTLS-20, CALL-28.
  */
@@ -32,6 +35,7 @@
 #define AGAIN_MS   500U /* after an AGW refused; then twice that, four times that */
 #define AGAIN_MOST 2U
 #define MAX_TRIES  5U
+#define STAY_MS    1000U   /* nobody else leaves after one that no AGW took */
 #define GLARE_MS   120000U /* that long the core's end may wait for something of its own */
 
 bool repair_is_on(const struct call *c)
@@ -146,6 +150,31 @@ static void refused(struct call *c, const char *why)
 		repair_go(c, REPAIR_WAITS);
 }
 
+/* The same for one that its own AGW still serves: nothing has happened to it. */
+static void stays(struct call *c, const char *why)
+{
+	CALL_LOG(GW_LOG_INFO, "call.stays", c, "-", "reason=\"%s\"", why);
+	cscf_story_note(c->story, CSCF_STORY_GATEWAY, "STAYS", why);
+	gw_metric_inc(&session_metrics[SM_REPAIR_STAYED]);
+	cscf_iq_release(c->s->p.iq, c->repair.next_ctx, 0, "call stays where it is", NULL);
+	c->repair.next_ctx = GW_HANDLE_NONE;
+	c->s->no_leave_ms = session_now_ms() + STAY_MS;
+	repair_go(c, REPAIR_NONE);
+	own_kick(c);
+}
+
+/* What it leaves has served it until now. */
+static void leave_old(struct call *c)
+{
+	gw_handle next = c->repair.next_ctx;
+
+	if (next == GW_HANDLE_NONE)
+		return;
+	c->repair.next_ctx = GW_HANDLE_NONE;
+	forget_context(c, on_left);
+	c->media.ctx = next;
+}
+
 /* @return false: an address of a stream is missing */
 static bool take(struct call *c, const struct cscf_iq_outcome *o)
 {
@@ -171,6 +200,11 @@ static void on_reserved(void *arg, gw_handle call, uint32_t tag, const struct cs
 		gw_metric_inc(&session_metrics[SM_LATE]);
 		return;
 	}
+	if (o->err != GW_OK && c->repair.next_ctx != GW_HANDLE_NONE) {
+		stays(c, o->detail);
+		return;
+	}
+	leave_old(c);
 	call_ident_update(c);
 	if (o->err != GW_OK) {
 		refused(c, o->detail);
@@ -190,7 +224,7 @@ static void on_reserved(void *arg, gw_handle call, uint32_t tag, const struct cs
 	offer_to(c, SIDE_WIC);
 }
 
-static enum gw_err reserve(struct call *c)
+static enum gw_err reserve(struct call *c, gw_handle *ctx)
 {
 	struct media_params *params = NULL;
 	char call_id[CALL_ID_MAX + 1];
@@ -204,8 +238,8 @@ static enum gw_err reserve(struct call *c)
 	snprintf(call_id, sizeof(call_id), "%s", c->call_id);
 	streams = media_params_streams(params, &n);
 	c->repair.tag = ++c->media.tag;
-	err = n > 0 ? cscf_iq_reserve(c->s->p.iq, &c->media.ctx, c->self, c->repair.tag, &ident,
-				      streams, n, on_reserved)
+	err = n > 0 ? cscf_iq_reserve(c->s->p.iq, ctx, c->self, c->repair.tag, &ident, streams, n,
+				      on_reserved)
 		    : GW_ERR_NOT_FOUND;
 	media_params_free(params);
 	return err;
@@ -229,7 +263,7 @@ static void finish(struct call *c)
 
 void repair_start(struct call *c)
 {
-	enum gw_err err = reserve(c);
+	enum gw_err err = reserve(c, &c->media.ctx);
 
 	if (err == GW_OK)
 		repair_go(c, REPAIR_RESERVING);
@@ -368,6 +402,35 @@ static void offer_to(struct call *c, enum side to)
  * -------------------------------------------------------------------------------
  */
 
+static void begin(struct call *c, enum repair_state state, const char *why)
+{
+	struct repair *r = &c->repair;
+
+	r->lost_ms = session_now_ms();
+	r->patient_ms = r->again_ms = r->offer_ms = 0;
+	r->tries = r->refused = 0;
+	r->glare = false;
+	CALL_LOG(GW_LOG_WARN, "call.moving", c, "-", "reason=\"%s\"", why);
+	cscf_story_note(c->story, CSCF_STORY_GATEWAY, "MOVES to another AGW", why);
+	repair_go(c, state);
+}
+
+void repair_leave(struct call *c, const char *why)
+{
+	enum gw_err err;
+
+	if (!c->s->cfg->reanchor || !repair_wait_init(c))
+		return;
+	begin(c, REPAIR_RESERVING, why);
+	err = reserve(c, &c->repair.next_ctx);
+	if (err == GW_ERR_NOT_FOUND) { /* no stream lives: there is nothing to move */
+		forget_context(c, on_left);
+		finish(c);
+	} else if (err != GW_OK) {
+		stays(c, gw_err_name(err));
+	}
+}
+
 bool repair_begin(struct call *c, const char *why)
 {
 	struct repair *r = &c->repair;
@@ -378,16 +441,15 @@ bool repair_begin(struct call *c, const char *why)
 		gw_metric_inc(&session_metrics[SM_REPAIR_RELEASED]);
 		return false;
 	}
+	if (r->next_ctx != GW_HANDLE_NONE) {
+		leave_old(c); /* it was about to: another AGW is being asked */
+		r->adrift = true;
+		return true;
+	}
 	forget_context(c, r->state == REPAIR_RESERVING ? NULL : on_left);
 	r->adrift = true;
 	if (r->state == REPAIR_NONE) {
-		r->lost_ms = session_now_ms();
-		r->patient_ms = r->again_ms = r->offer_ms = 0;
-		r->tries = r->refused = 0;
-		r->glare = false;
-		CALL_LOG(GW_LOG_WARN, "call.moving", c, "-", "reason=\"%s\"", why);
-		cscf_story_note(c->story, CSCF_STORY_GATEWAY, "MOVES to another AGW", why);
-		repair_go(c, REPAIR_WAITS);
+		begin(c, REPAIR_WAITS, why);
 	} else if (own_drop_waiting(c, &by_invite)) {
 		once_more(c, why); /* nobody is offered what is lost */
 		if (c->released)
@@ -403,4 +465,6 @@ void repair_stop(struct call *c)
 	if (c->repair.state != REPAIR_NONE)
 		repair_go(c, REPAIR_NONE);
 	c->repair.adrift = false;
+	cscf_iq_release(c->s->p.iq, c->repair.next_ctx, 0, "call ends", NULL);
+	c->repair.next_ctx = GW_HANDLE_NONE;
 }

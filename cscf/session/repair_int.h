@@ -15,6 +15,8 @@
 void repair_fail(struct call *c, const char *why);
 /** Its turn has come: to another AGW. */
 void repair_start(struct call *c);
+/** Its AGW serves it still and will end: to another AGW, if one takes it. */
+void repair_leave(struct call *c, const char *why);
 /** It waits for its other end (REPAIR_YIELD): has that come? */
 void repair_yield(struct call *c, uint64_t now);
 

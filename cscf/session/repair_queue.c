@@ -12,7 +12,8 @@
  *             not before again_ms    its timer
  *             the twin's offer       repair_kick_twin, the commit of that offer, its timer
  *
- * Calls that are to leave an AGW in time (repair_on_leaving) have the same rate.
+ * Calls that are to leave an AGW in time (repair_on_leaving) have the same rate. Emergency calls
+ * are not asked to: they have their AGW to its end, and are then the first in line.
  *
  * Thread: the cscf loop. Spec: calls-and-media 2.10; REL-12, CALL-30.
  */
@@ -206,17 +207,17 @@ bool repair_on_leaving(void *arg, gw_handle call, const char *why)
 {
 	struct cscf_session *s = arg;
 	struct call *c = gw_handle_find(s->calls, call);
+	uint64_t now = session_now_ms();
 
-	refill(s, session_now_ms());
-	if (s->repair_tokens < 1000 || s->repairs[0] != NULL || s->repairs[1] != NULL ||
-	    !cscf_iq_takes_priority(s->p.iq))
+	refill(s, now);
+	if (now < s->no_leave_ms || s->repair_tokens < 1000 || s->repairs[0] != NULL ||
+	    s->repairs[1] != NULL || !cscf_iq_takes_priority(s->p.iq))
 		return false; /* those whose AGW is gone already come first */
-	if (c == NULL || c->released || c->answered_ms == 0 || repair_is_on(c) || !is_back(c) ||
-	    !own_may_offer(c))
+	if (c == NULL || c->released || c->answered_ms == 0 || c->emergency != NULL ||
+	    repair_is_on(c) || !is_back(c) || !own_may_offer(c))
 		return true;
 	s->repair_tokens -= 1000;
-	if (repair_begin(c, why))
-		repair_start(c);
+	repair_leave(c, why);
 	return true;
 }
 

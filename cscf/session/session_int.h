@@ -49,8 +49,9 @@ struct cscf_session {
 	struct event *repair_timer;
 	uint64_t repair_at_ms;  /* when tokens were counted last */
 	uint64_t repair_tokens; /* in thousandths of a call */
-	uint64_t no_agw_ms; /* since then nobody could move; 0 = there is an AGW, or nobody to */
-	struct call *dead;  /* freed at the end of the loop turn */
+	uint64_t no_agw_ms;   /* since then nobody could move; 0 = there is an AGW, or nobody to */
+	uint64_t no_leave_ms; /* until then none leaves an AGW that serves it: others are full */
+	struct call *dead;    /* freed at the end of the loop turn */
 	struct event *reaper;
 	struct look looks[SESSION_LOOKS];
 	uint32_t look_tag;
@@ -108,6 +109,8 @@ enum session_metric {
 	SM_OWN_FAILED,
 	SM_PRACKED,
 	SM_TRICKLE,
+	SM_REPAIR_STAYED,
+	SM_PICTURE_REFUSED,
 	SM_PICTURE_TO_CORE,
 	SM_PICTURE_TO_WIC,
 	SM_REPAIR_PENDING,

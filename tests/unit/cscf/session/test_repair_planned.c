@@ -84,8 +84,10 @@ static void test_a_call_leaves_in_time(void **state)
 	w_mo_call();
 	assert_true(leave());
 	assert_int_equal(w.reserved, 2); /* at once: there is somewhere to go */
-	assert_int_equal(w.released, 1);
+	assert_int_equal(w.released, 0); /* nothing is given up for what may be refused */
+	assert_false(repair_is_adrift(mv_call()));
 	mv_agw(MV_AGW2);
+	assert_int_equal(w.released, 1);
 	answer_release(last_release(), 111);
 	i = w.n_clients - 1;
 	assert_true(w.clients[i].to_wic);
@@ -96,6 +98,86 @@ static void test_a_call_leaves_in_time(void **state)
 	assert_non_null(strstr(line, " moves=1 stream=1 up_packets=111 "));
 	assert_non_null(strstr(line, " stream=1 up_packets=222 "));
 	assert_null(strstr(line, "media_incomplete"));
+}
+
+/* The drain has minutes left and the other AGWs are full: nothing happens to the call. */
+static void test_nobody_takes_it(void **state)
+{
+	REQ("REL-12", "IQ-14");
+	int64_t before = gw_metric_get(&session_metrics[SM_REPAIR_STAYED]);
+	size_t clients;
+	gw_handle ctx;
+
+	(void)state;
+	w_mo_call();
+	clients = w.n_clients;
+	ctx = mv_call()->media.ctx;
+	assert_true(leave());
+	assert_int_equal(w.reserved, 2);
+	w_agw(GW_ERR_LIMIT);
+	assert_false(repair_is_on(mv_call()));
+	assert_int_equal(mv_call()->media.ctx, ctx);
+	assert_int_equal(w.released, 1); /* what was refused */
+	assert_int_equal(w.n_clients, clients);
+	assert_int_equal(gw_metric_get(&session_metrics[SM_REPAIR_STAYED]), before + 1);
+	assert_int_equal(gw_metric_get(&session_metrics[SM_REPAIR_PENDING]), 0);
+	assert_false(leave()); /* nor is another one tried at once */
+	assert_int_equal(w.reserved, 2);
+	w.s->no_leave_ms = session_now_ms();
+	assert_true(leave());
+	assert_int_equal(w.reserved, 3);
+	mv_agw(MV_AGW2);
+	assert_int_equal(w.released, 2);
+	mv_moved(mv_moving_core(w.n_clients - 1, "passive"));
+	mv_hang_up();
+}
+
+/* Its AGW ends, or it hangs up, while it is reserved elsewhere. */
+static void test_it_is_overtaken(void **state)
+{
+	REQ("REL-12", "IQ-14", "REL-17");
+
+	w_mo_call();
+	assert_true(leave());
+	mv_lose();
+	assert_true(repair_is_adrift(mv_call()));
+	assert_int_equal(w.reserved, 2); /* it is on its way already */
+	mv_agw(MV_AGW2);
+	mv_moved(mv_moving_core(w.n_clients - 1, "passive"));
+	mv_hang_up();
+	mv_anew(state);
+	w_mo_call(); /* lost, and then refused: as any other that is lost */
+	assert_true(leave());
+	mv_lose();
+	w_agw(GW_ERR_LIMIT);
+	assert_int_equal(mv_call()->repair.state, REPAIR_WAITS);
+	mv_reserved_again(3);
+	mv_agw(MV_AGW2);
+	mv_moved(mv_moving_core(w.n_clients - 1, "passive"));
+	mv_hang_up();
+	mv_anew(state);
+	w_mo_call();
+	assert_true(leave());
+	mv_hang_up(); /* nothing is left anywhere */
+}
+
+static void test_an_emergency_call_has_its_agw_to_the_end(void **state)
+{
+	REQ("REL-12", "IQ-14");
+	struct call *c;
+
+	(void)state;
+	w_mo_call();
+	c = mv_call();
+	c->emergency = calloc(1, 1); /* only whether there is one is looked at */
+	assert_non_null(c->emergency);
+	assert_true(leave());
+	assert_int_equal(w.reserved, 1);
+	free(c->emergency);
+	c->emergency = NULL;
+	assert_true(leave());
+	assert_int_equal(w.reserved, 2);
+	mv_hang_up();
 }
 
 static void test_who_cannot_leave_now_stays(void **state)
@@ -181,6 +263,31 @@ static void test_a_released_bearer_moves_the_call(void **state)
 	mv_hang_up();
 }
 
+/* The new one's goes as well, while the WIC is being asked: on to a third. */
+static void test_a_bearer_is_released_on_the_way(void **state)
+{
+	REQ("REL-12", "IQ-11");
+	IqNotification n;
+	size_t i;
+
+	(void)state;
+	w_mo_call();
+	i = mv_moving();
+	wicgate__iq__v1__notification__init(&n);
+	n.stream_id = w.iq[0].ids[0];
+	n.event = IQ_V(NOTIFICATION__EVENT__BEARER_RELEASED);
+	w.iq_cbs.on_event(w.iq_arg, w.iq[0].call, &n);
+	w.iq_cbs.on_event(w.iq_arg, w.iq[0].call, &n);
+	assert_true(repair_is_adrift(mv_call()));
+	w_response(i, 200, NULL, mv_wic_answer("passive"), CSCF_SIP_CAUSE_NONE);
+	mv_done(i);
+	mv_reserved_again(3);
+	mv_agw(MV_AGW3);
+	mv_moved(mv_moving_core(w.n_clients - 1, "passive"));
+	assert_int_equal(w.released, 2);
+	mv_hang_up();
+}
+
 /* An audit that finds another revision while the call moves: what is offered is told with the
  * answers. */
 static void test_an_audit_meanwhile(void **state)
@@ -205,9 +312,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, mv_setup, w_teardown)
 	    T(test_a_call_leaves_in_time),
+	    T(test_nobody_takes_it),
+	    T(test_it_is_overtaken),
+	    T(test_an_emergency_call_has_its_agw_to_the_end),
 	    T(test_who_cannot_leave_now_stays),
 	    T(test_the_record_says_what_is_missing),
 	    T(test_a_released_bearer_moves_the_call),
+	    T(test_a_bearer_is_released_on_the_way),
 	    T(test_an_audit_meanwhile),
 #undef T
 	};
