@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A picture by SIP, where the core's RTCP cannot ask for one (rtcp.avp_pli=info). */
+#include "cscf/session/session_int.h"
 #include "tests/unit/cscf/session/play.h"
 
 #define TYPE "application/media_control+xml"
@@ -103,19 +104,71 @@ static void test_a_wish_of_the_wic_is_an_info_to_the_core(void **state)
 	w.clients[n].cbs->on_done(w.clients[n].arg, n + 1);
 	w.clients[n].live = false;
 	w_turn();
-	/* A core that does not know it: the call is as it was, and the next wish is told again. */
 	asked(video);
 	assert_int_equal(w.n_clients, n + 2);
-	w_response(n + 1, 415, NULL, NULL, CSCF_SIP_CAUSE_NONE);
-	w.clients[n + 1].cbs->on_done(w.clients[n + 1].arg, n + 2);
-	w.clients[n + 1].live = false;
-	w_turn();
-	asked(video);
-	assert_int_equal(w.n_clients, n + 3);
-	w_response(n + 2, 200, NULL, NULL, CSCF_SIP_CAUSE_NONE);
-	w.clients[n + 2].cbs->on_done(w.clients[n + 2].arg, n + 3);
-	w.clients[n + 2].live = false;
-	assert_int_equal(w.released, 0);
+	end();
+}
+
+/* The call is as it was. Who does not know it hears no more of it, who cannot now does later. */
+static void test_a_core_that_refuses_is_let_alone(void **state)
+{
+	static const struct {
+		int status;
+		bool again;
+	} t[] = {{405, false}, {415, false}, {469, false}, {501, false}, {480, true}, {503, true}};
+
+	REQ("RTCP-24");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		int64_t before = gw_metric_get(&session_metrics[SM_PICTURE_REFUSED]);
+		uint32_t video;
+		struct call *c;
+		size_t n;
+
+		w.cfg.avp_pli_info = true;
+		video = video_call();
+		n = w.n_clients;
+		asked(video);
+		assert_int_equal(w.n_clients, n + 1);
+		w_response(n, t[i].status, NULL, NULL, CSCF_SIP_CAUSE_NONE);
+		w.clients[n].cbs->on_done(w.clients[n].arg, n + 1);
+		w.clients[n].live = false;
+		w_turn();
+		asked(video);
+		assert_int_equal(w.n_clients, n + 1);
+		assert_int_equal(gw_metric_get(&session_metrics[SM_PICTURE_REFUSED]), before + 1);
+		c = call_find_id(w.s, gw_slice_str("c1"));
+		assert_int_equal(c->picture_ms != UINT64_MAX, t[i].again);
+		if (t[i].again) { /* as if that long had passed */
+			c->picture_ms = session_now_ms();
+			asked(video);
+			assert_int_equal(w.n_clients, n + 2);
+		}
+		assert_int_equal(w.released, 0);
+		end();
+		assert_int_equal(w_teardown(state), 0);
+		assert_int_equal(w_setup(state), 0);
+	}
+}
+
+/* Whatever a core asks for, the WIC's encoder makes two whole pictures a second at most. */
+static void test_a_core_that_asks_and_asks(void **state)
+{
+	struct call *c;
+	size_t n;
+
+	REQ("RTCP-24");
+	(void)state;
+	w.cfg.avp_pli_info = true;
+	(void)video_call();
+	n = w.n_iq;
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(w_status(info(&w_core, TYPE, WISH)), 200);
+	c = call_find_id(w.s, gw_slice_str("c1"));
+	assert_true(session_now_ms() - c->wic_picture_ms < 500); /* else five were too slow */
+	assert_int_equal(w.n_iq, n + 1);
+	c->wic_picture_ms -= 500;
+	assert_int_equal(w_status(info(&w_core, TYPE, WISH)), 200);
+	assert_int_equal(w.n_iq, n + 2);
 	end();
 }
 
@@ -205,6 +258,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    T(test_a_wish_of_the_wic_is_an_info_to_the_core),
+	    T(test_a_core_that_refuses_is_let_alone),
+	    T(test_a_core_that_asks_and_asks),
 	    T(test_by_default_nobody_is_asked),
 	    T(test_an_info_of_the_core_is_an_order_to_the_agw),
 	    T(test_an_info_of_the_wic_passes),
