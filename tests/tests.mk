@@ -42,7 +42,7 @@ e2e: deps-npm asan softphone ## Chromium and JsSIP through both processes to the
 compose: deps-npm ## the two images, scaled, with core and browser in the compose network
 	@tests/lib/run-node.sh compose tests/compose
 
-.PHONY: chaos chaos-long bench-scale
+.PHONY: chaos chaos-long leak bench-scale
 chaos: deps-npm release ## faults on two eP-CSCFs and two AGWs under live calls, a table of what became of those (root)
 	@WICGATE_BIN=$(CURDIR)/build/release/bin tests/lib/run-node.sh chaos tests/chaos
 chaos-long: deps-npm release ## the same under 50 calls
@@ -50,6 +50,8 @@ chaos-long: deps-npm release ## the same under 50 calls
 .PHONY: chaos-thousand
 chaos-thousand: deps-npm release ## kill -9 of an AGW and of an eP-CSCF with 1000 calls (root)
 	@WICGATE_BIN=$(CURDIR)/build/release/bin node tests/chaos/thousand.mjs
+leak: deps-npm release ## 100 000 calls through both processes, after which nothing may be left
+	@node tests/bench/leak.mjs
 bench-scale: deps-npm release ## calls with 1, 2, 3 AGWs and 1, 2 eP-CSCFs; CPU per call of each process
 	@node tests/bench/scale.mjs
 
