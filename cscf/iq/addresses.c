@@ -44,7 +44,7 @@ bool iq_link_is_pushed_out_by_us(const struct cscf_iq_link *link)
 static void adopt(struct cscf_iq_link *link, struct cscf_iq_link *from)
 {
 	if (from->n_ctx > 0)
-		GW_LOG(GW_LOG_INFO, "iq.address_changed", "agw=%s from=%s to=%s contexts=%zu",
+		GW_LOG(GW_LOG_INFO, "iq.address_changed", "agw=%s was=%s now=%s contexts=%zu",
 		       link->agw_id, from->addr_text, link->addr_text, from->n_ctx);
 	event_del(from->dead_timer);
 	while (from->ctxs != NULL)

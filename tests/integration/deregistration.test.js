@@ -10,7 +10,7 @@ import { suite } from '../lib/suite.js';
 import { uriOf } from '../lib/sip.js';
 import { until } from '../lib/wait.js';
 
-const test = suite({ scripted: true, gateway: { cscf: { dereg: { close_delay: '700ms' }, flow: { grace: '4s' },
+const test = suite({ scripted: true, gateway: { cscf: { dereg: { close_delay: '700ms' }, reg: { expiry_grace: '1s' }, flow: { grace: '4s' },
 	assoc: { replace_delay: '300ms' } } } });
 const answered = (wic) => ({ auth: credentials(wic, { response: RESPONSE }) });
 const contexts = async (gw) => count(await gw.agws[0].status(), 'contexts');
@@ -341,6 +341,26 @@ test('the same IMPU and IMPI but another instance does not take a call over [DER
 	const again = await back(env, wic);
 	await leave(env, again);
 	assert.equal(uriOf(again.contactUri), wic.contactUri.split(';')[0]);
+});
+
+test('a registration that runs out takes its calls along, those of another device of the user stay [REL-11, DEREG-09]', async (env) => {
+	const { core, gw } = env;
+	const { wic: other } = await present(env);
+	const stays = await callFromWic(env, other, { rtp: 49996 });
+	const { wic } = await present(env, { accept: { expires: 2 } });
+	const { call } = await callFromWic(env, wic);
+	const [bye, atCore] = await Promise.all([call.next('BYE'), core.next('BYE', { callId: call.callId })]);
+
+	atCore.reply(200, 'OK');
+	for (const msg of [bye, atCore.msg])
+		assert.match(msg.get('Reason') ?? '', /registration ended/);
+	await gw.cscf.logged('call.record', { call_id: call.callId, cause: 'deregistered' });
+	wic.gone = true;
+	assert.equal(await contexts(gw), 1);
+	const ended = stays.call.bye();
+	(await core.next('BYE', { callId: stays.call.callId })).reply(200, 'OK');
+	assert.equal((await ended).status, 200);
+	await leave(env, other);
 });
 
 test.end();
