@@ -83,6 +83,8 @@ test('the same ports twice in a row: no packet of call 1 enters call 2, they are
 		const wic = await env.wic('alice');
 		assert.equal((await wic.invite('sip:echo@ims.test').response()).status, 503);
 		await until(async () => count(await agw.status(), 'ports_quarantined') === 0, { what: 'the ports to be free' });
+		// An AGW without a free port is overloaded, and says so until it has one.
+		await until(async () => (await env.gw.cscf.ctl('agw list'))[0].in_service, { what: 'the eP-CSCF to know' });
 		const sentBefore = senders.map((s) => s.sent);
 		const second = await heardCall(env, 'carol', echo, 660, 0x22222222, async () => {
 			await until(() => senders.every((s, i) => s.sent > sentBefore[i] + 200), { what: '200 late packets of each' });
