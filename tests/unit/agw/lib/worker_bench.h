@@ -17,6 +17,8 @@
 
 /* Shared access ports of each worker (access.shared_ports); most tests run with none and one. */
 static uint16_t shared_ports;
+/* Enough for several such programs at a time: the pool passes over ports that are taken. */
+static uint16_t core_ports = 600;
 static bool ice_tcp; /* ice.tcp: passive */
 static bool v4_only; /* the access realm, also where there is IPv6 */
 
@@ -162,7 +164,7 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	realm(&realms[0], "access", 43000, 43099);
 	realms[0].shared_ports = shared_ports;
 	realms[0].ice_tcp = ice_tcp;
-	realm(&realms[1], "core", 43100, 43199);
+	realm(&realms[1], "core", 43400, (uint16_t)(43400 + core_ports - 1));
 	if (!v4_only && has_v6())
 		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
 	assert_int_equal(agw_pool_new(&b->pool, &cfg, &cbs, b), GW_OK);
