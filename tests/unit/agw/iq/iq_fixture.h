@@ -319,4 +319,21 @@ static inline uint64_t client_reserve(struct client *c, const char *ctx_id, unsi
 	return txn;
 }
 
+/* Most programs: a gateway that a test opens when it has set it up. */
+static inline int gate_setup(void **state)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+
+	gate_defaults(g);
+	*state = g;
+	return 0;
+}
+
+static inline int gate_teardown(void **state)
+{
+	gate_close(*state);
+	free(*state);
+	return 0;
+}
+
 #endif

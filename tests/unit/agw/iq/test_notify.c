@@ -2,22 +2,6 @@
 /* What the gateway keeps for a controller: notifications until acknowledged, replies for a time. */
 #include "tests/unit/agw/iq/iq_fixture.h"
 
-static int setup(void **state)
-{
-	struct gate *g = calloc(1, sizeof(*g));
-
-	gate_defaults(g);
-	*state = g;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	gate_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* ---- notifications --------------------------------------------------------------------------- */
 
 /* A media event of context c1, as the workers would report it. */
@@ -226,7 +210,7 @@ static void test_kept_replies_are_bounded(void **state)
 	client_close(c);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, gate_setup, gate_teardown)
 
 int main(void)
 {

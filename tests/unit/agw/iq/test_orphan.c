@@ -37,27 +37,11 @@ static void test_who_is_back_in_time_keeps_his_contexts(void **state)
 	AWAIT(g, agw_context_releasing(g->table) == 0);
 }
 
-static int setup(void **state)
-{
-	struct gate *g = calloc(1, sizeof(*g));
-
-	gate_defaults(g);
-	*state = g;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	gate_close(*state);
-	free(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_who_is_back_in_time_keeps_his_contexts, setup,
-					    teardown),
+	    cmocka_unit_test_setup_teardown(test_who_is_back_in_time_keeps_his_contexts, gate_setup,
+					    gate_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,22 +6,6 @@
 
 #include "common/rand.h"
 
-static int setup(void **state)
-{
-	struct gate *g = calloc(1, sizeof(*g));
-
-	gate_defaults(g);
-	*state = g;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	gate_close(*state);
-	free(*state);
-	return 0;
-}
-
 static int64_t metric(enum iq_metric m)
 {
 	return gw_metric_get(&agw_iq_metrics[m]);
@@ -461,7 +445,7 @@ static void test_controller_that_does_not_read_is_given_up(void **state)
 	client_close(c);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, gate_setup, gate_teardown)
 
 int main(void)
 {
