@@ -3,10 +3,10 @@
 // rtcp.avp_pli=info: a browser that lost its picture, and a core that speaks plain RTP/AVP. Either side
 // asks the other for a picture by SIP INFO (RFC 5168) on Mw, by PLI on W3.
 import assert from 'node:assert/strict';
-import { Mirror, parseRtcp } from '../lib/mirror.js';
-import { RoughLink } from '../lib/rough-link.js';
+import { parseRtcp } from '../lib/mirror.js';
 import { SECOND, until } from '../lib/wait.js';
-import { browserSuite, hangUp, page } from './talk.js';
+import { avpVideoCall } from './avp.js';
+import { browserSuite, hangUp } from './talk.js';
 
 const PSFB = 206, MEDIA_CONTROL = 'application/media_control+xml';
 const WISH = '<?xml version="1.0" encoding="utf-8"?><media_control><vc_primitive><to_encoder><picture_fast_update/>' +
@@ -15,17 +15,7 @@ const test = browserSuite({ gateway: { cscf: { rtcp: { avp_pli: 'info' } } } });
 
 test('a lost picture: the browser\'s PLI is an INFO at an AVP core, the core\'s INFO a PLI at the browser; what is broken is 400 [RTCP-24, SDP-42]',
 	async (env) => {
-		const link = env.own(new RoughLink({ seed: 6 }));
-		const [wic, bob] = [await page(env, 'alice', { link }), await env.ue('bob')];
-		const call = await bob.call('sip:alice@ims.test', { video: true, avp: true });
-
-		// From the first picture on: there may be no other.
-		for (const m of call.media)
-			env.own(new Mirror(m, { clock: m.type === 'video' ? 90000 : 8000 }));
-		await wic.event('incoming');
-		await wic.do('answer', { video: true });
-		assert.equal((await call.answered).status, 200);
-		await wic.event('confirmed');
+		const { link, wic, call } = await avpVideoCall(env, 6);
 		const video = async (type) => (await wic.do('report')).find((s) => s.type === `${type}-rtp` && s.kind === 'video') ?? {};
 		const feedback = [];
 

@@ -3,10 +3,10 @@
 // A browser's video with a core that speaks plain RTP/AVP: no feedback can be agreed with it, and none
 // reaches it. What the browser loses on its way down it asks for all the same: the gateway answers.
 import assert from 'node:assert/strict';
-import { Mirror, parseRtcp } from '../lib/mirror.js';
-import { RoughLink } from '../lib/rough-link.js';
+import { parseRtcp } from '../lib/mirror.js';
 import { SECOND, until } from '../lib/wait.js';
-import { browserSuite, hangUp, page, streamOf } from './talk.js';
+import { avpVideoCall } from './avp.js';
+import { browserSuite, hangUp, streamOf } from './talk.js';
 
 const RTPFB = 205, PSFB = 206;
 // Pictures by INFO, so that a first one that came before the gates were open is asked for again.
@@ -31,17 +31,7 @@ function feedbackAt(call) {
 
 test('8 % of the way down is lost: the gateway answers the browser\'s NACKs, an AVP core sees no feedback [RTCP-20, RTCP-21, SDP-41, SDP-42]',
 	async (env) => {
-		const link = env.own(new RoughLink({ seed: 5 }));
-		const [wic, bob] = [await page(env, 'alice', { link }), await env.ue('bob')];
-		const call = await bob.call('sip:alice@ims.test', { video: true, avp: true });
-
-		// From the first picture on: there may be no other.
-		for (const m of call.media)
-			env.own(new Mirror(m, { clock: m.type === 'video' ? 90000 : 8000 }));
-		await wic.event('incoming');
-		await wic.do('answer', { video: true });
-		assert.equal((await call.answered).status, 200);
-		await wic.event('confirmed');
+		const { link, wic, call } = await avpVideoCall(env, 5);
 		const feedback = feedbackAt(call);
 		const video = async () => (await wic.do('report')).find((s) => s.type === 'inbound-rtp' && s.kind === 'video') ?? {};
 		const offer = await wic.do('remoteDescription');

@@ -42,7 +42,8 @@ end_all() {
 	exit 130
 }
 trap end_all INT TERM HUP
-trap 'rm -rf "$dir"' EXIT
+ticker=
+trap 'rm -rf "$dir"; kill $ticker 2>/dev/null' EXIT
 
 # What a tier's own shell does. $1 the tier, $2 whether to step back, $3 where its times go.
 # shellcheck disable=SC2016 # the dollars are that shell's
@@ -105,16 +106,20 @@ step() {
 	if [ -z "${running[$lane]:-}" ] && [ $# -gt 0 ]; then start "$lane" "$1"; fi
 }
 
-told=$SECONDS
 while :; do
 	step first "${first[@]}"
 	first=("${left[@]}")
 	step second "${second[@]}"
 	second=("${left[@]}")
 	[ "${#running[@]}" -gt 0 ] || break
-	sleep 1
-	if [ -z "$two_lanes" ] || [ $((SECONDS - told)) -lt 60 ]; then continue; fi
-	told=$SECONDS
+	if [ -z "$ticker" ]; then
+		sleep 60 &
+		ticker=$!
+	fi
+	wait -n "${running[@]}" "$ticker" # a tier has ended, or the minute
+	if kill -0 "$ticker" 2>/dev/null; then continue; fi
+	ticker=
+	[ -n "$two_lanes" ] || continue
 	for tier in "${first[@]:0:1}" "${second[@]:0:1}"; do
 		printf '... %4d s  %-12s %s\n' "$SECONDS" "$tier" "$(tail -n 1 "$dir/$tier.log" | tr -d '\0\r' | cut -c 1-90)"
 	done

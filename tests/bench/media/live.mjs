@@ -8,6 +8,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { SECOND, until } from '../../lib/wait.js';
 
 const IP = '127.0.0.1';
 const SANITIZER_EXIT = 99;
@@ -65,14 +66,9 @@ limits: { cpu_percent: 0 }
 	}
 
 	async ready() {
-		for (let i = 0; i < 300; i++) {
-			if (!this.alive)
-				throw new Error(`wicgate-agw ended with ${this.child.exitCode}:\n${this.lines.join('\n')}`);
-			if (await fetch(`${this.ops}/readyz`).then((r) => r.ok, () => false))
-				return;
-			await sleep(100);
-		}
-		throw new Error('wicgate-agw does not get ready');
+		await until(async () => !this.alive || (await fetch(`${this.ops}/readyz`)).ok, { ms: 30 * SECOND, what: 'wicgate-agw to get ready' });
+		if (!this.alive)
+			throw new Error(`wicgate-agw ended with ${this.child.exitCode}:\n${this.lines.join('\n')}`);
 	}
 
 	/** What it holds, by its own count and by the kernel's. */
@@ -151,12 +147,12 @@ export async function live(o) {
 		const code = await loadEnded;
 		let after = {};
 
-		for (let i = 0; agw.alive && i < 10 * (o.quarantine + 15); i++) {
-			after = await agw.sample().catch(() => after);
-			if (idle(after) && after.fds <= before.fds)
-				break;
-			await sleep(100);
-		}
+		await until(async () => {
+			if (!agw.alive)
+				return true;
+			after = await agw.sample();
+			return idle(after) && after.fds <= before.fds;
+		}, { ms: (o.quarantine + 15) * SECOND, every: 100, what: 'nothing to be left' }).catch(() => {}); // the judge says what is
 		const drops = agw.alive ? await agw.drops().catch(() => ({})) : {};
 
 		for (const [reason, n] of Object.entries(dropsBefore))

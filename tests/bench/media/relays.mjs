@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { SECOND, until } from '../../lib/wait.js';
 
 const IP = '127.0.0.1';
 const LAST = cpus().length - 1;
@@ -64,15 +65,16 @@ async function started(relay, calls) {
 
 	child.stderr.on('data', (d) => { log = (log + d).slice(-4000); });
 	child.stdout.on('data', (d) => { log = (log + d).slice(-4000); });
-	for (let i = 0; i < 50; i++) {
-		if (child.exitCode !== null)
-			throw new Error(`${relay.name} ended with ${child.exitCode}:\n${log}`);
-		if (relay.ready === 'line' ? /ready/.test(log) : await probe(relay))
-			return { child, ended };
-		await new Promise((resolve) => setTimeout(resolve, 100));
+	try {
+		await until(async () => child.exitCode !== null || (relay.ready === 'line' ? /ready/.test(log) : await probe(relay)),
+			{ ms: 10 * SECOND, every: 100, what: () => `${relay.name} to get ready:\n${log}` });
+	} catch (err) {
+		child.kill('SIGKILL');
+		throw err;
 	}
-	child.kill('SIGKILL');
-	throw new Error(`${relay.name} does not get ready:\n${log}`);
+	if (child.exitCode !== null)
+		throw new Error(`${relay.name} ended with ${child.exitCode}:\n${log}`);
+	return { child, ended };
 }
 
 /** One measurement: what the generator says of it. traffic: { payload, interval, profile }. */

@@ -24,10 +24,7 @@ static inline void begin(struct bench *b, bool wic_active)
 static inline void connect_with(struct bench *b, const char *profile)
 {
 	begin_with(b, true, profile);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+	bring_up(b);
 }
 
 static inline void connect_call(struct bench *b)

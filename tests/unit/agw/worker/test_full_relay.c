@@ -4,10 +4,11 @@
  * second port not wanted after all, before the server had answered, or never taken to work. Seen at
  * the server: its relayed ports can be bound again. Skipped where there is no turnserver.
  */
-#include "common/metric.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/turn_server.h"
 #include "tests/unit/agw/lib/worker_bench.h"
+
+#include "tests/unit/agw/lib/metric_value.h"
 
 #define TURN_PORT 28600 /* below what the system gives to others by itself */
 
@@ -45,33 +46,21 @@ static unsigned count_taken(void)
 	return n;
 }
 
-static unsigned metric(const char *name)
-{
-	char *text = gw_metric_text();
-	const char *at = strstr(text, name);
-	unsigned v = 0;
-
-	assert_non_null(at);
-	assert_int_equal(sscanf(at + strlen(name), " %u", &v), 1);
-	free(text);
-	return v;
-}
-
 /* Turn the control thread's part until as many are given back, and no more than `taken` are not. */
 static void await_returned(struct bench *b, unsigned n, unsigned taken)
 {
 	uint64_t until = wic_now_ms() + WIC_LIMIT_MS;
 	const char *name = "agw_turn_allocations_total{end=\"returned\"}";
 
-	while ((metric(name) < n || count_taken() > taken) && wic_now_ms() < until) {
+	while ((metric_value(name) < n || count_taken() > taken) && wic_now_ms() < until) {
 		struct pollfd p = {.fd = agw_pool_fd(b->pool), .events = POLLIN};
 
 		if (poll(&p, 1, 20) == 1)
 			agw_pool_dispatch(b->pool);
 	}
-	assert_int_equal(metric(name), n);
+	assert_int_equal(metric_value(name), n);
 	assert_int_equal(count_taken(), taken);
-	assert_int_equal(metric("agw_turn_allocations_total{end=\"kept\"}"), 0);
+	assert_int_equal(metric_value("agw_turn_allocations_total{end=\"kept\"}"), 0);
 }
 
 static void prepare(struct agw_stream_params *p, uint32_t id, bool rtcp_separate)

@@ -19,10 +19,7 @@ static void connect_call(struct bench *b, unsigned access_allow, unsigned core_a
 	b->params.core.rtcp_allow = core_allow;
 	reserve_with(b);
 	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+	bring_up(b);
 	exchange_rtp(b, 2);
 }
 

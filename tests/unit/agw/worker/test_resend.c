@@ -24,10 +24,7 @@ static void connect_as(struct bench *b)
 	b->params.core.rtcp_allow = AGW_RTCP_NACK;
 	reserve_with(b);
 	wic_aim(&b->wic, &b->local.access[AGW_FAMILY_V4]);
-	configure(b, AGW_DTLS_ROLE_SERVER);
-	assert_int_equal(wic_check(&b->wic, b->local.ufrag, b->local.pwd, true), 0);
-	assert_true(wic_handshake(&b->wic, WIC_LIMIT_MS));
-	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], 1));
+	bring_up(b);
 }
 
 static void connect_call(struct bench *b, bool rewrite)

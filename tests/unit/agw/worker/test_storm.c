@@ -3,9 +3,10 @@
  * A storm of handshakes from one address (limits.handshakes_per_source): what exceeds its rate
  * waits and is served in the end, and a WIC of another address does not wait with it.
  */
-#include "common/metric.h"
 #include "tests/lib/req.h"
 #include "tests/unit/agw/lib/worker_bench.h"
+
+#include "tests/unit/agw/lib/metric_value.h"
 
 #define RATE 4U
 /* Two seconds of it wait: the first hellos may take a while on a busy machine. */
@@ -21,18 +22,6 @@ struct storm {
 static int setup_paced(void **state)
 {
 	return bench_start(state, (struct agw_pool_cfg){.n_workers = 1, .dtls_source_rate = RATE});
-}
-
-static unsigned metric(const char *name)
-{
-	char *text = gw_metric_text();
-	const char *at = strstr(text, name);
-	unsigned v = 0;
-
-	assert_non_null(at);
-	assert_int_equal(sscanf(at + strlen(name), " %u", &v), 1);
-	free(text);
-	return v;
 }
 
 /* Every WIC has its pair; nobody has said hello yet. */
@@ -105,10 +94,10 @@ static void test_a_storm_of_one_address_waits_and_nobody_else_does(void **state)
 	assert_true(await(b, &b->seen[AGW_EV_DTLS_ESTABLISHED], ALL));
 	assert_int_equal(b->seen[AGW_EV_DTLS_FAILED], 0);
 	/* the lone one, last of all, was not among those that waited */
-	assert_in_range(metric("agw_dtls_delayed_total{for=\"source\"}"), 1, STORM - RATE);
-	assert_int_equal(metric("agw_dtls_delayed_total{for=\"running\"}"), 0);
+	assert_in_range(metric_value("agw_dtls_delayed_total{for=\"source\"}"), 1, STORM - RATE);
+	assert_int_equal(metric_value("agw_dtls_delayed_total{for=\"running\"}"), 0);
 	/* who waited and said hello again has done nothing bad */
-	assert_int_equal(metric("agw_media_drop_total{reason=\"dtls-bad\"}"), 0);
+	assert_int_equal(metric_value("agw_media_drop_total{reason=\"dtls-bad\"}"), 0);
 	agw_pool_load(b->pool, &load);
 	assert_int_equal(load.handshakes, 0);
 	for (unsigned i = 0; i < ALL; i++)
@@ -126,7 +115,7 @@ static void test_without_a_limit_nobody_waits(void **state)
 	assert_non_null(s);
 	gather(b, s);
 	assert_int_equal(turn(b, s, STORM), STORM);
-	assert_int_equal(metric("agw_dtls_delayed_total{for=\"source\"}"), 0);
+	assert_int_equal(metric_value("agw_dtls_delayed_total{for=\"source\"}"), 0);
 	for (unsigned i = 0; i < ALL; i++)
 		wic_close(&s->wics[i]);
 	free(s);

@@ -6,6 +6,7 @@
 #include "cscf/registrar/network.h"
 #include "cscf/registrar/pool.h"
 #include "reg_fixture.h"
+#include "token_wic.h"
 
 #include "cscf/registrar/tna.h"
 #include "tests/lib/req.h"
@@ -13,12 +14,6 @@
 #include <event2/event.h>
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fx_teardown)
-
-#define HOME    "sip:ims.example.net"
-#define ALICE   "sip:alice@ims.example.net"
-#define IMPI    "alice.wic@ims.example.net"
-#define BEARER  "Bearer abc.def"
-#define GONE    "<" CONTACT_URI ">;reg-id=1;" INSTANCE ";expires=0"
 
 static int setup(void **state)
 {

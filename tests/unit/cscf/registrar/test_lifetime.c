@@ -4,17 +4,12 @@
  * and deregistration by the trusted node after a lost flow.
  */
 #include "reg_fixture.h"
+#include "token_wic.h"
 
 #include "cscf/registrar/tna.h"
 #include "tests/lib/req.h"
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fx_teardown)
-
-#define HOME    "sip:ims.example.net"
-#define ALICE   "sip:alice@ims.example.net"
-#define IMPI    "alice.wic@ims.example.net"
-#define BEARER  "Bearer abc.def"
-#define GONE    "<" CONTACT_URI ">;reg-id=1;" INSTANCE ";expires=0"
 
 static int setup(void **state)
 {

@@ -4,6 +4,7 @@
  * then is asserted in the integration tests.
  */
 #include "reg_fixture.h"
+#include "token_wic.h"
 
 #include "cscf/registrar/pool.h"
 #include "tests/lib/req.h"
@@ -12,12 +13,6 @@
 #include <event2/http.h>
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-#define HOME    "sip:ims.example.net"
-#define ALICE   "sip:alice@ims.example.net"
-#define IMPI    "alice.wic@ims.example.net"
-#define BEARER  "Bearer abc.def"
-#define GONE    "<" CONTACT_URI ">;reg-id=1;" INSTANCE ";expires=0"
 
 static bool call_lasts;
 

@@ -211,6 +211,26 @@ static inline void w_turn(void)
 	event_base_loop(w.base, EVLOOP_NONBLOCK);
 }
 
+static inline void w_on_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+/* Turn until a timer of so long has fired: each that was due before it has by then. */
+static inline void w_turn_past_ms(unsigned ms)
+{
+	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000 * 1000)};
+	bool over = false;
+	struct event *ev = evtimer_new(w.base, w_on_time, &over);
+
+	event_add(ev, &tv);
+	while (!over)
+		event_base_loop(w.base, EVLOOP_ONCE);
+	event_free(ev);
+}
+
 /* Let libevent's timers run until a client transaction or an answer is there. */
 static inline void w_until(const size_t *count, size_t more_than)
 {

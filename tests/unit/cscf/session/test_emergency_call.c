@@ -4,8 +4,6 @@
 
 #include "common/log.h"
 
-#include <unistd.h>
-
 #define FIRST  "Route: <sip:e1.ims.test;lr>\r\n"
 #define SECOND "Route: <sip:e2.ims.test;lr>\r\n"
 
@@ -225,8 +223,7 @@ static void test_no_clock_ends_an_emergency_call(void **state)
 	w_response(0, 200, W_CORE_TAG, W_CORE_SDP, CSCF_SIP_CAUSE_NONE);
 	w_agw(GW_OK);
 	w_request(&w_wic, "ACK", "sip:b1@" W_CORE_IP, W_ALICE, W_BOB_TAG, 1, "", NULL);
-	usleep(5000);
-	w_turn();
+	w_turn_past_ms(5);
 	assert_null(w_bye_on(true));
 	assert_null(w_bye_on(false));
 	cscf_session_release_all(w.s);
