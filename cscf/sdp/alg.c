@@ -82,7 +82,7 @@ static void forget_round(struct cscf_sdp_session *s)
 	sdp_free(s->offer);
 	sdp_free(s->answer);
 	s->offer = s->answer = NULL;
-	s->wic.seen_now[0] = s->core.seen_now[0] = 0;
+	s->wic.seen_now = s->core.seen_now = 0;
 	s->wic.written = s->core.written = false;
 	s->open = s->answered = s->ours = false;
 }
@@ -132,11 +132,14 @@ static uint64_t hash_of(const char *text, size_t n)
 	return h;
 }
 
+static uint64_t origin_of(const struct sdp *sdp)
+{
+	return hash_of(sdp->origin.p, sdp->origin.n) | 1U; /* 0: none yet */
+}
+
 static bool same_origin(const struct sdp_leg *leg, const struct sdp *sdp)
 {
-	const char *last = leg->seen_now[0] != 0 ? leg->seen_now : leg->seen;
-
-	return sdp->origin.n < sizeof(leg->seen) && gw_slice_eq_str(sdp->origin, last);
+	return origin_of(sdp) == (leg->seen_now != 0 ? leg->seen_now : leg->seen);
 }
 
 /* @return true when this o= is the last one seen on the leg (SDP-11); kept at commit only, so that
@@ -145,16 +148,16 @@ static bool note_origin(struct sdp_leg *leg, const struct sdp *sdp, uint64_t has
 {
 	bool repeat = same_origin(leg, sdp);
 
-	(void)sdp_copy(leg->seen_now, sizeof(leg->seen_now), sdp->origin);
+	leg->seen_now = origin_of(sdp);
 	leg->hash_now = hash;
 	return repeat;
 }
 
 static void keep_origin(struct sdp_leg *leg)
 {
-	if (leg->seen_now[0] == 0)
+	if (leg->seen_now == 0)
 		return;
-	memcpy(leg->seen, leg->seen_now, sizeof(leg->seen));
+	leg->seen = leg->seen_now;
 	leg->hash = leg->hash_now;
 }
 

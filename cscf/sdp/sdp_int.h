@@ -61,11 +61,11 @@ struct sdp_leg {
 	uint64_t agreed; /* the version that the last committed round ended with */
 	char *last;      /* owned: last text written, NULL before the first */
 	size_t last_n;
-	bool written;       /* a text in the open round */
-	char *agreed_text;  /* owned: last as of the last commit; NULL before the first */
-	char seen[128];     /* their "id version" in the committed state, cut; "" before */
-	char seen_now[128]; /* the same of the open round */
-	uint64_t hash;      /* of the whole of their text in the committed state */
+	bool written;      /* a text in the open round */
+	char *agreed_text; /* owned: last as of the last commit; NULL before the first */
+	uint64_t seen;     /* hash of their "id version" in the committed state; 0 before */
+	uint64_t seen_now; /* the same of the open round */
+	uint64_t hash;     /* of the whole of their text in the committed state */
 	uint64_t hash_now;
 };
 

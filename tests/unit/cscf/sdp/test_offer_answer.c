@@ -139,6 +139,28 @@ static void test_offer_again_after_a_refused_round_is_no_repeat(void **state)
 	cscf_sdp_session_free(s);
 }
 
+/* A session id of any number of digits: what was refused is not offered anew by a repeat. */
+static void test_a_repeat_is_known_by_the_longest_origin(void **state)
+{
+	REQ("SDP-11", "SDP-13");
+	struct cscf_sdp_session *s = fx_session(NULL);
+	char origin[300];
+	struct cscf_sdp_text core, wic;
+	char *offer;
+
+	(void)state;
+	memset(origin, '7', sizeof(origin));
+	(void)snprintf(origin + 250, sizeof(origin) - 250, " 2 IN");
+	offer = fx_with(FX_WIC_AV, "2095 2 IN", origin);
+	commit_call(s, offer, FX_CORE_AUDIO "m=video 0 RTP/AVPF 96\r\n", &core, &wic);
+	assert_false(cscf_sdp_stream(s, 1)->live);
+	assert_int_equal(fx_wic_offer(s, offer, &core), CSCF_SDP_OK);
+	assert_true(cscf_sdp_is_repeat(s));
+	assert_false(cscf_sdp_stream(s, 1)->live);
+	free(offer);
+	cscf_sdp_session_free(s);
+}
+
 static void test_video_added_removed_and_added_again(void **state)
 {
 	REQ("SDP-12", "SDP-13", "BUN-05", "BUN-11");
@@ -369,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(test_same_round_again_changes_nothing),
 	    cmocka_unit_test(test_running_role_is_kept_although_actpass_is_offered_again),
 	    cmocka_unit_test(test_offer_again_after_a_refused_round_is_no_repeat),
+	    cmocka_unit_test(test_a_repeat_is_known_by_the_longest_origin),
 	    cmocka_unit_test(test_video_added_removed_and_added_again),
 	    cmocka_unit_test(test_line_without_candidates_is_served_in_a_re_offer),
 	    cmocka_unit_test(test_answers_map_back_by_index),
