@@ -73,6 +73,15 @@ start() {
 	fi
 }
 
+# why LOG: what it says of its failures, within reason: the summary at the end of a file of node's, cmocka's words.
+why() {
+	local text
+	text=$(awk '/^--- /{ file = $0; on = 0 } / failing tests:$/{ print file; on = 40 } /^\[  (ERROR|FAILED)/{ on = 2 }
+		/^FAIL |ERROR: .*Sanitizer|runtime error:/{ on = 5 } on-- > 0' "$1")
+	if [ -z "$text" ]; then text=$(tail -n 20 "$1"); fi
+	head -n 300 <<<"$text" | tr -d '\0\r' | cut -c 1-400
+}
+
 # ended LANE TIER: say what it said, and count it.
 ended() {
 	local log=$dir/$2.log rc line p f took=$((SECONDS - began[$1]))
@@ -91,6 +100,10 @@ ended() {
 	f=$(sed -n 's/.* \([0-9]*\) failed$/\1/p' <<<"$line")
 	if [ "$rc" -ne 0 ] && [ "${f:-0}" -eq 0 ]; then f=1; fi
 	if [ -z "$line" ] && [ "$rc" -eq 0 ]; then f=1; fi
+	if [ "${f:-0}" -gt 0 ]; then
+		printf '\n--- %s\n' "$2"
+		why "$log"
+	fi >>"$dir/failures"
 	result[$2]="${p:-0} ${f:-0} $took $(awk '{ n += $1 + $2 } END { print int(n + 0.5) }' "$dir/$2.times" 2>/dev/null || echo 0)"
 }
 
@@ -127,6 +140,8 @@ done
 
 passed=0
 failed=0
+# Once more, where whoever looks at the end of a long log finds it.
+if [ -s "$dir/failures" ]; then printf '\n=== what failed\n'; cat "$dir/failures"; fi
 printf '\n'
 for tier in "$@"; do
 	read -r p f took cpu <<<"${result[$tier]}"

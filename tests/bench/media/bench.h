@@ -49,6 +49,8 @@ struct bench_seen { /* one direction of one call */
 	uint32_t high;   /* one more than the greatest number seen */
 	uint64_t recent; /* which of the 64 below it were seen */
 	uint64_t sent, received, reordered, corrupt, duplicate;
+	/* Numbers that were passed over, the last time: where a loss was. */
+	uint32_t gap_from, gap_to;
 };
 
 struct bench_call {

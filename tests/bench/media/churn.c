@@ -102,18 +102,34 @@ static void add_up(struct churn *ch, const struct bench_call *c)
 	}
 }
 
+/* One direction in words; where it lacks something, what the gateway took and dropped of it. */
+static void say(char *text, size_t n, const struct bench_seen *f, const IqDirectionStats *s)
+{
+	int len = snprintf(text, n, "%llu of %llu", (unsigned long long)f->received,
+			   (unsigned long long)f->sent);
+
+	if (f->received == f->sent || s == NULL || len < 0 || (size_t)len >= n)
+		return;
+	(void)snprintf(text + len, n - (size_t)len,
+		       " (last gap %u..%u of %u; gateway: %llu taken, %llu policed, %llu from "
+		       "others, %llu not sent)",
+		       f->gap_from, f->gap_to, f->next_seq, (unsigned long long)s->rtp_packets,
+		       (unsigned long long)s->drops_policed, (unsigned long long)s->drops_source,
+		       (unsigned long long)s->send_errors);
+}
+
 /* A call that talked: was all of it right, and does the gateway say so too? */
 static void judge(struct churn *ch, struct churn_call *k, const IqReleaseReply *r)
 {
 	const struct bench_call *c = call_of(ch, k);
 	const struct bench_seen *up = &c->flow[BENCH_WIC], *down = &c->flow[BENCH_CORE];
 	const IqStreamStats *s = r->n_stats == 1 ? r->stats[0] : NULL;
-	char text[160];
+	char of_up[256], of_down[256], text[sizeof(of_up) + sizeof(of_down) + 16];
 
 	add_up(ch, c);
-	snprintf(text, sizeof(text), "up %llu of %llu, down %llu of %llu",
-		 (unsigned long long)up->received, (unsigned long long)up->sent,
-		 (unsigned long long)down->received, (unsigned long long)down->sent);
+	say(of_up, sizeof(of_up), up, s != NULL ? s->uplink : NULL);
+	say(of_down, sizeof(of_down), down, s != NULL ? s->downlink : NULL);
+	snprintf(text, sizeof(text), "up %s, down %s", of_up, of_down);
 	if (up->corrupt + down->corrupt > 0)
 		fault(ch, k, CHURN_CORRUPT, text);
 	else if (up->duplicate + down->duplicate > 0)

@@ -130,6 +130,7 @@ static void print(const struct churn *ch, double t, bool last)
 	put(j, "own_late_ticks", ch->b->late_ticks);
 	put(j, "own_left_out_ms", ch->left_out_ms);
 	put(j, "own_overrun", bench_wire_overrun(ch->b->wire));
+	put(j, "own_refused", bench_wire_refused(ch->b->wire));
 	json_object_set_new(j, "setup_p50_ms", json_real(setup_ms(ch, 0.5)));
 	json_object_set_new(j, "setup_p99_ms", json_real(setup_ms(ch, 0.99)));
 	if (last && ch->flood != NULL)

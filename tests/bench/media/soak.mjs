@@ -66,8 +66,9 @@ console.log(`calls: ${e.started} begun, ${e.done} done, ${e.given_up} given up h
 	e.setup_p99_ms} ms`);
 console.log(`packets: ${e.sent} sent, ${e.received} received, ${e.lost} lost, ${e.corrupt} corrupt, ${e.duplicate} doubled, ${e.reordered} reordered, ${
 	e.stray} after the end of their call`);
-if (e.own_left_out_ms > 0 || e.own_overrun > 0)
-	console.log(`generator: not let run for ${e.own_left_out_ms} ms, ${e.own_overrun} packets lost for its own full buffers`);
+if (e.own_left_out_ms > 0 || e.own_overrun > 0 || e.own_refused > 0)
+	console.log(`generator: not let run for ${e.own_left_out_ms} ms, ${e.own_overrun} packets lost for its own full buffers, ${
+		e.own_refused} refused by the system`);
 if (e.flood)
 	console.log(`flood: ${e.flood.sent} sent, ${e.flood.must_drop} must be dropped; counted as dropped: ${
 		Object.entries(r.drops).filter(([, v]) => v > 0).map(([k, v]) => `${k} ${v}`).join(', ')}`);

@@ -73,6 +73,10 @@ static bool seen_before(struct bench_seen *f, uint32_t seq)
 	if (seq >= f->high) {
 		uint32_t on = seq + 1 - f->high;
 
+		if (on > 1) {
+			f->gap_from = f->high;
+			f->gap_to = seq;
+		}
 		f->recent = (on < 64 ? f->recent << on : 0) | 1;
 		f->high = seq + 1;
 		return false;
