@@ -165,7 +165,7 @@ test('deregistration in mid-call: BYE with Reason both ways, the context freed; 
 			for (const bye of [toCore, toWic])
 				assert.match(bye.get('Reason') ?? '', /;cause=\d+;text="[^"]+"/);
 			await until(async () => await contexts(gw) === 0, { what: 'no context' });
-			assert.equal(count(await gw.cscf.status(), 'dialogs'), 0);
+			await until(async () => count(await gw.cscf.status(), 'dialogs') === 0, { what: 'no dialog' });
 		}
 
 		const { wic } = await present(env);

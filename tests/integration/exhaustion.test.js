@@ -8,6 +8,7 @@ import { ACCESS_RANGE, CORE_RANGE } from '../lib/ports.js';
 import { leave, registered } from '../lib/register.js';
 import { audioLine, plainSdp } from '../lib/sdp.js';
 import { suite } from '../lib/suite.js';
+import { until } from '../lib/wait.js';
 
 const PAIRS = 2;
 const test = suite({ scripted: true, gateway: { coreRange: [CORE_RANGE[0], CORE_RANGE[0] + 2 * PAIRS - 1], accessRange: ACCESS_RANGE,
@@ -43,6 +44,8 @@ test('ports run out: 503 to the WIC, 500 to the core, both with Retry-After; cal
 			const [res] = await Promise.all([call.send('BYE'), core.next('BYE', { callId: call.callId }).then((r) => r.reply(200, 'OK'))]);
 			assert.equal(res.status, 200);
 		}
+		await until(async () => (await gw.agws[0].status()).contexts === PAIRS - 1 && (await gw.cscf.ctl('agw list'))[0].in_service,
+			{ what: 'the ports to be free' });
 		up.push((await callFromWic(env, wic)).call);
 		for (const call of up) {
 			const [res] = await Promise.all([call.send('BYE'), core.next('BYE', { callId: call.callId }).then((r) => r.reply(200, 'OK'))]);

@@ -76,10 +76,10 @@ test('the same ports twice in a row: no packet of call 1 enters call 2, they are
 	assert.ok(fromUe.every((p) => p.source === '127.0.0.2' && ssrcOf(p.data) === 0x11111111));
 	assert.deepEqual([...new Set(fromWic.map((p) => kind(p.data)))].filter((k) => k !== 'rtcp').sort(), ['dtls', 'rtp', 'stun']);
 	const ssrcOfWic = ssrcOf(media(fromWic)[0].data);
+	await until(async () => count(await agw.status(), 'ports_quarantined') > 0, { what: 'ports at rest' });
 	const senders = [await late(fromWic), await late(fromUe)];
 	try {
 		// While they rest nobody gets them.
-		assert.ok(count(await agw.status(), 'ports_quarantined') > 0);
 		const wic = await env.wic('alice');
 		assert.equal((await wic.invite('sip:echo@ims.test').response()).status, 503);
 		await until(async () => count(await agw.status(), 'ports_quarantined') === 0, { what: 'the ports to be free' });

@@ -9,14 +9,16 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCerts, merge } from './conf.js';
 import { Dns } from './dns.js';
-import { Daemon, ROOT, count, tempDir } from './gateway.js';
+import { Daemon, LATE, ROOT, count, tempDir } from './gateway.js';
 import { BASE } from './ports.js';
 import { Process } from './proc.js';
+import { TcpProxy } from './tcp-proxy.js';
 import { SECOND, until } from './wait.js';
 
 const N = Math.floor(BASE / 1000) % 256;
 const EDGE = `127.${N}.0.1`;
 const [WSS, WS, MW, IQ, OPS, LB, DNS, STATS] = [20, 21, 22, 23, 24, 25, 26, 27].map((n) => BASE + n);
+const lateAddress = (i) => `127.${N}.4.${i + 1}`;
 export const address = (kind, i) => `127.${N}.${kind === 'cscf' ? 1 : 2}.${i + 1}`;
 
 /** HAProxy with the configuration that is shipped, on this test's addresses. */
@@ -39,6 +41,7 @@ function balancer(dir) {
 export class Fleet {
 	agws = [];
 	cscfs = [];
+	late = [];
 	lbAddress = EDGE;
 
 	/** core: { host, port }. cscf, agw: knobs merged over the defaults. lb false: no balancer. */
@@ -85,9 +88,11 @@ export class Fleet {
 		return list[i];
 	}
 
-	startAgw(i, options) {
+	async startAgw(i, options) {
 		const host = address('agw', i);
 
+		if (LATE)
+			this.late[i] ??= await TcpProxy.start({ host, port: IQ }, { host: lateAddress(i), port: IQ, delay: LATE });
 		return this.#spawn('agw', i, { iq: { listen: `${host}:${IQ}`, agw_id: `agw-${i}` },
 			access: { listen_ip: [host], ports: '30000-30999' }, core: { listen_ip: [host], ports: '20000-20999' },
 			port: { quarantine: '300ms' }, ops: { listen: `${host}:${OPS}` }, limits: { cpu_percent: 0 } }, options);
@@ -111,7 +116,7 @@ export class Fleet {
 
 	/** The name of that kind now has these replicas; without them: all that run. */
 	publish(kind, which = this[`${kind}s`].filter((d) => d && !d.process.exit).map((d) => d.index)) {
-		this.dns.set(`${kind}.test`, which.map((i) => address(kind, i)));
+		this.dns.set(`${kind}.test`, which.map((i) => this.late[i] && kind === 'agw' ? lateAddress(i) : address(kind, i)));
 	}
 
 	/** The balancer has so many eP-CSCFs to send WICs to. */
@@ -166,6 +171,7 @@ export class Fleet {
 	async kill() {
 		await Promise.all([...this.daemons.map((d) => d.process), this.lb].filter(Boolean)
 			.map((p) => p.stop('SIGKILL').catch(() => {})));
+		await Promise.all(this.late.splice(0).map((p) => p?.close()));
 		await this.dns?.close();
 		this.dns = undefined;
 		rmSync(this.dir, { recursive: true, force: true });

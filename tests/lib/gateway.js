@@ -12,6 +12,7 @@ import { ctl } from './ctl.js';
 import { Metrics, fdCensus, parseLog } from './observe.js';
 import { Process } from './proc.js';
 import { ACCESS_RANGE, CORE_RANGE, ports } from './ports.js';
+import { TcpProxy } from './tcp-proxy.js';
 import { SECOND, until } from './wait.js';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,6 +20,8 @@ export const BIN = process.env.WICGATE_BIN ?? join(ROOT, 'build/asan/bin');
 /** "a.b=v,c.d=v": knobs of every AGW of a run, to see a whole tier with another setting. */
 const EVERY_AGW = (process.env.WICGATE_TEST_AGW ?? '').split(',').filter(Boolean).map((s) => s.split('='))
 	.reduce((out, [key, v]) => merge(out, key.split('.').reduceRight((inner, name) => ({ [name]: inner }), v)), {});
+/** ms by which the control channel is late each way: shows tests that ask an AGW before it can know. */
+export const LATE = Number(process.env.WICGATE_TEST_LATE ?? 0);
 export const program = (name) => join(BIN, name);
 export const HOST = '127.0.0.1';
 /** Exit code of a sanitizer's report, so that it can never pass for a clean end. */
@@ -114,6 +117,8 @@ export class Daemon {
 
 export class Gateway {
 	agws = [];
+	/** Where the control channel is to be slow. */
+	late = [];
 
 	/**
 	 * core: { host, port } of the next hop. origins: allowed Origins. agws: how many. cscf, agw:
@@ -153,8 +158,10 @@ export class Gateway {
 				}, merge(EVERY_AGW, agw)));
 				gw.agws.push(daemon);
 				await daemon.ready();
-				list.push(`${HOST}:${iqPort}`);
 				gw.iqPorts = [...gw.iqPorts ?? [], iqPort];
+				if (LATE)
+					gw.late.push(await TcpProxy.start({ host: HOST, port: iqPort }, { host: HOST, delay: LATE }));
+				list.push(`${HOST}:${gw.late[i]?.port ?? iqPort}`);
 			}
 			const [wsPort, wssPort, mwPort, opsPort] = await ports(4);
 			const dir = join(gw.dir, 'cscf');
@@ -202,7 +209,7 @@ export class Gateway {
 
 	/** Descriptors of each daemon, without the long-lived links on Mw and Iq and our own questions. */
 	census() {
-		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts, ...this.links,
+		return this.daemons.map((d) => fdCensus(d.process.pid, [this.core.port, this.mw.port, ...this.iqPorts, ...this.late.map((p) => p.port), ...this.links,
 			Number(new URL(d.opsUrl).port)]));
 	}
 

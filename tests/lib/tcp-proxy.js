@@ -42,6 +42,7 @@ export class TcpProxy {
 			self.server.once('error', reject);
 			self.server.listen(port, host, resolve);
 		});
+		self.server.unref();
 		self.port = self.server.address().port;
 		return self;
 	}

@@ -2,6 +2,9 @@
 //
 // Waiting for events and states with a bound. Nothing here waits for time to pass: a wait ends
 // as soon as its condition holds, and names the condition when it never does.
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+
 export const SECOND = 1000;
 
 /** Reject after ms with a text that says what was awaited. */
@@ -36,6 +39,24 @@ export async function until(fn, { ms = 15 * SECOND, every = 50, what = 'conditio
 	const name = typeof what === 'function' ? what() : what;
 	throw new Error(`waited ${ms / 1000} s for ${name}${reason ? `: ${reason.message}` : ''}`,
 		{ cause: reason });
+}
+
+/**
+ * What fn() gives becomes `expected` (deeply): for what follows a message that was seen, and not before it.
+ * Throws as assert.deepEqual does.
+ */
+export async function becomes(fn, expected, { ms = 15 * SECOND, every = 20 } = {}) {
+	const end = Date.now() + ms;
+
+	for (;;) {
+		const is = await fn();
+
+		if (isDeepStrictEqual(is, expected))
+			return;
+		if (Date.now() >= end)
+			assert.deepEqual(is, expected);
+		await new Promise((resolve) => setTimeout(resolve, every));
+	}
 }
 
 /**
