@@ -46,6 +46,10 @@ const nothingOn = (gw) => until(async () => {
 	return left.every((s) => count(s, 'contexts') + count(s, 'streams') + count(s, 'ports_in_use') === 0);
 }, { what: 'no context, stream or port' });
 
+/** That native WIC has had media in so many calls. */
+const hears = (wic, calls) => until(() => wic.process.lines.filter((l) => l.startsWith('event=media ')).length === calls, {
+	ms: 20 * SECOND, what: () => `media of ${calls} calls\n${wic.process.tail(5)}` });
+
 /** `calls` calls up whose every packet comes back from the core. */
 async function echoed(env, gw, calls, options = {}) {
 	env.own(await Sipp.start('uas-follow', { port: follow, mediaPort: (await ports(1))[0], calls, dir: env.dir,
@@ -53,8 +57,7 @@ async function echoed(env, gw, calls, options = {}) {
 	const wic = native(env, gw, { call: 'sip:follow@ims.test', count: calls, calls, total: calls, rate: 20, 'reg-rate': 100,
 		duration: 7, payload: 'check', pt: 0, 'max-loss': 90, ...options });
 
-	await until(() => wic.process.lines.filter((l) => l.startsWith('event=media ')).length === calls, { ms: 20 * SECOND,
-		what: () => `media of ${calls} calls\n${wic.process.tail(5)}` });
+	await hears(wic, calls);
 	return wic;
 }
 
@@ -136,7 +139,7 @@ test('WIC to WIC, both ends lose their AGW at once: both calls move, without 491
 	const alice = native(env, gw, { call: 'echo%d', count: pairs, calls: pairs, total: pairs, rate: 20, 'reg-rate': 100, duration: 6,
 		payload: 'check', 'max-loss': 90 });
 
-	await until(async () => sum(await contexts(gw)) === 2 * pairs, { ms: 20 * SECOND, what: () => `calls\n${alice.process.tail(5)}` });
+	await Promise.all([alice, bob].map((w) => hears(w, pairs)));
 	await gw.agws[0].process.stop('SIGKILL');
 	gw.agws[0] = new Daemon('agw0', gw.agws[0].dir, gw.agws[0].conf);
 	await gw.agws[0].live();

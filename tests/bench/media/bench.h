@@ -153,7 +153,7 @@ struct bench {
 	bool counting;
 	int64_t window_from, window_to; /* ns */
 	uint64_t late_ticks;            /* of our own pace */
-	uint64_t stray;                 /* media for a call that is over */
+	uint64_t stray;                 /* media for a call that is over, or sent to a stranger */
 	uint16_t profiles[2];
 };
 bool bench_prepare(struct bench *b);

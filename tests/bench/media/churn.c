@@ -112,10 +112,10 @@ static void say(char *text, size_t n, const struct bench_seen *f, const IqDirect
 		return;
 	(void)snprintf(text + len, n - (size_t)len,
 		       " (last gap %u..%u of %u; gateway: %llu taken, %llu policed, %llu from "
-		       "others, %llu not sent)",
+		       "others, %llu not keyed, %llu not sent)",
 		       f->gap_from, f->gap_to, f->next_seq, (unsigned long long)s->rtp_packets,
 		       (unsigned long long)s->drops_policed, (unsigned long long)s->drops_source,
-		       (unsigned long long)s->send_errors);
+		       (unsigned long long)s->drops_not_keyed, (unsigned long long)s->send_errors);
 }
 
 /* A call that talked: was all of it right, and does the gateway say so too? */

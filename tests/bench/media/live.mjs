@@ -203,7 +203,7 @@ export function judge(r) {
 	must(e.failed === 0 && e.living === 0, `${e.failed} calls failed (${JSON.stringify(e.faults)}), ${e.living} did not end: ${r.why}`);
 	must(e.done === e.started + r.options.stay - e.given_up, `${e.done} calls done of ${e.started} + ${r.options.stay} - ${e.given_up}`);
 	must(e.lost + e.corrupt + e.duplicate + e.stray === 0,
-		`packets: ${e.lost} lost, ${e.corrupt} corrupt, ${e.duplicate} doubled, ${e.stray} after the end of their call`);
+		`packets: ${e.lost} lost, ${e.corrupt} corrupt, ${e.duplicate} doubled, ${e.stray} after the end of their call or to strangers`);
 	must(r.after.contexts !== undefined && idle(r.after), `left behind: ${JSON.stringify(r.after)}`);
 	must(r.after.fds <= r.before.fds, `${r.after.fds} descriptors, ${r.before.fds} before`);
 	must(r.after.events_lost === r.before.events_lost, `${r.after.events_lost} events lost on a full ring`);

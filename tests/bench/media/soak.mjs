@@ -65,7 +65,7 @@ const e = r.end ?? {};
 console.log(`calls: ${e.started} begun, ${e.done} done, ${e.given_up} given up half way, ${e.failed} failed; set-up p50 ${e.setup_p50_ms} ms, p99 ${
 	e.setup_p99_ms} ms`);
 console.log(`packets: ${e.sent} sent, ${e.received} received, ${e.lost} lost, ${e.corrupt} corrupt, ${e.duplicate} doubled, ${e.reordered} reordered, ${
-	e.stray} after the end of their call`);
+	e.stray} after the end of their call or to strangers`);
 if (e.own_left_out_ms > 0 || e.own_overrun > 0 || e.own_refused > 0)
 	console.log(`generator: not let run for ${e.own_left_out_ms} ms, ${e.own_overrun} packets lost for its own full buffers, ${
 		e.own_refused} refused by the system`);

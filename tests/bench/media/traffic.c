@@ -129,7 +129,7 @@ void bench_on_wire(void *arg, enum bench_side side, uint32_t call, uint16_t rela
 						   : NULL;
 
 	if (c == NULL) {
-		b->stray += side == BENCH_CORE && agw_demux(p, n) == AGW_PROTO_RTP;
+		b->stray += agw_demux(p, n) == AGW_PROTO_RTP;
 		return;
 	}
 	if (side == BENCH_CORE || c->srtp == NULL) {
