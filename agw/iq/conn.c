@@ -262,7 +262,7 @@ static void heartbeat(struct iq_conn *c, uint64_t now)
 	(void)agw_iq_conn_send(c, env);
 }
 
-void agw_iq_conn_tick(struct iq_conn *c, uint64_t now)
+void agw_iq_conn_tick(struct iq_conn *c, uint64_t now, uint64_t late)
 {
 	const struct agw_iq_cfg *cfg = &c->server->cfg;
 	struct iq_fault fault;
@@ -279,6 +279,7 @@ void agw_iq_conn_tick(struct iq_conn *c, uint64_t now)
 		}
 		return;
 	}
+	c->last_rx_ms = c->last_rx_ms + late < now ? c->last_rx_ms + late : now;
 	if (now - c->last_rx_ms >= (uint64_t)cfg->heartbeat_ms * IQ_HEARTBEAT_MISSED) {
 		gw_metric_inc(&agw_iq_metrics[IQ_M_DEAD_PEER]);
 		/* said, in case it is heard: a controller takes a plain end for our death */

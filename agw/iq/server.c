@@ -66,6 +66,11 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	agw_iq_conn_new(s, fd, &peer);
 }
 
+static uint32_t tick_ms(const struct agw_iq_server *s)
+{
+	return s->cfg.heartbeat_ms / 2 < IQ_TICK_MS ? s->cfg.heartbeat_ms / 2 : IQ_TICK_MS;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct agw_iq_server *s = arg;
@@ -74,12 +79,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct iq_conn *c;
 	struct iq_conn *next;
 	uint64_t now = agw_iq_now_ms();
+	uint64_t late = now > s->tick_due_ms ? now - s->tick_due_ms : 0;
 
 	(void)fd;
 	(void)what;
+	s->tick_due_ms = now + tick_ms(s);
 	agw_iq_state_tick(s, now);
 	DL_FOREACH_SAFE (s->conns, c, next)
-		agw_iq_conn_tick(c, now);
+		agw_iq_conn_tick(c, now, late);
 	HASH_ITER (hh, s->controllers, ctl, next_ctl)
 		agw_iq_replies_expire(ctl, now);
 }
@@ -150,10 +157,11 @@ static enum gw_err start_tls(struct agw_iq_server *s, const struct agw_iq_cfg *c
 
 static enum gw_err start_events(struct agw_iq_server *s)
 {
-	uint32_t ms = s->cfg.heartbeat_ms / 2 < IQ_TICK_MS ? s->cfg.heartbeat_ms / 2 : IQ_TICK_MS;
+	uint32_t ms = tick_ms(s);
 	const struct timeval tick = {.tv_sec = ms / 1000,
 				     .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
+	s->tick_due_ms = agw_iq_now_ms() + ms;
 	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
 	s->bury = event_new(s->base, -1, 0, on_bury, s);
 	if (s->tick == NULL || s->bury == NULL || event_add(s->tick, &tick) != 0)

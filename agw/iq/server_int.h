@@ -111,8 +111,9 @@ struct agw_iq_server {
 	struct evconnlistener *listener; /* owned */
 	struct iq_tls *tls;              /* owned; NULL = plain */
 	struct event *tick;              /* owned */
-	struct event *bury;              /* owned */
-	struct event *deadline;          /* owned; of a drain */
+	uint64_t tick_due_ms;
+	struct event *bury;     /* owned */
+	struct event *deadline; /* owned; of a drain */
 	struct iq_conn *conns;
 	struct iq_conn *dead;
 	unsigned n_conns;
@@ -153,7 +154,8 @@ bool agw_iq_conn_has_room(const struct iq_conn *c);
 void agw_iq_conn_bye(struct iq_conn *c, const struct iq_fault *fault);
 /** Close at once; freed at the end of the turn. */
 void agw_iq_conn_drop(struct iq_conn *c, const char *why);
-void agw_iq_conn_tick(struct iq_conn *c, uint64_t now_ms);
+/** @param late_ms of the tick: for so long this process was not let run, and that is no silence */
+void agw_iq_conn_tick(struct iq_conn *c, uint64_t now_ms, uint64_t late_ms);
 
 /* tls.c */
 enum gw_err agw_iq_tls_new(struct iq_tls **out, const char *cert, const char *key,

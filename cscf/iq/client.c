@@ -4,8 +4,9 @@
  *
  *   BACKOFF ─> CONNECTING ─> HELLO ─> UP ─> (lost) BACKOFF …        0.2 s → 5 s, jittered
  *
- * The link is lost when nothing came for three heartbeat intervals, when the AGW answers none of
- * five requests in a row, or when its connection ends. What is known of the AGW then:
+ * The link is lost when nothing came for three heartbeat intervals in which we ran, when the AGW
+ * answers none of five requests in a row, or when its connection ends. What is known of the AGW
+ * then:
  *
  *   another boot id                          its contexts are gone, at once
  *   connection ended, and now refused        nobody is there: gone, at once
@@ -45,6 +46,12 @@ static void arm(struct event *ev, uint64_t ms)
 	struct timeval tv = {(time_t)(ms / 1000U), (suseconds_t)(ms % 1000U * 1000U)};
 
 	event_add(ev, &tv);
+}
+
+static void arm_beat(struct cscf_iq_link *link, uint64_t ms)
+{
+	link->beat_due_ms = iq_now_ms() + ms;
+	arm(link->timer, ms);
 }
 
 static void close_connection(struct cscf_iq_link *link)
@@ -170,7 +177,7 @@ static void on_hello_ack(struct cscf_iq_link *link, const IqHelloAck *ack)
 	iq_link_take_realms(link, ack->realms, ack->n_realms, true);
 	take_state(link, ack->state);
 	event_del(link->dead_timer);
-	arm(link->timer, link->beat_ms);
+	arm_beat(link, link->beat_ms);
 	gw_metric_inc(&cscf_iq_metrics[IQ_M_LINKS_UP]);
 	GW_LOG(GW_LOG_INFO, "iq.link_up",
 	       "peer=%s agw=%s boot=%016" PRIx64 " new_boot=%d contexts=%zu max_contexts=%u",
@@ -361,10 +368,23 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	lost(link, error, buf);
 }
 
+/* For how long the AGW has been silent. While we were not let run nobody could be heard: a machine
+ * that stood still must not move its calls. */
+static uint64_t silence(struct cscf_iq_link *link)
+{
+	uint64_t now = iq_now_ms();
+
+	if (now > link->beat_due_ms)
+		link->last_rx_ms += now - link->beat_due_ms;
+	if (link->last_rx_ms > now)
+		link->last_rx_ms = now;
+	return now - link->last_rx_ms;
+}
+
 /* Silence is noticed when it is three intervals long, not at the next beat after that. */
 static void beat(struct cscf_iq_link *link)
 {
-	uint64_t silent = iq_now_ms() - link->last_rx_ms;
+	uint64_t silent = silence(link);
 	uint64_t most = (uint64_t)IQ_HEARTBEAT_MISSED * link->beat_ms;
 
 	if (silent >= most) {
@@ -372,7 +392,7 @@ static void beat(struct cscf_iq_link *link)
 		return;
 	}
 	iq_link_send_heartbeat(link);
-	arm(link->timer, most - silent < link->beat_ms ? most - silent : link->beat_ms);
+	arm_beat(link, most - silent < link->beat_ms ? most - silent : link->beat_ms);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -94,7 +94,8 @@ struct cscf_iq_link {
 	uint64_t leave_end_ms;          /* when its drain is over */
 	struct event *leave_timer; /* owned: it drains, its calls are asked to leave; or NULL */
 	uint32_t backoff_ms;
-	uint64_t last_rx_ms;
+	uint64_t last_rx_ms;  /* moved on by what we did not run */
+	uint64_t beat_due_ms; /* when the timer is to fire, while UP */
 	uint64_t heartbeat_seq;
 	bool wanted;      /* still configured or still in the DNS */
 	bool suspect;     /* does not answer requests */

@@ -344,6 +344,28 @@ static void test_silent_controller_is_dropped(void **state)
 	client_close(c);
 }
 
+/* The client does not speak while all of us stands still, and does afterwards. */
+static void test_what_we_did_not_run_is_no_silence(void **state)
+{
+	struct gate *g = *state;
+	struct client *c;
+
+	REQ("IQ-21");
+	g->cfg.iq.heartbeat_ms = 200;
+	gate_open(g);
+	c = client_hello(g, "e1", 1, NULL);
+	for (int i = 0; i < 3; i++) {
+		const struct timespec stop = {.tv_nsec = 900 * 1000000L};
+
+		(void)nanosleep(&stop, NULL);
+		iq_envelope_free(client_await(c, IQ_BODY(HEARTBEAT)));
+		assert_false(c->closed);
+		client_tell(c, "{'heartbeat':{'sequence':1}}");
+	}
+	AWAIT(g, c->closed); /* and then no more */
+	client_close(c);
+}
+
 static void test_heartbeats_carry_the_load(void **state)
 {
 	struct gate *g = *state;
@@ -465,6 +487,7 @@ int main(void)
 	    T(test_requests_without_txn_or_body_are_answered),
 	    T(test_random_octets_never_hurt),
 	    T(test_silent_controller_is_dropped),
+	    T(test_what_we_did_not_run_is_no_silence),
 	    T(test_heartbeats_carry_the_load),
 	    T(test_limit_of_controllers_and_connections),
 	    T(test_away_and_idle_controllers_make_room),

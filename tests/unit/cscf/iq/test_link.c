@@ -207,6 +207,28 @@ static void test_missing_heartbeats_end_the_link(void **state)
 	UNTIL(f, f->agw[0].hellos > hellos && cscf_iq_available(f->iq));
 }
 
+/* The whole test stands still, the AGW in it too: a machine that was stopped. */
+static void test_what_we_did_not_run_is_no_silence(void **state)
+{
+	REQ("IQ-14", "IQ-21");
+	struct fixture *f = *state;
+	unsigned hellos, beats;
+
+	start_up(f, 1);
+	hellos = f->agw[0].hellos;
+	for (int i = 0; i < 3; i++) {
+		const struct timespec stop = {.tv_nsec = 600 * 1000000L};
+
+		beats = f->agw[0].heartbeats;
+		(void)nanosleep(&stop, NULL);
+		UNTIL(f, f->agw[0].heartbeats > beats + 1);
+		assert_true(cscf_iq_available(f->iq));
+	}
+	assert_int_equal(f->agw[0].hellos, hellos);
+	f->agw[0].stub = true;
+	UNTIL(f, !cscf_iq_available(f->iq));
+}
+
 static void test_an_event_is_delivered_once_and_acknowledged(void **state)
 {
 	REQ("IQ-20", "IQ-07", "REL-17");
@@ -424,6 +446,7 @@ int main(void)
 	    T(test_an_agw_out_of_service_has_no_contexts),
 	    T(test_audit_finds_another_revision),
 	    T(test_missing_heartbeats_end_the_link),
+	    T(test_what_we_did_not_run_is_no_silence),
 	    T(test_an_event_is_delivered_once_and_acknowledged),
 	    T(test_unknown_context_is_released_when_asked_for),
 	    T(test_audit_releases_what_we_do_not_know),
