@@ -29,16 +29,35 @@ fi
 # system gives to whoever does not choose (32768 and up).
 ports=${WICGATE_TEST_PORTS:-12000}
 
+# tree PID...: all that these have started, and what that started: "pid ticks-at-its-start" each.
+tree() {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v roots="$*" '
+		{ pid = $1; sub(/.*\) /, ""); parent[pid] = $2; began[pid] = $20 }
+		END {
+			n = split(roots, todo, " ")
+			for (i = 1; i <= n; i++)
+				for (pid in parent)
+					if (parent[pid] == todo[i]) { todo[++n] = pid; print pid, began[pid] }
+		}'
+}
+
 end_all() {
-	local pid n
+	local pid n began stat all
 	trap '' INT TERM HUP
 	printf '\ninterrupted\n'
+	all=$(tree "${running[@]}")
 	for pid in "${running[@]}"; do kill -TERM -- "-$pid"; done 2>/dev/null
+	kill "$ticker" 2>/dev/null
 	for ((n = 0; n < 50; n++)); do
-		for pid in "${running[@]}"; do kill -0 -- "-$pid" 2>/dev/null && sleep 0.2 && continue 2; done
-		break
+		if [ -z "$(jobs -rp)" ]; then break; fi
+		sleep 0.2
 	done
 	for pid in "${running[@]}"; do kill -KILL -- "-$pid"; done 2>/dev/null
+	# Whoever has a session of his own (browsers, networks of their own) was not in those groups.
+	while read -r pid began; do
+		stat=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+		if [ "$(awk '{ print $20 }' <<<"${stat##*) }")" = "$began" ]; then kill -KILL "$pid" 2>/dev/null; fi
+	done <<<"$all"
 	exit 130
 }
 trap end_all INT TERM HUP
