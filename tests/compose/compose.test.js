@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { Caller, TONE_HZ } from '../../deploy/run/browser-call.mjs';
 import { choosePorts } from '../../deploy/run/ports.mjs';
 import { LEFT, count } from '../lib/gateway.js';
+import { BASE } from '../lib/ports.js';
 import { until } from '../lib/wait.js';
 import { Lab, say } from './lab.js';
 
@@ -19,7 +20,7 @@ let healthy = false;
 const callers = [];
 
 before(async () => {
-	const { page, w2, waf } = await choosePorts({ base: 41600 });
+	const { page, w2, waf } = await choosePorts({ base: BASE });
 
 	lab = await Lab.open({ project: `wicgatetest${process.pid}`, pagePort: page, w2Port: w2, wafPort: waf });
 }, { timeout: 180000 });

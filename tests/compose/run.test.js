@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import net from 'node:net';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { BASE } from '../lib/ports.js';
 import { Process } from '../lib/proc.js';
 import { SECOND, within } from '../lib/wait.js';
 
@@ -18,12 +19,12 @@ before(() => {
 }, { timeout: 300 * SECOND });
 
 /** Ports of a chain on which something still listens. */
-async function listening(base) {
+async function listening() {
 	const open = await Promise.all([...Array(20).keys()].map((i) => new Promise((resolve) => {
-		const sock = net.connect(base + i, '127.0.0.1');
+		const sock = net.connect(BASE + i, '127.0.0.1');
 
 		sock.on('connect', () => {
-			resolve(base + i);
+			resolve(BASE + i);
 			sock.destroy();
 		});
 		sock.on('error', () => resolve(0));
@@ -35,24 +36,22 @@ async function listening(base) {
 
 for (const client of ['browser', 'native']) {
 	test(`one automatic call by the ${client} client, then nothing left`, { timeout: 180 * SECOND }, async () => {
-		const base = client === 'browser' ? 41700 : 41300;
-		const chain = run('--once', '--client', client, '--port-base', base);
+		const chain = run('--once', '--client', client, '--port-base', BASE);
 		const { code } = await within(chain.ended, 170 * SECOND, () => `make run to end:\n${chain.tail()}`);
 
 		assert.equal(code, 0, chain.output);
 		assert.match(chain.output, /registered\s+in \d+ ms[\s\S]*answered\s+in \d+ ms[\s\S]*packets\s+\d+ sent, \d+ received/);
 		assert.match(chain.output, /nothing left in either process/);
-		assert.deepEqual(await listening(base), []);
+		assert.deepEqual(await listening(), []);
 	});
 }
 
 test('it stays up with the page until Ctrl-C, which stops all of it', { timeout: 120 * SECOND }, async () => {
-	const base = 41300;
-	const chain = run('--client', 'none', '--port-base', base);
+	const chain = run('--client', 'none', '--port-base', BASE);
 
 	await chain.line('Ctrl-C', { ms: 100 * SECOND });
-	assert.ok((await listening(base)).length >= 6, 'page, W2, core, Iq and both health ports listen');
+	assert.ok((await listening()).length >= 6, 'page, W2, core, Iq and both health ports listen');
 	const { code } = await chain.stop('SIGINT', 40 * SECOND);
 	assert.equal(code, 0, chain.output);
-	assert.deepEqual(await listening(base), []);
+	assert.deepEqual(await listening(), []);
 });

@@ -29,8 +29,8 @@
 #define REMOTE_PWD "remotepasswordremotepas"
 #define SOON       2000 /* ms: on one machine everything is there long before */
 #define QUIET      250  /* ms without which nothing is believed to come */
-#define PORT_FIRST 41000
-#define PORT_LAST  41199
+#define PORT_FIRST 21000
+#define PORT_LAST  21199
 
 enum mode { LITE, FULL };
 

@@ -6,7 +6,7 @@
 #include "tests/unit/agw/ice/rig.h"
 #include "tests/unit/agw/lib/turn_server.h"
 
-#define TURN_PORT  41200
+#define TURN_PORT  21200
 #define NO_TURN    9   /* nobody is there */
 #define NOTHING_MS 250 /* below libnice's first retransmission: nobody has waited */
 

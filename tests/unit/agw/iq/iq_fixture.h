@@ -24,7 +24,7 @@
 
 #define LIMIT_MS   10000 /* for anything awaited; reached only by a failing test */
 #define INBOX      256
-#define FIRST_PORT 47400 /* media ports of these tests */
+#define FIRST_PORT 27400 /* media ports of these tests */
 
 struct gate {
 	struct event_base *base;

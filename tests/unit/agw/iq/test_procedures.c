@@ -58,7 +58,7 @@ static void test_reserve_configure_release(void **state)
 
 	client_tell(c, "{'configure':{'ctx_id':'c1','base_rev':1,'streams':[{'stream_id':1,"
 		       "'kind':'AUDIO','gate':{'uplink':true,'downlink':true},'core':{'remotes':["
-		       "{'rtp':{'ip':'127.0.0.1','port':47390},'active':true}]}}]}}");
+		       "{'rtp':{'ip':'127.0.0.1','port':27390},'active':true}]}}]}}");
 	env = client_await(c, IQ_BODY(CONFIGURE_REPLY));
 	assert_null(iq_msg_error(env));
 	assert_true(env->configure_reply->rev == 2);

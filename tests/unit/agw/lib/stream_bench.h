@@ -90,8 +90,8 @@ static inline int setup(void **state)
 	for (int i = 0; i < 3; i++)
 		b->fds[i] = open_explicit();
 	assert_int_equal(agw_dtls_ctx_new(&b->dtls, &dcfg), GW_OK);
-	b->signalled = at(43901);
-	b->other = at(43903);
+	b->signalled = at(23901);
+	b->other = at(23903);
 	agw_stream_params_init(&b->patch.params, 1);
 	b->patch.params.core.branches[0].rtp = b->signalled;
 	b->patch.params.core.active = 0;

@@ -161,10 +161,10 @@ static inline int bench_start(void **state, struct agw_pool_cfg cfg)
 	assert_non_null(b);
 	cfg.realms = realms;
 	cfg.n_realms = 2;
-	realm(&realms[0], "access", 43000, 43099);
+	realm(&realms[0], "access", 23000, 23099);
 	realms[0].shared_ports = shared_ports;
 	realms[0].ice_tcp = ice_tcp;
-	realm(&realms[1], "core", 43400, (uint16_t)(43400 + core_ports - 1));
+	realm(&realms[1], "core", 23400, (uint16_t)(23400 + core_ports - 1));
 	if (!v4_only && has_v6())
 		assert_int_equal(gw_addr_parse_ip(&realms[0].bind[AGW_FAMILY_V6], "::1", 0), GW_OK);
 	assert_int_equal(agw_pool_new(&b->pool, &cfg, &cbs, b), GW_OK);

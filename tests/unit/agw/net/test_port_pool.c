@@ -37,7 +37,7 @@ static struct agw_port_pool *pool(const struct agw_realm_cfg *r)
 
 static void test_pairs_are_even_odd_neighbours_and_bound(void **state)
 {
-	struct agw_realm_cfg r = realm(43201, 43211); /* odd start: 5 pairs fit */
+	struct agw_realm_cfg r = realm(23201, 23211); /* odd start: 5 pairs fit */
 	struct agw_port_pool *p = pool(&r);
 	struct agw_port_lease l[6];
 	struct gw_addr a;
@@ -61,7 +61,7 @@ static void test_pairs_are_even_odd_neighbours_and_bound(void **state)
 
 static void test_released_ports_rest_until_the_quarantine_is_over(void **state)
 {
-	struct agw_realm_cfg r = realm(43220, 43220);
+	struct agw_realm_cfg r = realm(23220, 23220);
 	struct agw_port_pool *p = pool(&r);
 	struct agw_port_pool_load load;
 	struct agw_port_lease l;
@@ -109,26 +109,26 @@ static bool answers_icmp(uint16_t port)
 
 static void test_a_resting_access_port_is_silent(void **state)
 {
-	struct agw_realm_cfg r = realm(43221, 43221);
+	struct agw_realm_cfg r = realm(23221, 23221);
 	struct agw_port_pool *p = pool(&r);
 	struct agw_port_pool_load load;
 	struct agw_port_lease l;
 
 	REQ("ICE-20", "RTP-20");
 	(void)state;
-	assert_true(answers_icmp(43221)); /* the check itself works: nobody is there yet */
+	assert_true(answers_icmp(23221)); /* the check itself works: nobody is there yet */
 	assert_int_equal(agw_port_pool_single(p, AGW_FAMILY_BIT(AGW_FAMILY_V4), 0, &l), GW_OK);
 	agw_port_pool_release(p, &l, 0);
-	assert_false(answers_icmp(43221));
+	assert_false(answers_icmp(23221));
 	agw_port_pool_load(p, QUARANTINE_MS, &load);
 	assert_int_equal(load.resting, 0);
-	assert_true(answers_icmp(43221));
+	assert_true(answers_icmp(23221));
 	agw_port_pool_free(p);
 }
 
 static void test_a_port_another_process_holds_is_passed_over(void **state)
 {
-	struct agw_realm_cfg r = realm(43230, 43231);
+	struct agw_realm_cfg r = realm(23230, 23231);
 	struct agw_port_pool *p = pool(&r);
 	struct agw_port_lease l;
 	struct gw_addr taken;
@@ -136,11 +136,11 @@ static void test_a_port_another_process_holds_is_passed_over(void **state)
 
 	REQ("RTP-20");
 	(void)state;
-	assert_int_equal(gw_addr_parse_ip(&taken, LOOPBACK, 43230), GW_OK);
+	assert_int_equal(gw_addr_parse_ip(&taken, LOOPBACK, 23230), GW_OK);
 	assert_int_equal(agw_udp_open(&fd, &taken), GW_OK);
 	assert_int_equal(agw_port_pool_pair(p, AGW_FAMILY_V4, 0, &l), GW_ERR_LIMIT);
 	assert_int_equal(agw_port_pool_single(p, AGW_FAMILY_BIT(AGW_FAMILY_V4), 0, &l), GW_OK);
-	assert_int_equal(l.ports[AGW_FAMILY_V4], 43231);
+	assert_int_equal(l.ports[AGW_FAMILY_V4], 23231);
 	agw_port_pool_release(p, &l, 0);
 	(void)close(fd);
 	agw_port_pool_free(p);
@@ -148,7 +148,7 @@ static void test_a_port_another_process_holds_is_passed_over(void **state)
 
 static void test_a_family_the_realm_lacks_is_unsupported(void **state)
 {
-	struct agw_realm_cfg r = realm(43240, 43249);
+	struct agw_realm_cfg r = realm(23240, 23249);
 	struct agw_port_pool *p = pool(&r);
 	struct agw_port_pool_load load;
 	struct agw_port_lease l;
@@ -167,25 +167,25 @@ static void test_a_family_the_realm_lacks_is_unsupported(void **state)
 
 static void test_realms_that_cannot_work_are_refused(void **state)
 {
-	struct agw_realm_cfg r = realm(43250, 43259);
+	struct agw_realm_cfg r = realm(23250, 23259);
 
 	REQ("ICE-04");
 	(void)state;
-	r.port_max = 43249;
+	r.port_max = 23249;
 	assert_int_equal(agw_realm_check(&r), GW_ERR_INVAL);
-	r = realm(43250, 43259);
+	r = realm(23250, 23259);
 	r.bind[AGW_FAMILY_V4].len = 0;
 	assert_int_equal(agw_realm_check(&r), GW_ERR_INVAL);
 	/* A wildcard bind needs an address to advertise, and then that one is told. */
-	r = realm(43250, 43259);
+	r = realm(23250, 23259);
 	assert_int_equal(gw_addr_parse_ip(&r.bind[AGW_FAMILY_V4], "0.0.0.0", 0), GW_OK);
 	assert_int_equal(agw_realm_check(&r), GW_ERR_INVAL);
 	assert_int_equal(gw_addr_parse_ip(&r.advertise[AGW_FAMILY_V4], "192.0.2.7", 0), GW_OK);
 	assert_int_equal(agw_realm_check(&r), GW_OK);
-	struct gw_addr a = agw_realm_public_addr(&r, AGW_FAMILY_V4, 43250);
+	struct gw_addr a = agw_realm_public_addr(&r, AGW_FAMILY_V4, 23250);
 	char text[GW_ADDR_STRLEN];
 
-	assert_string_equal(gw_addr_str(&a, text, sizeof(text)), "192.0.2.7:43250");
+	assert_string_equal(gw_addr_str(&a, text, sizeof(text)), "192.0.2.7:23250");
 }
 
 int main(void)

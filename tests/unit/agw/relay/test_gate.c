@@ -109,7 +109,7 @@ static void test_a_new_remote_sets_the_socket_free(void **state)
 	agw_stream_apply(b->s, &b->patch);
 	assert_false(is_connected(b));
 	assert_true(gw_addr_eq(&b->s->core_rtp_to, &b->other));
-	assert_int_equal(gw_addr_port(&b->s->core_rtcp_to), 43904);
+	assert_int_equal(gw_addr_port(&b->s->core_rtcp_to), 23904);
 }
 
 static void test_with_several_branches_the_socket_stays_free(void **state)
@@ -139,7 +139,7 @@ static void test_latching_ends_ten_seconds_after_the_gate_opened(void **state)
 	agw_core_heard(b->s, &b->other);
 	assert_int_equal(b->seen[AGW_EV_CORE_LATCHED], 0);
 	/* Re-armed by a change, and then only once. */
-	b->patch.params.core.branches[0].rtp = at(43905);
+	b->patch.params.core.branches[0].rtp = at(23905);
 	agw_stream_apply(b->s, &b->patch);
 	b->env.now_ms += 9999;
 	agw_core_heard(b->s, &b->other);

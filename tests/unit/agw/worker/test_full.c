@@ -247,7 +247,7 @@ static void test_a_call_through_the_relay(void **state)
 	REQ("ICE-28");
 	if (!turn_is_here())
 		skip();
-	pid = turn_start(41860, &cfg.ice_turn.server);
+	pid = turn_start(21860, &cfg.ice_turn.server);
 	cfg.ice_turn.username = "wicgate";
 	cfg.ice_turn.password = "secret";
 	assert_int_equal(bench_start(state, cfg), 0);
