@@ -210,10 +210,14 @@ test('load spreads over 3 AGWs within 15 %; a fourth that DNS names takes its sh
 		await fleet.startAgw(3);
 		fleet.publish('agw');
 		await fleet.linked(4);
-		await more(60);
-		counts = await fleet.counts('agw', 'contexts');
-		assert.equal(counts.reduce((a, b) => a + b), 120);
-		assert.ok(within15(counts, 30), `${counts} of 120, the fourth came at 60`);
+		// Among two of four by chance it is one every second time: 60 calls on the average make it level, 180 leave
+		// less than one chance in ten thousand that it is not.
+		do {
+			await more(12);
+			counts = await fleet.counts('agw', 'contexts');
+			assert.equal(counts.reduce((a, b) => a + b), calls.length);
+		} while (!within15(counts, calls.length / 4) && calls.length < 240);
+		assert.ok(within15(counts, calls.length / 4), `${counts} of ${calls.length}, the fourth came at 60`);
 
 		// The first goes: nothing new, what it has ends by itself, then so does it.
 		const gone = fleet.agws[0];
