@@ -36,7 +36,8 @@ for (const setup of ['active', 'passive']) {
 
 			assert.equal(alice.released.local, 1);
 			assert.equal(alice.media.corrupt, 0);
-			assert.ok(alice.media.returned > 80, JSON.stringify(alice.media));
+			// How many there are in two seconds is the machine's affair; the last may be under way at the BYE.
+			assert.ok(alice.media.sent > 20 && alice.media.returned >= alice.media.sent - 10, JSON.stringify(alice.media));
 			assert.equal((await ok(bob)).released.remote, 1);
 		});
 }
@@ -64,7 +65,7 @@ test('the WebSocket breaks in mid-call and the same instance is back: media neve
 
 		assert.equal(alice.released.local, 1);
 		assert.equal(alice.media.lost, 0);
-		assert.ok(alice.media.returned > 180, JSON.stringify(alice.media));
+		assert.ok(alice.media.sent > 50 && alice.media.returned >= alice.media.sent - 10, JSON.stringify(alice.media));
 		await ok(bob);
 	});
 
