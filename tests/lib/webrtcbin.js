@@ -17,6 +17,8 @@ export class Webrtcbin {
 
 		// The sanitizers are for our own code; GStreamer keeps what it once had.
 		self.process = new Process('webrtcbin', program('wicgate-webrtcbin'), args, { stdin: 'pipe', env: { ASAN_OPTIONS: 'detect_leaks=0' } });
+		// It may have ended by itself when it is told to: its end is what says so.
+		self.process.child.stdin.on('error', () => {});
 		await self.event((e) => e.event === 'ready');
 		return self;
 	}

@@ -155,7 +155,7 @@ static inline const char *ck_extmaps(const struct sdp *d, const struct sdp_sect 
 		CK((seen >> id & 1) == 0, "an extension id twice");
 		seen |= 1U << id;
 		CK(memchr(a->value.p, ' ', a->value.n) != NULL, "extension without URI");
-		CK(sscanf((const char *)memchr(a->value.p, ' ', a->value.n), " %127[^ \r]", uri) ==
+		CK(sscanf((const char *)memchr(a->value.p, ' ', a->value.n), " %127[^ \t\r]", uri) ==
 		       1,
 		   "extension without URI");
 		for (size_t k = 0; k < st->n_exts; k++)
