@@ -121,7 +121,8 @@ fuzz-build: $(FUZZ_BIN)
 fuzz-smoke: ## every fuzz target for FUZZ_SECONDS (10), FUZZ_LONG for FUZZ_LONG_SECONDS (60), two at a time
 	@$(MAKE) --no-print-directory $(PARALLEL) fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_LONG_SECONDS) "$(FUZZ_LONG)" $(FUZZ_BIN)
-fuzz: ; @$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600 FUZZ_LONG_SECONDS=600
+fuzz: ## the same for ten minutes each, with another seed each time
+	@FUZZ_SEED=0 $(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600 FUZZ_LONG_SECONDS=600
 
 check: lint unit-asan unit-tsan ## what to run before each push
 

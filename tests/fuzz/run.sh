@@ -4,6 +4,7 @@
 # (tests/fuzz/<process>/corpus/<target>/, may be absent). Crashes are kept in build/fuzz/crash.
 # Usage: run.sh SECONDS LONG_SECONDS "LONG_TARGET..." TARGET...
 #   LONG_TARGETs are names of those that run for LONG_SECONDS, the first to start.
+# FUZZ_SEED: 1 unless given, so that a run judges a change and not its luck; 0 = another one each time (make fuzz).
 # Last line: fuzz-smoke: N passed, N failed
 set -u
 short=$1
@@ -33,7 +34,7 @@ one() {
 	dirs=("$work")
 	[ -d "$seeds" ] && dirs+=("$seeds")
 	printf 'run   %-20s %9s s\n' "$name" "$seconds"
-	out=$("$prog" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
+	out=$("$prog" -seed="${FUZZ_SEED:-1}" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
 		-artifact_prefix="build/fuzz/crash/$name-" -print_final_stats=1 "${dirs[@]}" 2>&1)
 	rc=$?
 	runs=$(sed -n 's/.*number_of_executed_units: *//p' <<<"$out")
