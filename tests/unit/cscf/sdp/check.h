@@ -155,8 +155,8 @@ static inline const char *ck_extmaps(const struct sdp *d, const struct sdp_sect 
 		CK((seen >> id & 1) == 0, "an extension id twice");
 		seen |= 1U << id;
 		CK(memchr(a->value.p, ' ', a->value.n) != NULL, "extension without URI");
-		CK(sscanf((const char *)memchr(a->value.p, ' ', a->value.n), " %127[^ \t\r]", uri) ==
-		       1,
+		CK(sscanf((const char *)memchr(a->value.p, ' ', a->value.n), " %127[^ \t\r]",
+			  uri) == 1,
 		   "extension without URI");
 		for (size_t k = 0; k < st->n_exts; k++)
 			found += st->exts[k].on && strcmp(st->exts[k].uri, uri) == 0 &&
