@@ -329,15 +329,21 @@ static void test_random_octets_never_hurt(void **state)
 	}
 }
 
+/* A controller on a gateway that gives it up after 600 ms of silence. */
+static struct client *impatient(struct gate *g)
+{
+	g->cfg.iq.heartbeat_ms = 200;
+	gate_open(g);
+	return client_hello(g, "e1", 1, NULL);
+}
+
 static void test_silent_controller_is_dropped(void **state)
 {
 	struct gate *g = *state;
 	struct client *c;
 
 	REQ("IQ-21");
-	g->cfg.iq.heartbeat_ms = 200;
-	gate_open(g);
-	c = client_hello(g, "e1", 1, NULL);
+	c = impatient(g);
 	iq_envelope_free(client_await(c, IQ_BODY(HEARTBEAT)));
 	AWAIT(g, c->closed);
 	assert_null(g->server->controllers->conn);
@@ -351,9 +357,7 @@ static void test_what_we_did_not_run_is_no_silence(void **state)
 	struct client *c;
 
 	REQ("IQ-21");
-	g->cfg.iq.heartbeat_ms = 200;
-	gate_open(g);
-	c = client_hello(g, "e1", 1, NULL);
+	c = impatient(g);
 	for (int i = 0; i < 3; i++) {
 		const struct timespec stop = {.tv_nsec = 900 * 1000000L};
 
