@@ -99,10 +99,11 @@ async function play(s, fault) {
 		await s.hold();
 	if (rolling && fault.name.includes('AGW'))
 		await s.hold(CALLS, { duration: 4, total: 1e6 });
-	const churned = s.churn.run(rolling ? { rate: Math.max(RATE, CALLS / 4), ms: 4000 } : { rate: RATE, ms: CHURN_MS });
-	await s.time(() => s.churn.up > 0, performance.now());
-	if (rolling && !s.wic)
-		await pause(3000); // until as many calls are live as will be
+	const rate = rolling ? Math.max(RATE, CALLS / 4) : RATE;
+	const churned = s.churn.run({ rate, ms: rolling ? 4000 : CHURN_MS });
+	// Where nobody holds calls: until as many come and go as will be live.
+	const live = rolling && !s.wic ? 0.8 * 4 * rate : 1;
+	await s.time(() => s.churn.up >= live, performance.now());
 	s.mark();
 	const before = s.upCalls;
 	row.before = before.length + s.churn.up;
